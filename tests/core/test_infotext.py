@@ -1,0 +1,129 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webui.core import infotext
+from webui.core.params import params_of
+from webui.core.request import SEED_LIMIT, GenerationRequest
+from webui.core.samplers import SAMPLER_NAMES, SCHEDULER_LABELS
+
+LABELLED = [spec for spec in params_of(GenerationRequest).values() if spec.param.infotext]
+
+
+def back(text: str) -> GenerationRequest:
+    restored = infotext.restore(infotext.parse(text))
+    assert restored.problems == []
+    return GenerationRequest(**restored.values)
+
+
+def test_the_form_is_that_of_the_peers():
+    request = GenerationRequest(
+        prompt="red heart,\nbig", negative_prompt="blue", checkpoint="model", sampler="Euler a", seed=1, width=640, height=512
+    )
+    assert infotext.format(request, {"Model hash": "0123456789", "RNG": "CPU"}, version="v1") == (
+        "red heart,\nbig\nNegative prompt: blue\n"
+        "Steps: 20, Sampler: Euler a, Schedule type: Automatic, CFG scale: 7.0, Seed: 1, Size: 640x512, "
+        "Model hash: 0123456789, Model: model, RNG: CPU, Version: v1"
+    )
+
+
+def test_an_empty_prompt_and_negative_prompt_leave_no_line():
+    assert infotext.format(GenerationRequest(seed=1)).startswith("Steps: 20, ")
+
+
+def test_unknown_facts_follow_in_order_and_version_and_user_come_last():
+    text = infotext.format(GenerationRequest(seed=1), {"User": "me", "B": 2, "A": 1, "Gone": None}, version="v")
+    assert text.endswith("Size: 512x512, B: 2, A: 1, Version: v, User: me")
+
+
+@pytest.mark.parametrize("value", ["a, b", "a: b", "two\nlines", 'say "hi"', "naïve, 猫"])
+def test_values_with_separators_are_quoted_as_json_and_come_back(value):
+    text = infotext.format(GenerationRequest(seed=1, checkpoint=value))
+    assert f"Model: {json.dumps(value, ensure_ascii=False)}" in text
+    assert back(text).checkpoint == value
+
+
+def test_a_key_equal_to_its_value_is_written_once():
+    assert ", Tag, " in infotext.format(GenerationRequest(seed=1), {"Tag": "Tag"})
+
+
+@pytest.mark.parametrize("spec", LABELLED, ids=lambda spec: spec.name)
+def test_every_field_with_an_infotext_key_comes_back(spec):
+    samples = {str: spec.param.choices[-1] if spec.param.choices else "name, with comma", int: 136, float: 5.5}
+    request = GenerationRequest.from_dict({"seed": 5, spec.name: samples[spec.kind]})
+    assert back(infotext.format(request)) == request
+
+
+CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=("Cs",))
+LINES = st.lists(st.text(CHARACTERS, max_size=20).map(lambda line: line.replace("\r", "").replace("\n", "")), max_size=3)
+PROMPTS = LINES.map("\n".join).map(str.strip).filter(lambda text: "Negative prompt:" not in text)
+
+
+@given(
+    prompt=PROMPTS,
+    negative=PROMPTS,
+    checkpoint=st.none() | st.text(CHARACTERS, min_size=1).map(str.strip).filter(bool),
+    seed=st.integers(0, SEED_LIMIT - 1),
+    steps=st.integers(1, 150),
+    width=st.integers(8, 256).map(lambda n: n * 8),
+    guidance_scale=st.floats(1, 30),
+    sampler=st.sampled_from(SAMPLER_NAMES),
+    scheduler=st.sampled_from(SCHEDULER_LABELS),
+)
+def test_a_request_comes_back_from_its_infotext(prompt, negative, checkpoint, **fields):
+    request = GenerationRequest(prompt=prompt, negative_prompt=negative, checkpoint=checkpoint, **fields)
+    assert back(infotext.format(request)) == request
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_parsed_and_restored_without_error(text):
+    infotext.restore(infotext.parse(text))
+
+
+def test_the_last_line_is_settings_only_with_three_entries():
+    assert infotext.parse("a\nSteps: 20, Sampler: Euler") == infotext.Infotext("a\nSteps: 20, Sampler: Euler", "", {})
+    assert infotext.parse("a\nSteps: 20, Sampler: Euler, Seed: 1").settings["Seed"] == "1"
+
+
+def test_everything_after_negative_prompt_belongs_to_it():
+    parsed = infotext.parse("one\ntwo\nNegative prompt: three\nfour\nSteps: 1, Sampler: Euler, Seed: 1")
+    assert (parsed.prompt, parsed.negative_prompt) == ("one\ntwo", "three\nfour")
+
+
+def test_a_size_becomes_two_entries():
+    settings = infotext.parse("Steps: 1, Size: 640x512, Seed: 1").settings
+    assert (settings["Size-1"], settings["Size-2"]) == ("640", "512")
+
+
+def test_older_sampler_names_are_split_into_sampler_and_schedule():
+    values = infotext.restore(infotext.parse("Steps: 1, Sampler: Euler a Karras, Seed: 1")).values
+    assert (values["sampler"], values["scheduler"]) == ("Euler a", "Karras")
+
+
+def test_what_no_field_takes_is_named_and_what_changes_nothing_is_not():
+    restored = infotext.restore(infotext.parse("cat\nSteps: 9, Seed: 1, Clip skip: 2, RNG: CPU, Tiling: False, Version: v1.9"))
+    assert restored.unused == {"Clip skip": "2"}
+
+
+def test_values_out_of_range_are_problems_in_words_and_the_rest_is_restored():
+    restored = infotext.restore(infotext.parse("cat\nSteps: 900, Sampler: Magic, Seed: x, Size: 500x512, CFG scale: 5"))
+    assert restored.values.get("guidance_scale") == 5.0
+    assert restored.values.get("height") == 512
+    assert {"steps", "sampler", "seed", "width"}.isdisjoint(restored.values)
+    assert len(restored.problems) == 4
+    assert any("Sampling steps is 900" in problem for problem in restored.problems)
+
+
+def test_hashes_are_handed_on_for_the_look_up():
+    restored = infotext.restore(infotext.parse("Steps: 9, Model hash: abc, VAE hash: def, Model: m"))
+    assert (restored.checkpoint_hash, restored.vae_hash) == ("abc", "def")
+
+
+def test_no_vae_entry_means_automatic():
+    assert infotext.restore(infotext.parse("Steps: 9, Seed: 1, Model: m")).values["vae"] == "Automatic"
+
+
+def test_a_seed_of_64_bits_keeps_every_digit():
+    assert infotext.restore(infotext.parse(f"Steps: 9, Sampler: Euler, Seed: {SEED_LIMIT - 1}")).values["seed"] == SEED_LIMIT - 1

@@ -1,0 +1,36 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webui.core.request import SEED_LIMIT, GenerationRequest
+from webui.errors import InvalidRequest
+
+
+@given(
+    seed=st.integers(0, SEED_LIMIT - 1),
+    steps=st.integers(1, 150),
+    prompt=st.text(st.characters(exclude_characters="\0"), max_size=50),
+)
+def test_a_request_survives_json_exactly(seed, steps, prompt):
+    request = GenerationRequest(prompt=prompt, seed=seed, steps=steps)
+    assert GenerationRequest.from_dict(json.loads(json.dumps(request.to_dict()))) == request
+
+
+def test_from_dict_refuses_a_name_that_is_no_field():
+    with pytest.raises(InvalidRequest, match="cfg_scale") as caught:
+        GenerationRequest.from_dict({"cfg_scale": 7})
+    assert caught.value.field == "cfg_scale"
+
+
+def test_picture_k_is_the_single_request_of_seed_plus_k_and_seeds_wrap():
+    request = GenerationRequest(seed=SEED_LIMIT - 2, batch_count=2, batch_size=2)
+    assert request.image_count == 4
+    assert [request.single(index).seed for index in range(4)] == [SEED_LIMIT - 2, SEED_LIMIT - 1, 0, 1]
+    assert request.single(3).image_count == 1
+
+
+def test_a_request_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        GenerationRequest().steps = 5  # pyright: ignore[reportAttributeAccessIssue]

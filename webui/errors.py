@@ -1,0 +1,64 @@
+"""Every error a person can meet, in words: what was found, what was expected, what to do.
+
+Raised where the fact is known; caught in three places only: the engine's worker, the API and the UI.
+"""
+
+from __future__ import annotations
+
+
+class WebUIError(Exception):
+    """Base of all errors that are told to a person; `str(error)` is the message shown."""
+
+    #: HTTP status with which the API answers.
+    status = 500
+
+
+class InvalidRequest(WebUIError):
+    """A field of a request holds what cannot be used; the form marks the field, the API answers 422."""
+
+    status = 422
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.field, str(self))
+
+
+class CheckpointNotFound(InvalidRequest):
+    """No checkpoint or VAE of that name; says what was looked for and what is nearest."""
+
+
+class UnsupportedCheckpoint(WebUIError):
+    """The file is there, but cannot be loaded; says what it seems to be."""
+
+    status = 422
+
+
+class UnreadableImage(WebUIError):
+    """A picture that was handed in is damaged, too large or no picture at all."""
+
+    status = 422
+
+
+class SaveFailed(WebUIError):
+    """A finished picture could not be written (disk full, no permission); names the path."""
+
+
+class JobNotFound(WebUIError):
+    """No job of that id."""
+
+    status = 404
+
+
+class OutOfMemory(WebUIError):
+    """Not enough memory on the device; the job fails, the loaded pipeline stays."""
+
+
+class EngineDied(WebUIError):
+    """The engine process ended while it worked on a job."""
+
+
+class Cancelled(Exception):
+    """Raised inside the engine to leave the sampling loop; no failure: finished pictures are kept."""
