@@ -1,0 +1,95 @@
+"""A runner that needs no torch: pictures in one colour, as many steps as asked for, and misbehaviour on demand by prompt."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from webui.engine.protocol import CancelWhen, Event, Finished, ImageDone, Progress, Ready, Run
+from webui.errors import UnsupportedCheckpoint
+from webui.settings import Settings
+
+FAKE_RUNNER = "tests.fakes:make_runner"
+DIES_AT_START = "tests.fakes:die_at_start"
+
+
+class FakeControl:
+    def __init__(self) -> None:
+        self.previews = False
+        self.when: CancelWhen | None = None
+
+    def cancel(self, when: CancelWhen) -> None:
+        self.when = when
+
+
+class FakeRunner:
+    """Prompts: "slow" takes 20 ms a step, "crash" kills the process at step 2, "crash once" and "freeze once" do so (or stop
+    the process) the first time, "broken" and "defect" raise."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def describe(self) -> Ready:
+        return Ready("cpu", "Fake device", 1000, 500)
+
+    def memory(self) -> tuple[int, int]:
+        return 1000, 400
+
+    def new_control(self) -> FakeControl:
+        return FakeControl()
+
+    def run(self, command: Run, emit: Callable[[Event], None], control: FakeControl) -> None:
+        request = command.request
+        if request.prompt == "broken":
+            raise UnsupportedCheckpoint("The file is broken.")
+        if request.prompt == "defect":
+            raise ZeroDivisionError("division by zero")
+        skipped = 0
+        for first in range(0, request.image_count, request.batch_size):
+            batch = range(first, first + request.batch_size)
+            if command.done.issuperset(batch):
+                continue
+            if not self._sample(command, emit, control, first):
+                if control.when is not CancelWhen.SKIP:
+                    return emit(Finished(command.job_id, cancelled=True, skipped=skipped))
+                control.when = None
+                skipped += len(batch)
+                continue
+            for index in batch:
+                if index not in command.done:
+                    emit(ImageDone(command.job_id, index, 8, 8, bytes([request.single(index).seed % 256] * 192)))
+            if control.when is CancelWhen.AFTER_BATCH:
+                return emit(Finished(command.job_id, cancelled=True, skipped=skipped))
+        emit(Finished(command.job_id, skipped=skipped))
+
+    def _sample(self, command: Run, emit: Callable[[Event], None], control: FakeControl, first: int) -> bool:
+        request = command.request
+        for step in range(1, request.steps + 1):
+            if control.when in (CancelWhen.NOW, CancelWhen.SKIP):
+                return False
+            if step == 2:
+                self._misbehave(request.prompt)
+            if "slow" in request.prompt:
+                time.sleep(0.02)
+            preview = b"preview" if control.previews else None
+            emit(Progress(command.job_id, first, request.image_count, step, request.steps, step / request.steps, 1.0, preview))
+        return True
+
+    def _misbehave(self, prompt: str) -> None:
+        mark = self._settings.data_dir / "misbehaved"
+        once = prompt.endswith(" once") and not mark.exists()
+        if prompt == "crash" or once:
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGSTOP if prompt.startswith("freeze") else signal.SIGKILL)
+        if prompt == "4 s without progress":
+            time.sleep(4)
+
+
+def make_runner(settings: Settings) -> FakeRunner:
+    return FakeRunner(settings)
+
+
+def die_at_start(settings: Settings) -> FakeRunner:
+    raise RuntimeError("no such device: cuda:7")

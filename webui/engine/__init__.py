@@ -1,0 +1,1 @@
+"""The boundary between the front process and the engine process."""

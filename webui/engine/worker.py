@@ -1,0 +1,139 @@
+"""The engine's side of the boundary: takes commands, runs one job at a time, reports what happens."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import queue
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Protocol
+
+from webui.engine.protocol import Cancel, CancelWhen, Command, Event, Failed, Heartbeat, Notice, Ready, Run, Stop, Watch
+from webui.errors import WebUIError
+from webui.settings import Settings
+
+HEARTBEAT_SECONDS = 2.0
+
+#: Where the runner comes from, as "module:function" of Settings; tests name one that needs no torch.
+RUNNER = "webui.generation.runner:make_runner"
+
+
+class Control(Protocol):
+    """How a running job is told to stop (`generation.control.JobControl`)."""
+
+    previews: bool
+
+    def cancel(self, when: CancelWhen) -> None: ...
+
+
+class EngineRunner(Protocol):
+    """What the worker needs of `generation.runner.Runner`."""
+
+    def describe(self) -> Ready: ...
+
+    def memory(self) -> tuple[int, int]: ...
+
+    def new_control(self) -> Control: ...
+
+    def run(self, command: Run, emit: Callable[[Event], None], control: Control) -> None: ...
+
+
+def main(connection: Connection, settings: Settings, runner: str) -> None:
+    """The engine process. It ends when told to, or when the front is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the front decides
+    lock = threading.Lock()
+
+    def send(event: Event) -> None:
+        with lock:
+            connection.send(event)
+
+    worker = Worker(send, settings, runner)
+    threading.Thread(target=_listen, args=(connection, worker), daemon=True, name="engine-listen").start()
+    try:
+        worker.serve()
+    except Exception as error:
+        send(Notice(f"The engine could not be started: {type(error).__name__}: {error}"))
+        raise
+
+
+def _listen(connection: Connection, worker: Worker) -> None:
+    """Hear commands while a job runs. When the front is gone there is nobody to work for."""
+    try:
+        while True:
+            worker.receive(connection.recv())
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+class Worker:
+    """One job at a time, in the thread that calls `serve`; `receive` may be called from another."""
+
+    def __init__(self, send: Callable[[Event], None], settings: Settings, runner: str = RUNNER) -> None:
+        self._send = send
+        self._settings = settings
+        self._runner_name = runner
+        self._runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self._controls: dict[str, Control] = {}
+        self._cancelled: dict[str, CancelWhen] = {}
+        self._previews = False
+        self._stopped = threading.Event()
+
+    def receive(self, command: Command) -> None:
+        match command:
+            case Run():
+                self._runs.put(command)
+            case Cancel(job_id, when):
+                self._cancelled[job_id] = when
+                if control := self._controls.get(job_id):
+                    control.cancel(when)
+            case Watch(previews):
+                self._previews = previews
+                for control in list(self._controls.values()):
+                    control.previews = previews
+            case Stop():
+                self._stopped.set()
+                self._runs.put(None)
+                for control in list(self._controls.values()):
+                    control.cancel(CancelWhen.NOW)
+
+    def serve(self) -> None:
+        """Load torch, say so, then work until `Stop`."""
+        module, _, name = self._runner_name.partition(":")
+        runner: EngineRunner = getattr(importlib.import_module(module), name)(self._settings)
+        self._send(runner.describe())
+        threading.Thread(target=self._beat, args=(runner,), daemon=True, name="engine-heartbeat").start()
+        while (command := self._runs.get()) is not None:
+            self._run(runner, command)
+
+    def _run(self, runner: EngineRunner, command: Run) -> None:
+        control = runner.new_control()
+        control.previews = self._previews
+        self._controls[command.job_id] = control
+        if (when := self._cancelled.get(command.job_id)) is not None:
+            control.cancel(when)  # it was cancelled between being sent and being taken up
+        try:
+            runner.run(command, self._send, control)
+        except WebUIError as error:
+            self._send(_failure(command, error))
+        except Exception as error:  # a defect, but the queue goes on: the job fails by the error's name
+            self._send(_failure(command, error, details=traceback.format_exc()))
+        finally:
+            del self._controls[command.job_id]
+            self._cancelled.pop(command.job_id, None)
+
+    def _beat(self, runner: EngineRunner) -> None:
+        while not self._stopped.wait(HEARTBEAT_SECONDS):
+            try:
+                self._send(Heartbeat(*runner.memory()))
+            except OSError:
+                return  # the front is gone; `_listen` ends the process
+
+
+def _failure(command: Run, error: Exception, details: str = "") -> Failed:
+    kind = type(error).__name__
+    message = str(error) or kind if isinstance(error, WebUIError) else f"{kind}: {error}"
+    return Failed(command.job_id, kind, message, getattr(error, "field", None), details)

@@ -1,0 +1,68 @@
+"""What is going on right now, for everyone to see: the engine's state, the running job's progress, the queue."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from webui.jobs.events import EngineChanged, EngineState, Event, EventBus, JobChanged, JobProgress
+from webui.jobs.store import Job, JobState, JobStore
+
+
+class Board:
+    """Written by the dispatcher alone; every change goes to the bus, and who comes later is told the whole of it first."""
+
+    def __init__(self, store: JobStore, bus: EventBus) -> None:
+        self._store, self._bus = store, bus
+        self.engine = EngineChanged(EngineState.STARTING, "Loading the engine", since=time.time())
+        self.current: Job | None = None
+        self.progress: JobProgress | None = None
+
+    def set_engine(self, state: EngineState, text: str = "", *, device: str | None = None) -> None:
+        since = self.engine.since if state is self.engine.state else time.time()
+        self._tell_engine(replace(self.engine, state=state, text=text, since=since, device=device or self.engine.device))
+
+    def set_memory(self, total: int, free: int) -> None:
+        """In bytes. Told only when it has moved by a hundredth: every listener hears it."""
+        moved = abs(free - self.engine.memory_free) > total / 100 or total != self.engine.memory_total
+        if moved:
+            self._tell_engine(replace(self.engine, memory_total=total, memory_free=free))
+
+    def _tell_engine(self, engine: EngineChanged) -> None:
+        self.engine = engine
+        self._bus.publish(engine)
+
+    def set_progress(self, progress: JobProgress) -> None:
+        """Previews are made less often than steps; until the next one comes, the last of the same picture stays."""
+        last = self.progress
+        if progress.preview is None and last is not None and last.image == progress.image:
+            progress = replace(progress, preview=last.preview)
+        self.progress = progress
+        self._bus.publish(progress)
+
+    def clear(self) -> None:
+        """No job runs."""
+        self.current, self.progress = None, None
+
+    def announce(self, job: Job) -> None:
+        self._bus.publish(JobChanged(job, self._ahead(job, self._store.waiting())))
+
+    def announce_queue(self) -> None:
+        """Everyone who waits has moved up."""
+        waiting = self._store.waiting()
+        for job in waiting:
+            self._bus.publish(JobChanged(job, self._ahead(job, waiting)))
+
+    def _ahead(self, job: Job, waiting: list[Job]) -> int:
+        if job.state is not JobState.QUEUED:
+            return 0
+        place = next((index for index, other in enumerate(waiting) if other.id == job.id), 0)
+        return place + (self.current is not None)
+
+    def snapshot(self) -> list[Event]:
+        """The engine, the jobs that wait and the newest others, oldest first, and the running one's progress."""
+        waiting = self._store.waiting()
+        shown = {job.id: job for job in [*waiting, *self._store.recent()]}
+        jobs = sorted(shown.values(), key=lambda job: job.created)
+        told: list[Event] = [self.engine, *(JobChanged(job, self._ahead(job, waiting)) for job in jobs)]
+        return [*told, self.progress] if self.progress else told

@@ -1,0 +1,306 @@
+"""Feeds the engine from the queue, one job at a time, and tells everybody what happens."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import threading
+import time
+
+from webui.checkpoints.catalog import Catalog
+from webui.core.request import VAE_BUILT_IN, GenerationRequest
+from webui.engine import protocol
+from webui.engine.client import EngineClient
+from webui.engine.protocol import Cancel, CancelWhen, Run, Watch
+from webui.errors import InvalidRequest, SaveFailed, WebUIError
+from webui.jobs.board import Board
+from webui.jobs.events import EngineChanged, EngineState, EventBus, JobProgress, NoticePosted, PictureSaved
+from webui.jobs.keeper import PictureKeeper
+from webui.jobs.resolve import resolve
+from webui.jobs.store import Job, JobState, JobStore, Picture
+from webui.storage.preferences import PreferencesFile
+
+log = logging.getLogger(__name__)
+
+#: How often a job whose engine dies is tried, and how long to wait before an engine that will not start is tried again.
+ATTEMPTS = 2
+RETRY_SECONDS = (0.0, 2.0, 10.0, 60.0)
+
+
+class _Wake:
+    """Put among the engine's events to make the loop look at the queue."""
+
+
+class Dispatcher:
+    """One thread owns the running job; the public methods may be called from any thread."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        bus: EventBus,
+        engine: EngineClient,
+        catalog: Catalog,
+        keeper: PictureKeeper,
+        preferences: PreferencesFile,
+    ) -> None:
+        self._store, self._bus, self._engine = store, bus, engine
+        self._catalog, self._keeper, self._preferences = catalog, keeper, preferences
+        self._inbox: queue.SimpleQueue[protocol.Event | _Wake | None] = queue.SimpleQueue()
+        self._lock = threading.RLock()  # a job is started and cancelled under it, so that no cancel falls between
+        self._board = Board(store, bus)
+        self._deaths: dict[str, int] = {}
+        self._failed_starts = 0
+        self._listeners = 0
+        self._watched = False
+        self._thread = threading.Thread(target=self._loop, daemon=True, name="dispatcher")
+
+    # ---- life
+
+    def start(self) -> None:
+        """Take up what a former process left, start the engine and work."""
+        self._keeper.recover()
+        self._recover_running()
+        self._bus.connect(self._board.snapshot, self._on_audience)
+        self._engine.start(self._inbox.put)
+        self._thread.start()
+
+    def _recover_running(self) -> None:
+        job = self._store.running()
+        if job is None:
+            return
+        if len(job.pictures) == job.request.image_count:
+            self._store.finish(job.id, JobState.DONE)
+        else:
+            done = f"; {len(job.pictures)} of its pictures were finished" if job.pictures else ""
+            self._store.requeue(job.id, f"Taken up again after a restart{done}.")
+
+    def close(self) -> None:
+        """Stop the engine. The running job is taken up again at the next start."""
+        self._engine.stop()
+        self._inbox.put(None)
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    # ---- what others ask for
+
+    def submit(self, request: GenerationRequest, *, owner: str = "", save: bool = True, job_id: str | None = None) -> Job:
+        """Resolve a request and put it at the end of the queue; it is on disk when this returns.
+
+        Raises:
+            InvalidRequest, CheckpointNotFound, UnsupportedCheckpoint
+        """
+        resolved = resolve(request, self._catalog, self._preferences.current.checkpoint)
+        try:
+            job = self._store.add(job_id or f"t2i-{secrets.token_hex(6)}", resolved, owner=owner, save=save)
+        except ValueError as error:
+            raise InvalidRequest("force_task_id", str(error)) from error
+        self._catalog.hash_later(self._catalog.find_checkpoint(resolved.checkpoint or ""))
+        self._board.announce(job)
+        self._inbox.put(_Wake())
+        return job
+
+    def cancel(self, job_id: str, when: CancelWhen = CancelWhen.NOW) -> Job:
+        """Take a waiting job out of the queue, or stop the running one. A finished job stays as it is."""
+        with self._lock:
+            if self._store.cancel_waiting(job_id, "Taken out of the queue."):
+                self._board.announce(self._store.get(job_id))
+                self._board.announce_queue()
+            elif self._board.current is not None and self._board.current.id == job_id:
+                self._engine.send(Cancel(job_id, when))
+        return self._store.get(job_id)
+
+    def cancel_running(self, when: CancelWhen) -> None:
+        current = self._board.current
+        if current is not None:
+            self.cancel(current.id, when)
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        """Block until the job has ended (or `timeout` seconds have passed) and return it."""
+        with self._bus.subscribe(replay=False) as subscription:
+            deadline = None if timeout is None else time.monotonic() + timeout
+            while not (job := self._store.get(job_id)).state.finished:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    break
+                subscription.get(left)
+            return job
+
+    @property
+    def engine(self) -> EngineChanged:
+        """The engine's state as last told."""
+        return self._board.engine
+
+    def progress(self, job_id: str) -> JobProgress | None:
+        """The latest progress of the running job; None for any other."""
+        latest = self._board.progress
+        return latest if latest is not None and latest.job_id == job_id else None
+
+    def watch(self) -> None:
+        """Ask for previews on behalf of someone who polls instead of listening."""
+        self._set_watched(True)
+
+    def picture_bytes(self, picture: Picture) -> bytes:
+        return self._keeper.bytes_of(picture)
+
+    def forget_unsaved(self, job_id: str) -> None:
+        """Delete what a job made that nobody asked to save."""
+        self._keeper.forget_unsaved(job_id)
+
+    # ---- the loop
+
+    def _loop(self) -> None:
+        while (message := self._inbox.get()) is not None:
+            try:
+                self._handle(message)
+                self._start_next()
+            except Exception as error:  # a full disk under the database, say: the job fails, the loop goes on
+                log.exception("While handling %s", type(message).__name__)
+                self._bus.publish(NoticePosted(f"{type(error).__name__}: {error}", "error"))
+
+    def _handle(self, message: protocol.Event | _Wake) -> None:
+        match message:
+            case protocol.Ready():
+                self._failed_starts = 0
+                self._engine.send(Watch(self._watched))
+                self._board.set_engine(EngineState.IDLE, device=message.device_name or message.device)
+                self._board.set_memory(message.memory_total, message.memory_free)
+            case protocol.Heartbeat(total, free):
+                self._board.set_memory(total, free)
+            case protocol.Died():
+                self._on_death(message)
+            case protocol.Notice(text, job_id):
+                self._bus.publish(NoticePosted(text, "warning", job_id))
+            case protocol.Loading() | protocol.Progress() | protocol.ImageDone() | protocol.Finished() | protocol.Failed():
+                if self._board.current is not None and self._board.current.id == message.job_id:
+                    self._on_job_event(self._board.current, message)
+                if isinstance(message, protocol.Finished | protocol.Failed):
+                    self._board.set_engine(EngineState.IDLE)
+
+    def _start_next(self) -> None:
+        if self._board.engine.state is not EngineState.IDLE or self._board.current is not None:
+            return
+        with self._lock:
+            job = self._store.start_next()
+            if job is None:
+                return
+            self._board.current = job
+            self._set_watched(self._wants_previews())
+            self._engine.send(Run(job.id, job.request, frozenset(picture.index for picture in job.pictures)))
+        self._board.set_engine(EngineState.SAMPLING)
+        self._board.announce(job)
+        self._board.announce_queue()
+
+    def _on_job_event(
+        self, job: Job, message: protocol.Loading | protocol.Progress | protocol.ImageDone | protocol.Finished | protocol.Failed
+    ) -> None:
+        match message:
+            case protocol.Loading(_, name, size):
+                text = f"Loading {name}, {size / 1e6:,.0f} MB"
+                self._board.set_engine(EngineState.LOADING, text)
+                self._board.set_progress(JobProgress(job.id, text, images=job.request.image_count))
+            case protocol.Progress():
+                if self._board.engine.state is not EngineState.SAMPLING:
+                    self._board.set_engine(EngineState.SAMPLING)
+                self._board.set_progress(_told(message))
+            case protocol.ImageDone():
+                self._keep(job, message)
+            case protocol.Finished(_, cancelled, skipped):
+                self._finish(job, *_outcome(job, len(self._store.get(job.id).pictures), cancelled, skipped))
+            case protocol.Failed(_, error, text, field, details):
+                if details:
+                    log.error("Job %s failed with %s:\n%s", job.id, error, details)
+                self._finish(job, JobState.FAILED, error=text, field=field)
+
+    def _keep(self, job: Job, done: protocol.ImageDone) -> None:
+        try:
+            picture = self._keeper.keep(job, done, self._facts(job))
+        except SaveFailed as error:
+            self._bus.publish(PictureSaved(job.id, self._store.picture(job.id, done.index)))
+            self._engine.send(Cancel(job.id, CancelWhen.NOW))
+            self._finish(job, JobState.FAILED, error=str(error))  # the engine's own end of the job follows
+        else:
+            self._bus.publish(PictureSaved(job.id, picture))
+
+    def _facts(self, job: Job) -> dict[str, object]:
+        """Infotext entries beside the request's fields. A hash that is not known yet is left out: no picture waits for one."""
+        try:
+            checkpoint = self._catalog.sha256(self._catalog.find_checkpoint(job.request.checkpoint or ""))
+            vae = None if job.request.vae == VAE_BUILT_IN else self._catalog.sha256(self._catalog.find_vae(job.request.vae))
+        except WebUIError:
+            return {}  # the file went away while the job ran
+        return {"Model hash": checkpoint and checkpoint[:10], "VAE hash": vae and vae[:10]}
+
+    def _finish(self, job: Job, state: JobState, note: str = "", *, error: str = "", field: str | None = None) -> None:
+        with self._lock:
+            finished = self._store.finish(job.id, state, note=note, error=error, field=field)
+            self._board.clear()
+            self._deaths.pop(job.id, None)
+        self._board.announce(finished)
+
+    # ---- an engine that dies
+
+    def _on_death(self, death: protocol.Died) -> None:
+        job, self._board.current, self._progress = self._board.current, None, None
+        self._board.set_engine(EngineState.RESTARTING, f"The engine stopped: {death.reason}. Starting it again.")
+        if job is not None:
+            self._offer_again(job, death.reason)
+        if death.started:
+            self._failed_starts = 0
+        else:
+            self._failed_starts += 1
+        wait = RETRY_SECONDS[min(self._failed_starts, len(RETRY_SECONDS) - 1)]
+        if self._failed_starts >= 2:
+            text = f"The engine cannot be started: {death.reason}. The next try is in {wait:.0f} s; the log says more."
+            self._board.set_engine(EngineState.FAILED, text)
+        timer = threading.Timer(wait, self._engine.start, [self._inbox.put])
+        timer.daemon = True
+        timer.start()
+
+    def _offer_again(self, job: Job, reason: str) -> None:
+        deaths = self._deaths[job.id] = self._deaths.get(job.id, 0) + 1
+        kept = f" {len(self._store.get(job.id).pictures)} finished pictures are kept."
+        if deaths >= ATTEMPTS:
+            del self._deaths[job.id]
+            error = f"The engine stopped twice while it worked on this job; the last time {reason}.{kept}"
+            self._board.announce(self._store.finish(job.id, JobState.FAILED, error=error))
+            self._bus.publish(NoticePosted(error, "error", job.id))
+        else:
+            note = f"The engine stopped while it worked on this job: {reason}. It is started again and tries once more."
+            self._board.announce(self._store.requeue(job.id, note))
+            self._bus.publish(NoticePosted(note, "warning", job.id))
+
+    # ---- previews
+
+    def _on_audience(self, listeners: int) -> None:
+        self._listeners = listeners
+        self._set_watched(self._wants_previews())
+
+    def _wants_previews(self) -> bool:
+        return self._listeners > 0 and self._preferences.current.live_preview
+
+    def _set_watched(self, watched: bool) -> None:
+        if watched != self._watched:
+            self._watched = watched
+            self._engine.send(Watch(watched))
+
+
+def _told(message: protocol.Progress) -> JobProgress:
+    text = f"Step {message.step} of {message.steps}"
+    return JobProgress(
+        message.job_id,
+        text,
+        message.fraction,
+        message.step,
+        message.steps,
+        message.image,
+        message.images,
+        message.eta,
+        message.preview,
+    )
+
+
+def _outcome(job: Job, made: int, cancelled: bool, skipped: int) -> tuple[JobState, str]:
+    if cancelled:
+        return JobState.CANCELLED, f"Interrupted; {made} of {job.request.image_count} pictures kept."
+    return JobState.DONE, f"{skipped} of {job.request.image_count} pictures skipped." if skipped else ""

@@ -1,0 +1,192 @@
+"""What happens to jobs, told to everyone who listens: one stream for the page, the API and tests.
+
+Events are frozen dataclasses. `EventBus.subscribe()` gives a subscription that first replays the state of things (so that
+a page that comes back attaches to what runs) and then follows. A slow listener loses nothing but outdated progress.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from webui.jobs.store import Job, Picture
+
+
+class EngineState(StrEnum):
+    STARTING = "starting"
+    IDLE = "idle"
+    LOADING = "loading"
+    SAMPLING = "sampling"
+    RESTARTING = "restarting"
+    FAILED = "failed"  # it could not be started; the text says why
+
+
+@dataclass(frozen=True)
+class EngineChanged:
+    """`since` is the time.time() of the change of state; memory in bytes, 0 while unknown."""
+
+    state: EngineState
+    text: str = ""
+    device: str = ""
+    memory_total: int = 0
+    memory_free: int = 0
+    since: float = 0.0
+
+
+@dataclass(frozen=True)
+class JobChanged:
+    """A job was queued, started, finished, failed, cancelled or moved; `ahead` jobs are before it in the queue."""
+
+    job: Job
+    ahead: int = 0
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """See `engine.protocol.Progress`; `text` says what is going on ("Loading starter, 24 MB", "Step 12 of 20")."""
+
+    job_id: str
+    text: str
+    fraction: float = 0.0
+    step: int = 0
+    steps: int = 0
+    image: int = 0
+    images: int = 1
+    eta: float | None = None
+    preview: bytes | None = None
+
+
+@dataclass(frozen=True)
+class PictureSaved:
+    job_id: str
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class NoticePosted:
+    """For people: `level` is "info", "warning" or "error"."""
+
+    text: str
+    level: str = "info"
+    job_id: str | None = None
+
+
+Event = EngineChanged | JobChanged | JobProgress | PictureSaved | NoticePosted
+
+
+class Subscription:
+    """One listener's queue. Iterate it, or call `get`; leave the `with` block to stop listening."""
+
+    def __init__(self, bus: EventBus, initial: list[Event]) -> None:
+        self._bus = bus
+        self._pending: deque[Event] = deque(initial)
+        self._changed = threading.Condition()
+        self._closed = False
+        self._wake: Callable[[], None] | None = None
+
+    def on_event(self, wake: Callable[[], None]) -> None:
+        """Call `wake` (from any thread) whenever something was added; how an asyncio loop listens without a thread of its own."""
+        with self._changed:
+            self._wake = wake
+            pending = bool(self._pending)
+        if pending:
+            wake()
+
+    def put(self, event: Event) -> None:
+        with self._changed:
+            last = self._pending[-1] if self._pending else None
+            if isinstance(event, JobProgress) and isinstance(last, JobProgress) and last.job_id == event.job_id:
+                self._pending.pop()
+            self._pending.append(event)
+            self._changed.notify()
+            wake = self._wake
+        if wake:
+            wake()
+
+    def get_nowait(self) -> Event | None:
+        with self._changed:
+            return self._pending.popleft() if self._pending else None
+
+    def get(self, timeout: float | None = None) -> Event | None:
+        """The next event, or None when `timeout` seconds have passed or the subscription was closed."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._changed:
+            while not self._pending and not self._closed:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    return None
+                self._changed.wait(left)
+            return self._pending.popleft() if self._pending else None
+
+    def __iter__(self) -> Iterator[Event]:
+        while (event := self.get()) is not None:
+            yield event
+
+    def close(self) -> None:
+        self._bus.unsubscribe(self)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            wake = self._wake
+        if wake:
+            wake()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class EventBus:
+    """Tells every subscription of every event. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._subscriptions: set[Subscription] = set()
+        self._watching: set[Subscription] = set()
+        self._snapshot: Callable[[], list[Event]] = list
+        self._on_audience: Callable[[int], None] = lambda count: None
+
+    def connect(self, snapshot: Callable[[], list[Event]], on_audience: Callable[[int], None]) -> None:
+        """`snapshot` gives the events a newcomer is told first; `on_audience` hears how many listen."""
+        self._snapshot, self._on_audience = snapshot, on_audience
+
+    def subscribe(self, *, replay: bool = True) -> Subscription:
+        """Listen. Without `replay` one hears only what is new, and does not count among those who watch a job grow."""
+        # The snapshot is taken under the lock that publishing needs, so nothing falls between it and the first event.
+        with self._lock:
+            subscription = Subscription(self, self._snapshot() if replay else [])
+            self._subscriptions.add(subscription)
+            if replay:
+                self._watching.add(subscription)
+            count = len(self._watching)
+        self._on_audience(count)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        with self._lock:
+            self._subscriptions.discard(subscription)
+            self._watching.discard(subscription)
+            count = len(self._watching)
+        self._on_audience(count)
+
+    def publish(self, event: Event) -> None:
+        with self._lock:
+            for subscription in self._subscriptions:
+                subscription.put(event)
+
+    def close(self) -> None:
+        """End every subscription."""
+        with self._lock:
+            subscriptions = list(self._subscriptions)
+        for subscription in subscriptions:
+            subscription.close()

@@ -1,0 +1,109 @@
+"""Keeping finished pictures: encoded, written, recorded, in this order, so that a crash neither loses nor doubles one."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from webui.core import infotext
+from webui.engine.protocol import ImageDone
+from webui.errors import JobNotFound, SaveFailed
+from webui.jobs.store import Job, JobStore, Picture, Writing
+from webui.settings import Settings
+from webui.storage.images import day_folder, digest_of, encode_png, write_new
+
+log = logging.getLogger(__name__)
+
+#: Pictures that could not be saved are held in memory for download, this many at most.
+UNSAVED_LIMIT = 64
+
+#: Given back when the disk is full, so that the job's end can still be recorded.
+BALLAST_BYTES = 1 << 20
+
+
+class PictureKeeper:
+    """Writes the pictures of jobs and hands their bytes out again."""
+
+    def __init__(self, store: JobStore, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._staging = settings.outputs_dir / ".writing"
+        self._ballast = settings.state_dir / "ballast"
+        self._unsaved: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+
+    def keep(self, job: Job, done: ImageDone, facts: Mapping[str, object]) -> Picture:
+        """Save one picture and record it.
+
+        Raises:
+            SaveFailed: the picture is then held in memory and recorded without a path.
+        """
+        single = job.request.single(done.index)
+        text = infotext.format(single, {**facts, **done.facts})
+        data = encode_png(done.pixels, done.width, done.height, text)
+        picture = Picture(job.id, done.index, single.seed, done.width, done.height, text, None, False)
+        try:
+            return self._write(job, picture, data)
+        except SaveFailed:
+            self._ballast.unlink(missing_ok=True)
+            self._unsaved[job.id, done.index] = data
+            while len(self._unsaved) > UNSAVED_LIMIT:
+                self._unsaved.popitem(last=False)
+            self._store.finish_picture(picture)
+            raise
+
+    def _write(self, job: Job, picture: Picture, data: bytes) -> Picture:
+        digest = digest_of(data)
+
+        def announce(path: Path) -> None:
+            nonlocal picture
+            picture = replace(picture, path=str(path), saved=job.save)
+            self._store.begin_picture(picture, digest)
+
+        folder = day_folder(self._settings.outputs_dir, job.kind) if job.save else self._settings.state_dir / "pictures"
+        name = str(picture.seed) if job.save else f"{job.id}-{picture.index}"
+        staging = self._staging if job.save else folder
+        write_new(folder, name, data, staging=staging, announce=announce)
+        self._store.finish_picture(picture)
+        return picture
+
+    def bytes_of(self, picture: Picture) -> bytes:
+        """The PNG file's content. Raise JobNotFound if it is gone."""
+        if picture.path is None:
+            data = self._unsaved.get((picture.job_id, picture.index))
+            if data is None:
+                raise JobNotFound("This picture could not be saved and is no longer in memory.")
+            return data
+        try:
+            return Path(picture.path).read_bytes()
+        except OSError as error:
+            raise JobNotFound(f"The file {picture.path} is gone: {error.strerror}.") from error
+
+    def forget_unsaved(self, job_id: str) -> None:
+        """Delete the pictures that nobody asked to save (`Job.save` false)."""
+        for picture in self._store.get(job_id).pictures:
+            if not picture.saved and picture.path is not None:
+                Path(picture.path).unlink(missing_ok=True)
+                self._store.drop_picture(job_id, picture.index)
+
+    def recover(self) -> None:
+        """Clear up after a crash: a picture whose file is whole is kept, one whose file is not there will be made again."""
+        self._settings.state_dir.mkdir(parents=True, exist_ok=True)
+        if not self._ballast.exists():
+            self._ballast.write_bytes(bytes(BALLAST_BYTES))
+        for writing in self._store.unfinished_writes():
+            if _is_whole(writing):
+                self._store.finish_picture(writing.picture)
+            else:
+                self._store.drop_picture(writing.picture.job_id, writing.picture.index)
+        for rubbish in [*self._staging.glob("*.tmp"), *(self._settings.state_dir / "pictures").glob("*.tmp")]:
+            rubbish.unlink(missing_ok=True)
+
+
+def _is_whole(writing: Writing) -> bool:
+    try:
+        return writing.picture.path is not None and digest_of(Path(writing.picture.path).read_bytes()) == writing.digest
+    except OSError:
+        return False

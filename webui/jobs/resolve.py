@@ -1,0 +1,40 @@
+"""From what a person asked for to what will be made: nothing is left open once a job is queued."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+
+from webui.checkpoints.catalog import Catalog, CheckpointInfo
+from webui.core.request import GenerationRequest
+from webui.errors import CheckpointNotFound
+
+#: Random seeds stay below this, as A1111's do, so that they can be typed into any of the peers.
+RANDOM_SEED_LIMIT = 4_294_967_294
+
+
+def resolve(request: GenerationRequest, catalog: Catalog, preferred: str | None) -> GenerationRequest:
+    """Name the checkpoint and the VAE, and draw the seed.
+
+    Raises:
+        CheckpointNotFound, UnsupportedCheckpoint: naming what was looked for.
+    """
+    checkpoint = choose_checkpoint(request.checkpoint, catalog, preferred)
+    vae = catalog.resolve_vae(checkpoint, request.vae)
+    seed = secrets.randbelow(RANDOM_SEED_LIMIT) if request.seed == -1 else request.seed
+    return replace(request, checkpoint=checkpoint.name, vae=vae, seed=seed)
+
+
+def choose_checkpoint(asked: str | None, catalog: Catalog, preferred: str | None) -> CheckpointInfo:
+    """The one asked for; else the one last chosen, if it is still there; else the catalog's default."""
+    if asked:
+        return catalog.find_checkpoint(asked)
+    if preferred:
+        try:
+            return catalog.find_checkpoint(preferred)
+        except CheckpointNotFound:
+            pass  # it was removed since; the default serves
+    default = catalog.default_checkpoint()
+    if default is None:
+        raise CheckpointNotFound("checkpoint", "There is no checkpoint. Put a .safetensors file into models/Stable-diffusion.")
+    return default

@@ -1,0 +1,262 @@
+"""Jobs and their pictures in SQLite: on disk before they are acknowledged, so that nothing is lost with the process."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from webui.core.request import GenerationRequest
+from webui.errors import JobNotFound
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def finished(self) -> bool:
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished picture. `path` is None where it is in no file (saving failed); `saved`: it lies in the outputs folder."""
+
+    job_id: str
+    index: int
+    seed: int
+    width: int
+    height: int
+    infotext: str
+    path: str | None
+    saved: bool
+
+
+@dataclass(frozen=True)
+class Job:
+    """A resolved request and what became of it. Times are time.time(); `note` and `error` are for people."""
+
+    id: str
+    request: GenerationRequest
+    state: JobState
+    owner: str
+    created: float
+    kind: str = "txt2img"
+    save: bool = True
+    started: float | None = None
+    finished: float | None = None
+    attempts: int = 0
+    note: str = ""
+    error: str = ""
+    error_field: str | None = None
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A picture that was being written when the process ended: the file it was to become, and the digest of its bytes."""
+
+    picture: Picture
+    digest: str
+
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, owner TEXT NOT NULL,
+    save INTEGER NOT NULL, place REAL NOT NULL, created REAL NOT NULL, started REAL, finished REAL,
+    attempts INTEGER NOT NULL DEFAULT 0, note TEXT NOT NULL DEFAULT '', error TEXT NOT NULL DEFAULT '', error_field TEXT
+);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
+CREATE INDEX IF NOT EXISTS jobs_by_creation ON jobs (created);
+CREATE TABLE IF NOT EXISTS pictures (
+    job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, number INTEGER NOT NULL, seed TEXT NOT NULL,
+    width INTEGER NOT NULL, height INTEGER NOT NULL, infotext TEXT NOT NULL, path TEXT, saved INTEGER NOT NULL,
+    digest TEXT, PRIMARY KEY (job_id, number)
+);
+"""
+_VERSION = 1  # of the schema, in SQLite's user_version
+_JOB = "id, kind, request, state, owner, save, created, started, finished, attempts, note, error, error_field"
+_PICTURE = "job_id, number, seed, width, height, infotext, path, saved"
+
+
+class JobStore:
+    """The only owner of the job database; every method is a transaction of its own and may be called from any thread.
+
+    A picture whose `digest` is set is being written: `begin_picture` notes it before the file gets its name, `finish_picture`
+    afterwards, so that a crash between the two neither loses nor doubles it (`unfinished_writes`).
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.executescript(_SCHEMA)
+        self._db.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    # ---- jobs
+
+    def add(self, job_id: str, request: GenerationRequest, *, owner: str = "", save: bool = True) -> Job:
+        """Append a resolved request to the queue. Raise ValueError if the id is taken."""
+        with self._transaction() as db:
+            place = db.execute("SELECT COALESCE(MAX(place), 0) + 1 FROM jobs").fetchone()[0]
+            row = (job_id, "txt2img", json.dumps(request.to_dict()), JobState.QUEUED, owner, save, place, time.time())
+            try:
+                db.execute(
+                    "INSERT INTO jobs (id, kind, request, state, owner, save, place, created) VALUES (?,?,?,?,?,?,?,?)", row
+                )
+            except sqlite3.IntegrityError as error:
+                raise ValueError(f"There is a job “{job_id}” already.") from error
+        return self.get(job_id)
+
+    def get(self, job_id: str) -> Job:
+        """Raise JobNotFound if there is no such job."""
+        jobs = self._jobs("WHERE id = ?", job_id)
+        if not jobs:
+            raise JobNotFound(f"There is no job “{job_id:.80}”.")
+        return jobs[0]
+
+    def waiting(self) -> list[Job]:
+        """The queued jobs, next one first."""
+        return self._jobs("WHERE state = 'queued' ORDER BY place")
+
+    def running(self) -> Job | None:
+        return next(iter(self._jobs("WHERE state = 'running'")), None)
+
+    def recent(self, limit: int = 20) -> list[Job]:
+        """The newest jobs of any state, newest first."""
+        return self._jobs("ORDER BY created DESC LIMIT ?", limit)
+
+    def start_next(self) -> Job | None:
+        """Mark the first waiting job as running and return it; None if nothing waits."""
+        with self._transaction() as db:
+            row = db.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY place LIMIT 1").fetchone()
+            if row is None:
+                return None
+            db.execute(
+                "UPDATE jobs SET state = 'running', started = ?, attempts = attempts + 1 WHERE id = ?", (time.time(), row[0])
+            )
+        return self.get(row[0])
+
+    def requeue(self, job_id: str, note: str) -> Job:
+        """Put a running job back, before all that wait."""
+        with self._transaction() as db:
+            place = db.execute("SELECT COALESCE(MIN(place), 0) - 1 FROM jobs").fetchone()[0]
+            db.execute(
+                "UPDATE jobs SET state = 'queued', place = ?, note = ? WHERE id = ? AND state = 'running'", (place, note, job_id)
+            )
+        return self.get(job_id)
+
+    def finish(self, job_id: str, state: JobState, *, note: str = "", error: str = "", field: str | None = None) -> Job:
+        """End a job; one that has ended already stays as it is. Without a new note the old one is kept."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE jobs SET state = ?, finished = ?, note = COALESCE(NULLIF(?, ''), note), error = ?, error_field = ?"
+                " WHERE id = ? AND state IN ('queued', 'running')",
+                (state, time.time(), note, error, field, job_id),
+            )
+        return self.get(job_id)
+
+    def cancel_waiting(self, job_id: str, note: str = "") -> bool:
+        """Take a job out of the queue; False if it is not waiting (any more)."""
+        with self._transaction() as db:
+            changed = db.execute(
+                "UPDATE jobs SET state = 'cancelled', finished = ?, note = ? WHERE id = ? AND state = 'queued'",
+                (time.time(), note, job_id),
+            )
+            return changed.rowcount == 1
+
+    # ---- pictures
+
+    def begin_picture(self, picture: Picture, digest: str) -> None:
+        """Note that `picture.path` is about to appear, holding bytes of this sha256."""
+        self._put_picture(picture, digest)
+
+    def finish_picture(self, picture: Picture) -> None:
+        """Record a picture as finished (with `path` None: as kept in memory only)."""
+        self._put_picture(picture, None)
+
+    def _put_picture(self, picture: Picture, digest: str | None) -> None:
+        row = (picture.job_id, picture.index, str(picture.seed), picture.width, picture.height, picture.infotext)
+        with self._transaction() as db:
+            db.execute(
+                f"INSERT OR REPLACE INTO pictures ({_PICTURE}, digest) VALUES (?,?,?,?,?,?,?,?,?)",
+                (*row, picture.path, picture.saved, digest),
+            )
+
+    def drop_picture(self, job_id: str, index: int) -> None:
+        with self._transaction() as db:
+            db.execute("DELETE FROM pictures WHERE job_id = ? AND number = ?", (job_id, index))
+
+    def picture(self, job_id: str, index: int) -> Picture:
+        """Raise JobNotFound if the job has no such picture."""
+        for picture in self.get(job_id).pictures:
+            if picture.index == index:
+                return picture
+        raise JobNotFound(f"Job “{job_id:.80}” has no picture {index}.")
+
+    def unfinished_writes(self) -> list[Writing]:
+        with self._lock:
+            rows = self._db.execute(f"SELECT {_PICTURE}, digest FROM pictures WHERE digest IS NOT NULL").fetchall()
+        return [Writing(_picture(row[:-1]), row[-1]) for row in rows]
+
+    # ---- reading
+
+    def _jobs(self, clause: str, *values: object) -> list[Job]:
+        with self._lock:
+            rows = self._db.execute(f"SELECT {_JOB} FROM jobs {clause}", values).fetchall()
+            return [self._job(row) for row in rows]
+
+    def _job(self, row: tuple) -> Job:
+        job_id, kind, request, state, owner, save, created, started, finished, attempts, note, error, error_field = row
+        pictures = self._db.execute(
+            f"SELECT {_PICTURE} FROM pictures WHERE job_id = ? AND digest IS NULL ORDER BY number", (job_id,)
+        )
+        return Job(
+            id=job_id,
+            kind=kind,
+            request=GenerationRequest.from_dict(json.loads(request)),
+            state=JobState(state),
+            owner=owner,
+            save=bool(save),
+            created=created,
+            started=started,
+            finished=finished,
+            attempts=attempts,
+            note=note,
+            error=error,
+            error_field=error_field,
+            pictures=tuple(_picture(picture) for picture in pictures),
+        )
+
+
+def _picture(row: tuple) -> Picture:
+    job_id, index, seed, width, height, infotext, path, saved = row
+    return Picture(job_id, index, int(seed), width, height, infotext, path, bool(saved))

@@ -1,0 +1,1 @@
+"""Pictures and preferences on disk."""

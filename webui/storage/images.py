@@ -1,0 +1,116 @@
+"""Writing pictures: named as A1111's users know them, whole or not at all, and never over another one."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image, PngImagePlugin
+
+from webui.errors import SaveFailed
+
+_NUMBER = re.compile(r"(\d+)-")
+
+
+def encode_png(pixels: bytes, width: int, height: int, infotext: str) -> bytes:
+    """A PNG file with the infotext in its `parameters` chunk.
+
+    Args:
+        pixels: RGB, 8 bits a channel, row by row.
+        infotext: written as tEXt where Latin-1 can hold it, as iTXt otherwise.
+    """
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", infotext)
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", (width, height), pixels).save(buffer, "PNG", pnginfo=info, compress_level=4)
+    return buffer.getvalue()
+
+
+def digest_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_new(folder: Path, name: str, data: bytes, *, staging: Path, announce: Callable[[Path], None]) -> Path:
+    """Write `data` as `<folder>/<number>-<name>.png`, with the first number that is free.
+
+    The bytes go to a file in `staging`, are synced to disk, and only then get their name, by a link that fails where the
+    name is taken: no reader sees half a picture and no writer replaces another's.
+
+    Args:
+        staging: a folder on the same file system; what a crash leaves there is rubbish.
+        announce: told of each name before it is tried, so that a crash can be cleared up afterwards.
+
+    Raises:
+        SaveFailed: with the path and the reason.
+    """
+    temporary = staging / f"{secrets.token_hex(8)}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        staging.mkdir(parents=True, exist_ok=True)
+        _write_synced(temporary, data)
+        path = _take_free_name(temporary, folder, name, announce)
+        _sync_folder(folder)
+        return path
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SaveFailed(
+            f"The picture could not be saved in {folder}: {reason}. Free some space or check that the folder may be written to."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _take_free_name(temporary: Path, folder: Path, name: str, announce: Callable[[Path], None]) -> Path:
+    number = _next_number(folder)
+    while True:
+        path = folder / f"{number:05}-{name}.png"
+        announce(path)
+        try:
+            _give_name(temporary, path)
+            return path
+        except FileExistsError:
+            number += 1
+
+
+def _give_name(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # FAT and some network folders have no links: write again, under a name that must not exist yet.
+        _write_synced(path, temporary.read_bytes())
+
+
+def _next_number(folder: Path) -> int:
+    numbers = (_NUMBER.match(entry.name) for entry in os.scandir(folder))
+    return max((int(match[1]) for match in numbers if match), default=-1) + 1
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":  # elsewhere a folder cannot be opened, and its entries need no sync
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def day_folder(outputs_dir: Path, kind: str) -> Path:
+    """`outputs/txt2img-images/2026-01-31`, the folder of today's pictures."""
+    return outputs_dir / f"{kind}-images" / time.strftime("%Y-%m-%d")
