@@ -1,0 +1,68 @@
+import socket
+
+import pytest
+
+from webui import cli
+from webui.app import address_of, listening_socket
+from webui.errors import WebUIError
+from webui.settings import Settings
+
+
+def settings_of(*argv):
+    return cli.settings_from(cli.make_parser().parse_args(argv))
+
+
+def test_without_flags_only_this_machine_is_served(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = settings_of()
+    assert (settings.host, settings.port, settings.engine) == ("127.0.0.1", 7860, "process")
+    assert settings.data_dir == tmp_path
+    assert settings.open_browser
+    assert settings.page
+
+
+def test_every_flag_reaches_the_settings(tmp_path):
+    flags = (
+        f"--data-dir {tmp_path} --ckpt-dir {tmp_path} --vae-dir {tmp_path} --port 0 --listen --allowed-host box"
+        " --device cuda:1 --engine inline --no-browser --nowebui"
+    )
+    assert settings_of(*flags.split()) == Settings(
+        data_dir=tmp_path,
+        host="0.0.0.0",
+        port=0,
+        checkpoint_dirs=(tmp_path,),
+        vae_dirs=(tmp_path,),
+        device="cuda:1",
+        engine="inline",
+        allowed_hosts=("box",),
+        open_browser=False,
+        page=False,
+    )
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path, capsys):
+    assert cli.main(["--ckpt-dir", str(tmp_path / "gone")]) == 1
+    assert f"There is no folder {tmp_path / 'gone'}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http"])
+def test_a_port_that_is_none_is_refused(port, capsys):
+    with pytest.raises(SystemExit):
+        cli.make_parser().parse_args([f"--port={port}"])
+    assert "--port" in capsys.readouterr().err
+
+
+def test_the_default_port_gives_way_to_the_next_and_a_chosen_one_does_not(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(WebUIError, match=f"port {port}: .*in use.*--port"):
+            listening_socket(Settings(data_dir=tmp_path, port=port))
+    with listening_socket(Settings(data_dir=tmp_path)) as first, listening_socket(Settings(data_dir=tmp_path)) as second:
+        assert first.getsockname()[1] != second.getsockname()[1]
+
+
+def test_the_address_is_one_that_a_browser_can_open(tmp_path):
+    with listening_socket(Settings(data_dir=tmp_path, host="0.0.0.0", port=0)) as listener:
+        assert address_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"

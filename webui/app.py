@@ -1,0 +1,146 @@
+"""Puts the parts together, once: services, HTTP application, server."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from webui import __version__
+from webui.checkpoints.catalog import Catalog
+from webui.engine.client import EngineClient, make_engine
+from webui.errors import WebUIError
+from webui.jobs.dispatcher import Dispatcher
+from webui.jobs.events import EventBus
+from webui.jobs.keeper import PictureKeeper
+from webui.jobs.store import JobStore
+from webui.settings import Settings
+from webui.storage.lock import FolderLock
+from webui.storage.preferences import PreferencesFile
+
+if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
+
+#: The default port may be taken; then the next ones are tried.
+PORTS_TO_TRY = 10
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the HTTP routes and the page work with. Built once and handed on; nothing is fetched from a module."""
+
+    settings: Settings
+    store: JobStore
+    bus: EventBus
+    dispatcher: Dispatcher
+    catalog: Catalog
+    preferences: PreferencesFile
+
+
+def build_services(settings: Settings, engine: EngineClient | None = None) -> Services:
+    """Open the data folder. Nothing is started: that is `services.dispatcher.start()`."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    store = JobStore(settings.state_dir / "jobs.sqlite")
+    bus = EventBus()
+    catalog = Catalog(settings.all_checkpoint_dirs, settings.all_vae_dirs, settings.state_dir / "hashes.json")
+    preferences = PreferencesFile(settings.preferences_file)
+    keeper = PictureKeeper(store, settings)
+    dispatcher = Dispatcher(store, bus, engine or make_engine(settings), catalog, keeper, preferences)
+    return Services(settings, store, bus, dispatcher, catalog, preferences)
+
+
+def create_app(services: Services) -> FastAPI:
+    """The HTTP application: both APIs and, unless switched off, the page."""
+    from fastapi import FastAPI  # half a second, which --help need not pay
+
+    from webui.api import docs, errors, jobs, sdapi, security
+
+    app = FastAPI(title="Periplus", version=__version__, docs_url=None, redoc_url=None)
+    errors.add_handlers(app)
+    app.include_router(sdapi.router(services))
+    app.include_router(jobs.router(services))
+    docs.add_routes(app)
+    if services.settings.page:
+        from webui.ui import blocks  # gradio takes seconds
+
+        blocks.mount(app, services)
+    security.add_security(app, services.settings)
+    return app
+
+
+def run(settings: Settings) -> None:
+    """Serve until Ctrl-C. Raise WebUIError where it cannot start."""
+    lock = FolderLock(settings.state_dir)
+    try:
+        with listening_socket(settings) as listener:
+            services = build_services(settings)
+            services.dispatcher.start()  # first: torch loads in the engine while gradio loads here
+            try:
+                _serve(services, listener, lock)
+            finally:
+                services.dispatcher.close()
+                services.store.close()
+    finally:
+        lock.release()
+
+
+def _serve(services: Services, listener: socket.socket, lock: FolderLock) -> None:
+    import uvicorn
+
+    address = address_of(listener)
+
+    def on_ready() -> None:
+        lock.tell_address(address)
+        print(f"\nPeriplus is at {address}   (Ctrl-C stops it)", flush=True)
+        if services.settings.open_browser and services.settings.page:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+    config = uvicorn.Config(create_app(services), log_level="warning", timeout_graceful_shutdown=1)
+    server = _make_server(config, on_ready=on_ready, on_stop=services.bus.close)
+    server.run(sockets=[listener])
+
+
+def _make_server(config: uvicorn.Config, *, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> uvicorn.Server:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                on_ready()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            on_stop()  # open event streams would keep the server from stopping
+            await super().shutdown(sockets)
+
+    return Server(config)
+
+
+def listening_socket(settings: Settings) -> socket.socket:
+    """Bind before anything slow starts. A port of 0 takes any free one; the default port gives way to the next that is free."""
+    first = settings.port
+    ports = range(first, first + PORTS_TO_TRY) if first == Settings.port else (first,)
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    reason = ""
+    for port in ports:
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, port))
+            listener.listen(128)
+            return listener
+        except OSError as error:
+            listener.close()
+            reason = error.strerror or str(error)
+    raise WebUIError(f"Nothing can be served at {settings.host}, port {first}: {reason}. Choose another with --port.")
+
+
+def address_of(listener: socket.socket) -> str:
+    """The address to type into a browser on this machine."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+    return f"http://{host}:{port}"
