@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import threading
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webui.core.params import params_of
+from webui.errors import InvalidRequest, SaveFailed
+from webui.storage.preferences import Preferences, PreferencesFile
+
+OTHER_VALUES: dict[str, Any] = {
+    "checkpoint": 'sub/näme "x" \\ 千\t\x7f',
+    "vae": "None",
+    "live_preview": False,
+    "title_progress": False,
+    "notify_when_done": True,
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "settings.toml"
+
+
+def test_without_a_file_the_defaults_serve_and_nothing_is_written(path: Path):
+    file = PreferencesFile(path)
+    assert file.current == Preferences()
+    assert file.problem == ""
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", params_of(Preferences))
+def test_every_preference_is_found_again(path: Path, name: str):
+    PreferencesFile(path).update(**{name: OTHER_VALUES[name]})
+    assert getattr(PreferencesFile(path).current, name) == OTHER_VALUES[name]
+
+
+def test_a_choice_can_be_taken_back_to_nothing(path: Path):
+    file = PreferencesFile(path)
+    file.update(checkpoint="a")
+    file.update(checkpoint=None)
+    assert PreferencesFile(path).current.checkpoint is None
+
+
+@pytest.mark.parametrize("content", [b"checkpoint = ", b"\xff\xfe", b"a = 1\na = 2", b"\0", b"x = " + b"[" * 5000])
+def test_a_broken_file_is_set_aside_and_the_defaults_serve(path: Path, content: bytes):
+    path.parent.mkdir()
+    path.write_bytes(content)
+    file = PreferencesFile(path)
+    assert file.current == Preferences()
+    assert "settings.toml.broken-1" in file.problem
+    assert path.with_name("settings.toml.broken-1").read_bytes() == content
+    file.update(vae="None")
+    assert PreferencesFile(path).problem == ""
+
+
+def test_an_older_broken_file_is_not_replaced(path: Path):
+    path.parent.mkdir()
+    for number in (1, 2):
+        path.write_text(f"broken {number}")
+        assert f"broken-{number}" in PreferencesFile(path).problem
+    assert path.with_name("settings.toml.broken-1").read_text() == "broken 1"
+
+
+def test_one_value_that_cannot_be_used_does_not_spoil_the_others(path: Path):
+    path.parent.mkdir()
+    path.write_text('vae = "x"\nlive_preview = "yes"\n')
+    file = PreferencesFile(path)
+    assert file.current == Preferences(vae="x")
+    assert "Live preview" in file.problem
+
+
+def test_entries_of_a_later_version_are_kept(path: Path):
+    path.parent.mkdir()
+    path.write_text('vae = "x"\nfuture = 5\n[extension]\noption = "y"\n')
+    PreferencesFile(path).update(vae="None", live_preview=False)
+    table = tomllib.loads(path.read_text())
+    assert (table["future"], table["extension"], table["vae"]) == (5, {"option": "y"}, "None")
+
+
+@pytest.mark.parametrize("changes", [{"live_preview": 1}, {"vae": None}, {"vae": "a\0"}, {"no_such": 1}])
+def test_a_change_that_cannot_be_used_changes_nothing(path: Path, changes: dict[str, Any]):
+    file = PreferencesFile(path)
+    with pytest.raises(InvalidRequest) as caught:
+        file.update(title_progress=False, **changes)
+    assert caught.value.field in changes
+    assert file.current == Preferences()
+    assert not path.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_leaves_no_rubbish(tmp_path: Path):
+    (tmp_path / "data").write_text("a file where the folder should be")
+    file = PreferencesFile(tmp_path / "data" / "settings.toml")
+    with pytest.raises(SaveFailed, match=r"settings\.toml"):
+        file.update(vae="None")
+    assert file.current.vae == "None"
+
+
+def test_a_write_that_fails_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = PreferencesFile(path)
+    file.update(vae="old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(SaveFailed, match="No space left"):
+        file.update(vae="new")
+    assert tomllib.loads(path.read_text())["vae"] == "old"
+    assert [entry.name for entry in path.parent.iterdir()] == ["settings.toml"]
+
+
+def test_changes_from_many_threads_all_arrive(path: Path):
+    file = PreferencesFile(path)
+    changes: list[dict[str, Any]] = [{"vae": "v"}, {"live_preview": False}, {"title_progress": False}, {"checkpoint": "c"}]
+    threads = [threading.Thread(target=lambda change=change: file.update(**change)) for change in changes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    expected = Preferences(vae="v", live_preview=False, title_progress=False, checkpoint="c")
+    assert PreferencesFile(path).current == file.current == expected

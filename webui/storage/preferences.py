@@ -1,0 +1,124 @@
+"""What a person chose in the page and wants to find again: `settings.toml` in the data folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+
+from webui.core.params import Param, check_ranges, check_value, params_of
+from webui.core.request import VAE_AUTOMATIC
+from webui.errors import InvalidRequest, SaveFailed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preferences:
+    """Nothing here changes a picture: checkpoint and VAE are what a form starts with, and go into each request by name."""
+
+    checkpoint: Annotated[str | None, Param("Checkpoint", max_length=1_000, help="Chosen last.")] = None
+    vae: Annotated[str, Param("VAE", max_length=1_000, help="Chosen last.")] = VAE_AUTOMATIC
+    live_preview: Annotated[bool, Param("Live preview", help="Show the picture while it is made.")] = True
+    title_progress: Annotated[bool, Param("Progress in the page's title", help="Percent and time left.")] = True
+    notify_when_done: Annotated[bool, Param("Notify when done", help="When a long job ends and the page is not looked at.")] = (
+        False
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+class PreferencesFile:
+    """The preferences and their file. Thread-safe; `problem` says in words what could not be read of the file, else ""."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self.problem = ""
+        self._table = self._read()
+        self._current, complaints = _typed(self._table)
+        if complaints:
+            self.problem = f"In {path}: {' '.join(complaints)} The default is used instead."
+
+    @property
+    def current(self) -> Preferences:
+        return self._current
+
+    def update(self, **changes: object) -> Preferences:
+        """Change some preferences and write the file.
+
+        Raises:
+            InvalidRequest: for an unknown name or a value out of range; nothing changes.
+            SaveFailed: the file could not be written; the change holds until the program ends.
+        """
+        if unknown := sorted(set(changes) - set(params_of(Preferences))):
+            raise InvalidRequest(unknown[0], f"There is no preference “{unknown[0]:.80}”.")
+        with self._lock:
+            current = replace(self._current, **changes)
+            if current != self._current:
+                self._current = current
+                # Keys that are not known here stay: a later version, or an extension, may have written them.
+                known = {key: value for key, value in asdict(current).items() if value is not None}
+                others = {key: value for key, value in self._table.items() if key not in params_of(Preferences)}
+                self._table = known | others
+                self._write()
+            return current
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return tomllib.loads(self._path.read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            self.problem = f"{self._path} cannot be read: {error.strerror or error}. The defaults are used."
+        except (ValueError, RecursionError) as error:  # no TOML, or no UTF-8
+            self._set_aside(str(error))
+        return {}
+
+    def _set_aside(self, reason: str) -> None:
+        number = 1
+        while (kept := self._path.with_name(f"{self._path.name}.broken-{number}")).exists():
+            number += 1
+        where = f"It is kept as {kept.name}"
+        try:
+            self._path.rename(kept)
+        except OSError as error:
+            where = f"It could not be renamed ({error.strerror or error})"
+        self.problem = f"{self._path} is no readable TOML: {reason.rstrip('.')}. {where}; the defaults are used."
+
+    def _write(self) -> None:
+        temporary: Path | None = None
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("wb", dir=self._path.parent, prefix=".settings-", delete=False) as file:
+                temporary = Path(file.name)
+                tomli_w.dump(self._table, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._path)
+        except OSError as error:
+            if temporary:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+            raise SaveFailed(f"The preferences could not be saved in {self._path}: {error.strerror or error}.") from error
+
+
+def _typed(table: Mapping[str, Any]) -> tuple[Preferences, list[str]]:
+    """The preferences in a table, and a sentence for each value that cannot be used."""
+    values: dict[str, Any] = {}
+    complaints: list[str] = []
+    for spec in params_of(Preferences).values():
+        if spec.name in table:
+            try:
+                check_value(spec, table[spec.name])
+                values[spec.name] = table[spec.name]
+            except InvalidRequest as error:
+                complaints.append(str(error))
+    return Preferences(**values), complaints
