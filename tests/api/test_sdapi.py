@@ -1,0 +1,299 @@
+"""/sdapi/v1 beside txt2img: progress, listings, options, PNG info, in the forms that A1111's clients read."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image, PngImagePlugin
+
+from tests.api.conftest import add_checkpoint, wait_until
+from webui.app import Services, create_app
+from webui.core.request import GenerationRequest
+from webui.jobs.store import JobState
+
+URL = "/sdapi/v1"
+
+
+def get(client: TestClient, path: str, **params: Any) -> Any:
+    response = client.get(f"{URL}/{path}", params=params)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def submit(services: Services, prompt: str = "slow", steps: int = 100, **fields: Any) -> str:
+    return services.dispatcher.submit(GenerationRequest(prompt=prompt, steps=steps, **fields)).id
+
+
+# ---- progress, interrupt, skip
+
+STATE_KEYS = set(
+    "skipped interrupted stopping_generation job job_count job_timestamp job_no sampling_step sampling_steps".split()
+)
+
+
+def test_progress_of_nothing_is_zero(client: TestClient):
+    progress = get(client, "progress")
+    assert set(progress) == {"progress", "eta_relative", "state", "current_image", "textinfo"}
+    assert set(progress["state"]) == STATE_KEYS
+    assert (progress["progress"], progress["eta_relative"], progress["state"]["job_count"]) == (0.0, 0.0, 0)
+    assert progress["current_image"] is None
+
+
+def test_progress_of_a_running_job(client: TestClient, services: Services):
+    job_id = submit(services, batch_count=3)
+    wait_until(lambda: get(client, "progress")["current_image"] is not None)
+    progress = get(client, "progress")
+    assert 0.01 <= progress["progress"] <= 1
+    assert progress["eta_relative"] == 1.0
+    assert base64.b64decode(progress["current_image"]) == b"preview"
+    assert progress["textinfo"].startswith("Step ")
+    state = progress["state"]
+    assert (state["job"], state["job_count"], state["job_no"], state["sampling_steps"]) == (job_id, 3, 0, 100)
+    assert state["sampling_step"] >= 1
+    assert len(state["job_timestamp"]) == 14
+    assert get(client, "progress", skip_current_image=True)["current_image"] is None
+    client.post(f"{URL}/interrupt")
+    assert services.dispatcher.wait(job_id, 10).state is JobState.CANCELLED
+
+
+def test_a_job_that_waits_for_the_engine_counts_as_work(services: Services):
+    client = TestClient(create_app(services), base_url="http://127.0.0.1")
+    submit(services)
+    progress = get(client, "progress")
+    assert progress["progress"] >= 0.01
+    assert progress["state"]["job_count"] == 1
+    services.dispatcher.cancel(services.store.recent(1)[0].id)
+
+
+def test_skip_answers_null_and_goes_on_with_the_next_batch(client: TestClient, services: Services):
+    job_id = submit(services, steps=40, batch_count=2)
+    wait_until(lambda: services.dispatcher.progress(job_id) is not None)
+    assert client.post(f"{URL}/skip").json() is None
+    job = services.dispatcher.wait(job_id, 10)
+    assert (job.state, [picture.index for picture in job.pictures]) == (JobState.DONE, [1])
+
+
+def test_interrupt_and_skip_with_nothing_running_do_nothing(client: TestClient):
+    assert client.post(f"{URL}/interrupt").json() == {}
+    assert client.post(f"{URL}/skip").json() is None
+
+
+# ---- listings
+
+
+def test_samplers_and_schedulers(shared_client: TestClient):
+    samplers = get(shared_client, "samplers")
+    assert {"name": "Euler a", "aliases": ["k_euler_a", "k_euler_ancestral"], "options": {}} in samplers
+    assert {sampler["name"]: sampler["options"] for sampler in samplers}["DPM++ 2M"] == {"scheduler": "karras"}
+    schedulers = get(shared_client, "schedulers")
+    assert all(set(entry) == {"name", "label", "aliases", "default_rho", "need_inner_model"} for entry in schedulers)
+    assert [entry["name"] for entry in schedulers][:3] == ["automatic", "uniform", "karras"]
+
+
+def test_checkpoints_with_title_and_hash_but_without_broken_ones(client: TestClient, services: Services):
+    path = add_checkpoint(services.settings, "other")
+    path.with_name("broken.safetensors").write_bytes(b"nothing")
+    assert client.post(f"{URL}/refresh-checkpoints").json() is None
+    wait_until(lambda: all(entry["hash"] for entry in get(client, "sd-models")) or hash_all(services))
+    models = {entry["model_name"]: entry for entry in get(client, "sd-models")}
+    assert set(models) == {"starter", "other"}
+    other = models["other"]
+    assert set(other) == {"title", "model_name", "hash", "sha256", "filename", "config"}
+    assert other["title"] == f"other.safetensors [{other['hash']}]"
+    assert other["sha256"].startswith(other["hash"])
+    assert other["filename"] == str(path)
+
+
+def hash_all(services: Services) -> bool:
+    for info in services.catalog.checkpoints():
+        services.catalog.hash_later(info)
+    return False
+
+
+def test_vaes_have_the_names_of_their_files(shared_client: TestClient):
+    assert get(shared_client, "sd-vae") == []
+    assert shared_client.post(f"{URL}/refresh-vae").json() is None
+
+
+NOT_YET = (
+    "prompt-styles upscalers latent-upscale-modes hypernetworks face-restorers realesrgan-models loras script-info extensions"
+).split()
+
+
+@pytest.mark.parametrize("path", NOT_YET)
+def test_what_there_is_not_yet_is_an_empty_list(shared_client: TestClient, path: str):
+    assert get(shared_client, path) == []
+
+
+def test_forms_of_embeddings_scripts_and_ping(shared_client: TestClient):
+    assert get(shared_client, "embeddings") == {"loaded": {}, "skipped": {}}
+    assert get(shared_client, "scripts") == {"txt2img": [], "img2img": []}
+    assert shared_client.get("/internal/ping").json() == {}
+
+
+def test_memory_of_the_machine_and_of_a_device_with_its_own(client: TestClient, services: Services):
+    wait_until(lambda: services.dispatcher.engine.memory_total)
+    memory = get(client, "memory")
+    assert set(memory["ram"]) == {"free", "used", "total"}
+    assert 0 < memory["ram"]["free"] <= memory["ram"]["total"]
+    assert memory["cuda"]["system"]["total"] == 1000
+
+
+def test_a_device_that_uses_the_machines_memory_is_no_cuda_device(client: TestClient, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=1000, available=100))
+    assert set(get(client, "memory")["cuda"]) == {"error"}
+
+
+def test_flags_are_those_of_the_start(shared_client: TestClient, shared_services: Services):
+    flags = get(shared_client, "cmd-flags")
+    assert flags["data_dir"] == str(shared_services.settings.data_dir)
+    assert (flags["port"], flags["listen"], flags["api"], flags["nowebui"]) == (7860, False, True, True)
+
+
+# ---- options
+
+
+def test_options_name_the_checkpoint_that_is_used(client: TestClient, services: Services):
+    options = get(client, "options")
+    assert options["sd_model_checkpoint"].startswith("starter.safetensors")
+    assert (options["sd_vae"], options["samples_format"], options["CLIP_stop_at_last_layers"]) == ("Automatic", "png", 1)
+    assert isinstance(options["sd_checkpoint_hash"], str)
+
+
+def test_options_can_be_changed_and_hold_for_what_follows(client: TestClient, services: Services):
+    add_checkpoint(services.settings, "other")
+    response = client.post(f"{URL}/options", json={"sd_model_checkpoint": "other.safetensors", "sd_vae": "None", "no_such": 1})
+    assert (response.status_code, response.json()) == (200, None)
+    assert get(client, "options")["sd_model_checkpoint"].startswith("other.safetensors")
+    client.post(f"{URL}/txt2img", json={"steps": 1})
+    request = services.store.recent(1)[0].request
+    assert (request.checkpoint, request.vae) == ("other", "None")
+
+
+def test_a_checkpoint_that_was_chosen_and_then_removed_gives_way_to_the_default(client: TestClient, services: Services):
+    path = add_checkpoint(services.settings, "other")
+    client.post(f"{URL}/options", json={"sd_model_checkpoint": "other", "sd_vae": "None"})
+    path.unlink()
+    services.preferences.update(vae="gone")
+    services.catalog.refresh()
+    assert get(client, "options")["sd_vae"] == "Automatic"
+    assert client.post(f"{URL}/txt2img", json={"steps": 1}).status_code == 200
+    assert services.store.recent(1)[0].request.checkpoint == "starter"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sd_model_checkpoint", "startr"), ("sd_model_checkpoint", 5), ("sd_model_checkpoint", ["starter"]),
+        ("sd_vae", "none such"),
+        ("samples_format", "jpg"), ("CLIP_stop_at_last_layers", 2),
+    ],
+)  # fmt: skip
+def test_an_option_that_cannot_be_set_is_refused_by_name_and_changes_nothing(
+    client: TestClient, services: Services, key: str, value: object
+):
+    before = services.preferences.current
+    response = client.post(f"{URL}/options", json={"live_previews_enable": False, key: value})
+    assert response.status_code == 422
+    assert response.json()["field"] == key
+    assert services.preferences.current == before
+
+
+def test_switches_are_preferences(client: TestClient, services: Services):
+    client.post(f"{URL}/options", json={"live_previews_enable": False, "show_progress_in_title": False})
+    assert (services.preferences.current.live_preview, services.preferences.current.title_progress) == (False, False)
+    assert get(client, "options")["live_previews_enable"] is False
+    response = client.post(f"{URL}/options", json={"live_previews_enable": "maybe"})
+    assert (response.status_code, response.json()["field"]) == (422, "live_previews_enable")
+
+
+# ---- PNG info
+
+
+def png(**texts: str) -> bytes:
+    info = PngImagePlugin.PngInfo()
+    for key, value in texts.items():
+        info.add_text(key, value)
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+def png_info(client: TestClient, image: str) -> Any:
+    return client.post(f"{URL}/png-info", json={"image": image})
+
+
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
+def test_png_info_takes_an_infotext_apart(shared_client: TestClient, prefix: str):
+    text = "a cat\nNegative prompt: dog\nSteps: 3, Sampler: Euler a, CFG scale: 4.5, Seed: 12, Size: 64x72"
+    data = base64.b64encode(png(parameters=text, Software="Other")).decode()
+    answer = png_info(shared_client, prefix + data).json()
+    assert set(answer) == {"info", "items", "parameters"}
+    assert answer["info"] == text
+    assert answer["items"] == {"Software": "Other"}
+    assert answer["parameters"] == {
+        "Prompt": "a cat", "Negative prompt": "dog", "Steps": "3", "Sampler": "Euler a", "CFG scale": "4.5", "Seed": "12",
+        "Size-1": "64", "Size-2": "72",
+    }  # fmt: skip
+
+
+def test_png_info_of_a_picture_without_text_is_empty(shared_client: TestClient):
+    answer = png_info(shared_client, base64.b64encode(png()).decode()).json()
+    assert answer == {"info": "", "items": {}, "parameters": {}}
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "",
+        "###",
+        "aGVsbG8",
+        base64.b64encode(b"hello").decode(),
+        base64.b64encode(png()[:40]).decode(),
+        "http://127.0.0.1/x.png",
+        "é",
+    ],
+)
+def test_png_info_of_no_picture_is_refused_in_words(shared_client: TestClient, image: str):
+    response = png_info(shared_client, image)
+    assert response.status_code == 422
+    assert "image" in response.json()["errors"]
+    assert response.json()["detail"]
+
+
+# ---- the description
+
+
+def test_the_description_names_nothing_outside_this_machine(shared_client: TestClient, shared_services: Services):
+    page = shared_client.get("/docs").text
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+    for path in ("/docs-files/swagger-ui-bundle.js", "/docs-files/swagger-ui.css", "/openapi.json"):
+        assert path in page
+        assert shared_client.get(path).status_code == 200
+
+
+def test_the_description_has_ranges_and_a1111s_defaults(shared_client: TestClient):
+    schemas = shared_client.get("/openapi.json").json()["components"]["schemas"]
+    steps = schemas["Txt2ImgRequest"]["properties"]["steps"]
+    assert (steps["minimum"], steps["maximum"], steps["default"]) == (1, 150, 50)
+    sampler = schemas["JobBody"]["properties"]["sampler"]
+    assert "Euler a" in sampler["enum"]
+
+
+def test_an_error_of_ours_is_told_without_its_details(services: Services, monkeypatch: pytest.MonkeyPatch):
+    def defect(*_: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(services.store, "recent", defect)
+    client = TestClient(create_app(services), base_url="http://127.0.0.1", raise_server_exceptions=False)
+    response = client.get("/api/v1/jobs")
+    assert response.status_code == 500
+    assert "secret" not in response.text
+    assert Path(__file__).name not in response.text

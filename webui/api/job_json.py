@@ -1,0 +1,96 @@
+"""Jobs, pictures and events as JSON of `/api/v1`. Seeds are strings: a browser's number loses digits past 2^53."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+from urllib.parse import quote
+
+from webui.jobs.events import EngineChanged, Event, JobChanged, JobProgress, NoticePosted, PictureSaved
+from webui.jobs.store import Job, JobState, JobStore, Picture
+
+
+def ahead_of(store: JobStore, job: Job) -> int:
+    """How many jobs come before a queued one, the running one included."""
+    if job.state is not JobState.QUEUED:
+        return 0
+    before = [other.id for other in store.waiting()]
+    place = before.index(job.id) if job.id in before else 0
+    return place + (store.running() is not None)
+
+
+def job_json(job: Job, ahead: int) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state.value,
+        "owner": job.owner,
+        "created": job.created,
+        "started": job.started,
+        "finished": job.finished,
+        "note": job.note,
+        "error": job.error,
+        "error_field": job.error_field,
+        "ahead": ahead,
+        "save": job.save,
+        "image_count": job.request.image_count,
+        "request": job.request.to_dict() | {"seed": str(job.request.seed)},
+        "pictures": [picture_json(picture) for picture in job.pictures],
+    }
+
+
+def picture_json(picture: Picture) -> dict[str, Any]:
+    return {
+        "index": picture.index,
+        "seed": str(picture.seed),
+        "width": picture.width,
+        "height": picture.height,
+        "url": f"/api/v1/jobs/{quote(picture.job_id, safe='')}/pictures/{picture.index}.png",
+        "path": picture.path,
+        "saved": picture.saved,
+        "infotext": picture.infotext,
+    }
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    match event:
+        case EngineChanged():
+            return _engine_json(event)
+        case JobChanged():
+            return {"type": "job", "job": job_json(event.job, event.ahead)}
+        case JobProgress():
+            return _progress_json(event)
+        case PictureSaved():
+            return {"type": "picture", "job_id": event.job_id, "picture": picture_json(event.picture)}
+        case NoticePosted():
+            return {"type": "notice", "text": event.text, "level": event.level, "job_id": event.job_id}
+
+
+def _engine_json(event: EngineChanged) -> dict[str, Any]:
+    return {
+        "type": "engine",
+        "state": event.state.value,
+        "text": event.text,
+        "device": event.device,
+        "memory_total": event.memory_total,
+        "memory_free": event.memory_free,
+        "since": event.since,
+    }
+
+
+def _progress_json(event: JobProgress) -> dict[str, Any]:
+    preview = None
+    if event.preview is not None:
+        preview = "data:image/jpeg;base64," + base64.b64encode(event.preview).decode()
+    return {
+        "type": "progress",
+        "job_id": event.job_id,
+        "text": event.text,
+        "fraction": event.fraction,
+        "step": event.step,
+        "steps": event.steps,
+        "image": event.image,
+        "images": event.images,
+        "eta": event.eta,
+        "preview": preview,
+    }

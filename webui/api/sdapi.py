@@ -1,0 +1,172 @@
+"""`/sdapi/v1`: A1111's HTTP API, so that its clients work unchanged."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from webui.api import sdapi_models, sdapi_options
+from webui.api.sdapi_answer import echo, encoded_pictures, info_text, progress_json
+from webui.api.sdapi_options import current_vae
+from webui.api.sdapi_request import Translated, Txt2ImgRequest, api_field, translate
+from webui.api.services import Services
+from webui.api.sse import wait_for_job
+from webui.core import infotext
+from webui.core.request import GenerationRequest
+from webui.engine.protocol import CancelWhen
+from webui.errors import InvalidRequest, JobNotFound, WebUIError
+from webui.jobs.store import Job, JobState
+from webui.storage.metadata import read_infotext
+
+
+class Txt2ImgResponse(BaseModel):
+    images: list[str] | None = Field(description="PNG files as base64, each with its infotext.")
+    parameters: dict[str, Any]
+    info: str = Field(description="A JSON object as text.")
+
+
+class PictureBody(BaseModel):
+    image: str = Field(description="A picture as base64, with or without a data: prefix.")
+
+
+class JobFailed(WebUIError):
+    """The job ended with an error that is no fault of the request."""
+
+
+def router(services: Services) -> APIRouter:
+    routes = APIRouter()
+    sdapi = APIRouter(prefix="/sdapi/v1", tags=["A1111's API"])
+    _add_txt2img(sdapi, services)
+    _add_progress(sdapi, services)
+    _add_png_info(sdapi)
+    sdapi_models.add_routes(sdapi, services)
+    sdapi_options.add_routes(sdapi, services)
+    routes.include_router(sdapi)
+
+    @routes.get("/internal/ping", tags=["A1111's API"])
+    async def ping() -> dict[str, Any]:
+        return {}
+
+    return routes
+
+
+# ---- txt2img
+
+
+def _add_txt2img(routes: APIRouter, services: Services) -> None:
+    @routes.post("/txt2img", response_model=Txt2ImgResponse)
+    async def txt2img(body: Txt2ImgRequest) -> Response:  # pyright: ignore[reportInvalidTypeForm]
+        """Make pictures and answer when they are there. The job goes on if the client leaves."""
+        translated, job = await run_in_threadpool(_submit, services, body)
+        try:
+            job = await wait_for_job(services, job.id)
+            return await run_in_threadpool(_answer, services, body, translated, job)
+        finally:
+            await run_in_threadpool(_forget_unsaved, services, job)
+
+
+def _submit(services: Services, body: Any) -> tuple[Translated, Job]:
+    translated = translate(body, {"sd_vae": current_vae(services)})
+    try:
+        job = services.dispatcher.submit(
+            translated.request, owner="API", save=bool(body.save_images), job_id=_free_id(services, body.force_task_id)
+        )
+    except InvalidRequest as error:
+        raise type(error)(api_field(error.field), str(error)) from error
+    if body.override_settings_restore_afterwards is False:
+        _keep_overrides(services, body.override_settings or {}, translated.request)
+    return translated, job
+
+
+def _free_id(services: Services, wanted: str | None) -> str | None:
+    """The id that was asked for; a client that always asks for the same one gets others after the first."""
+    if not wanted:
+        return None
+    try:
+        services.store.get(wanted)
+    except JobNotFound:
+        return wanted
+    return None
+
+
+def _keep_overrides(services: Services, overrides: dict[str, Any], request: GenerationRequest) -> None:
+    changes: dict[str, Any] = {}
+    if overrides.get("sd_model_checkpoint"):
+        changes["checkpoint"] = services.catalog.find_checkpoint(request.checkpoint or "").name
+    if overrides.get("sd_vae"):
+        changes["vae"] = request.vae
+    services.preferences.update(**changes)
+
+
+def _answer(services: Services, body: BaseModel, translated: Translated, job: Job) -> Response:
+    if job.state is JobState.FAILED:
+        if job.error_field:
+            raise InvalidRequest(api_field(job.error_field), job.error)
+        raise JobFailed(job.error)
+    parameters = body.model_dump()
+    images = encoded_pictures(services, job) if parameters["send_images"] is not False else []
+    info = info_text(services, job, parameters, translated.comments)
+    content = {"images": images, "parameters": echo(parameters), "info": info}
+    return Response(json.dumps(content), media_type="application/json")
+
+
+def _forget_unsaved(services: Services, job: Job) -> None:
+    if not job.save and job.state.finished:
+        services.dispatcher.forget_unsaved(job.id)
+
+
+# ---- progress
+
+
+def _add_progress(routes: APIRouter, services: Services) -> None:
+    dispatcher, store = services.dispatcher, services.store
+
+    @routes.get("/progress")
+    def progress(skip_current_image: bool = False) -> dict[str, Any]:
+        if not skip_current_image:
+            dispatcher.watch()
+        running = store.running()
+        latest = dispatcher.progress(running.id) if running else None
+        return progress_json(running, store.waiting(), latest, skip_current_image)
+
+    @routes.post("/interrupt")
+    def interrupt() -> dict[str, Any]:
+        """Stop the running job after this step; its finished pictures are kept."""
+        dispatcher.cancel_running(CancelWhen.NOW)
+        return {}
+
+    @routes.post("/skip")
+    def skip() -> None:
+        """Leave the batch that is being made and go on with the next."""
+        dispatcher.cancel_running(CancelWhen.SKIP)
+
+
+# ---- PNG info
+
+
+def _add_png_info(routes: APIRouter) -> None:
+    @routes.post("/png-info")
+    def png_info(body: PictureBody) -> dict[str, Any]:
+        """The infotext of a picture, and its entries one by one."""
+        found = read_infotext(decode_picture("image", body.image), "image")
+        parsed = infotext.parse(found.infotext or "")
+        prompts = {"Prompt": parsed.prompt, "Negative prompt": parsed.negative_prompt} if found.infotext else {}
+        return {"info": found.infotext or "", "items": found.chunks, "parameters": prompts | dict(parsed.settings)}
+
+
+def decode_picture(field: str, text: str) -> bytes:
+    """The bytes of a picture that came as base64. Raise InvalidRequest for anything else, addresses included."""
+    if text.startswith(("http://", "https://")):
+        raise InvalidRequest(field, "Pictures are not fetched from addresses; send the file itself as base64.")
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(field, f"The picture is no valid base64: {error}.") from error

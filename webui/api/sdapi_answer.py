@@ -1,0 +1,131 @@
+"""What A1111's txt2img and progress routes answer with, made from a job."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from pathlib import PurePosixPath
+from typing import Any
+
+from webui import __version__
+from webui.api.services import Services
+from webui.core.request import VAE_BUILT_IN
+from webui.errors import WebUIError
+from webui.jobs.events import JobProgress
+from webui.jobs.store import Job
+
+
+def timestamp(seconds: float | None) -> str:
+    return time.strftime("%Y%m%d%H%M%S", time.localtime(seconds)) if seconds else "0"
+
+
+def encoded_pictures(services: Services, job: Job) -> list[str]:
+    return [base64.b64encode(services.dispatcher.picture_bytes(picture)).decode() for picture in job.pictures]
+
+
+def echo(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The request as it goes back. What JSON cannot say (NaN deep inside a script's arguments) becomes null."""
+    return json.loads(json.dumps(parameters), parse_constant=lambda _: None)
+
+
+# ---- info
+
+
+def info_text(services: Services, job: Job, parameters: dict[str, Any], comments: list[str]) -> str:
+    """A1111's `info`: a JSON object in a string."""
+    return json.dumps(_prompts_and_seeds(job, parameters) | _settings(job) | _models(services, job) | _rest(job, comments))
+
+
+def _prompts_and_seeds(job: Job, parameters: dict[str, Any]) -> dict[str, Any]:
+    request, count = job.request, len(job.pictures)
+    subseed = parameters.get("subseed") or -1
+    return {
+        "prompt": request.prompt,
+        "all_prompts": [request.prompt] * count,
+        "negative_prompt": request.negative_prompt,
+        "all_negative_prompts": [request.negative_prompt] * count,
+        "seed": request.seed,
+        "all_seeds": [picture.seed for picture in job.pictures],
+        "subseed": subseed,
+        "all_subseeds": [subseed] * count,
+        "subseed_strength": 0,
+    }
+
+
+def _settings(job: Job) -> dict[str, Any]:
+    request = job.request
+    return {
+        "width": request.width,
+        "height": request.height,
+        "sampler_name": request.sampler,
+        "cfg_scale": request.guidance_scale,
+        "steps": request.steps,
+        "batch_size": request.batch_size,
+        "restore_faces": False,
+        "face_restoration_model": None,
+    }
+
+
+def _models(services: Services, job: Job) -> dict[str, Any]:
+    catalog, request = services.catalog, job.request
+    vae = None if request.vae == VAE_BUILT_IN else request.vae
+    try:
+        checkpoint_hash = catalog.sha256(catalog.find_checkpoint(request.checkpoint or ""))
+        vae_hash = catalog.sha256(catalog.find_vae(vae)) if vae else None
+    except WebUIError:  # the file was removed since: its pictures are there all the same
+        checkpoint_hash = vae_hash = None
+    return {
+        "sd_model_name": PurePosixPath(request.checkpoint or "").name,
+        "sd_model_hash": checkpoint_hash and checkpoint_hash[:10],
+        "sd_vae_name": vae,
+        "sd_vae_hash": vae_hash and vae_hash[:10],
+    }
+
+
+def _rest(job: Job, comments: list[str]) -> dict[str, Any]:
+    return {
+        "seed_resize_from_w": -1,
+        "seed_resize_from_h": -1,
+        "denoising_strength": None,
+        "extra_generation_params": {"Schedule type": job.request.scheduler},
+        "index_of_first_image": 0,
+        "infotexts": [picture.infotext for picture in job.pictures],
+        "styles": [],
+        "job_timestamp": timestamp(job.started or job.created),
+        "clip_skip": 1,
+        "is_using_inpainting_conditioning": False,
+        "version": f"Periplus {__version__}",
+        "comments": "\n".join([*comments, *([job.note] if job.note else [])]),
+    }
+
+
+# ---- progress
+
+
+def progress_json(running: Job | None, waiting: list[Job], progress: JobProgress | None, skip_image: bool) -> dict[str, Any]:
+    """A job that waits for the engine counts as work: clients take progress 0 and job_count 0 for "ready"."""
+    job = running or next(iter(waiting), None)
+    fraction = 0.0 if job is None else max(0.01, min(progress.fraction if progress else 0.0, 1.0))
+    preview = progress.preview if progress and not skip_image else None
+    return {
+        "progress": fraction,
+        "eta_relative": (progress.eta if progress else None) or 0.0,
+        "state": _state(job, progress),
+        "current_image": base64.b64encode(preview).decode() if preview else None,
+        "textinfo": progress.text if progress else None,
+    }
+
+
+def _state(job: Job | None, progress: JobProgress | None) -> dict[str, Any]:
+    return {
+        "skipped": False,
+        "interrupted": False,
+        "stopping_generation": False,
+        "job": job.id if job else "",
+        "job_count": job.request.batch_count if job else 0,
+        "job_timestamp": timestamp(job and (job.started or job.created)),
+        "job_no": progress.image // job.request.batch_size if job and progress else 0,
+        "sampling_step": progress.step if progress else 0,
+        "sampling_steps": job.request.steps if job else 0,
+    }

@@ -1,0 +1,144 @@
+"""`/sdapi/v1` options, flags and memory: A1111's names for what there is here."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import psutil
+from fastapi import APIRouter
+
+from webui.api.sdapi_request import FIXED_SETTINGS, check_fixed_settings
+from webui.api.services import Services
+from webui.checkpoints.catalog import CheckpointInfo
+from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
+from webui.errors import CheckpointNotFound, InvalidRequest, WebUIError
+from webui.jobs.resolve import choose_checkpoint
+
+#: Settings by A1111's name that are a preference of ours, with its name.
+_SWITCHES = {"live_previews_enable": "live_preview", "show_progress_in_title": "title_progress"}
+
+
+def add_routes(routes: APIRouter, services: Services) -> None:
+    @routes.get("/options")
+    def get_options() -> dict[str, Any]:
+        return _options(services)
+
+    @routes.post("/options")
+    def set_options(options: dict[str, Any]) -> None:
+        """Change settings. Those that are not known here are ignored, as in A1111."""
+        if changes := _changes(services, options):
+            services.preferences.update(**changes)
+
+    @routes.get("/cmd-flags")
+    def cmd_flags() -> dict[str, Any]:
+        return _flags(services)
+
+    @routes.get("/memory")
+    def memory() -> dict[str, Any]:
+        return {"ram": _ram(), "cuda": _cuda(services)}
+
+
+def current_checkpoint(services: Services) -> CheckpointInfo | None:
+    """What a request that names none is made with; None if there is no checkpoint at all."""
+    try:
+        return choose_checkpoint(None, services.catalog, services.preferences.current.checkpoint)
+    except WebUIError:
+        return None
+
+
+def current_vae(services: Services) -> str:
+    """The VAE chosen last, if it is still there."""
+    chosen = services.preferences.current.vae
+    if chosen not in (VAE_AUTOMATIC, VAE_BUILT_IN):
+        try:
+            services.catalog.find_vae(chosen)
+        except WebUIError:
+            return VAE_AUTOMATIC
+    return chosen
+
+
+def _options(services: Services) -> dict[str, Any]:
+    preferences, checkpoint = services.preferences.current, current_checkpoint(services)
+    switches = {key: getattr(preferences, name) for key, name in _SWITCHES.items()}
+    return {
+        "sd_model_checkpoint": services.catalog.title(checkpoint) if checkpoint else None,
+        "sd_checkpoint_hash": (services.catalog.sha256(checkpoint) if checkpoint else None) or "",
+        "sd_vae": current_vae(services),
+        "samples_save": True,
+        "outdir_txt2img_samples": str(services.settings.outputs_dir / "txt2img-images"),
+        "save_to_dirs": True,
+        "enable_pnginfo": True,
+        "grid_save": False,
+        "return_grid": False,
+        **switches,
+        **FIXED_SETTINGS,
+    }
+
+
+def _changes(services: Services, options: dict[str, Any]) -> dict[str, Any]:
+    """The preferences to change; everything is checked before anything is changed."""
+    check_fixed_settings(options)
+    changes: dict[str, Any] = {
+        name: _switch(key, options[key]) for key, name in _SWITCHES.items() if options.get(key) is not None
+    }
+    if (title := options.get("sd_model_checkpoint")) is not None:
+        changes["checkpoint"] = _found("sd_model_checkpoint", title, services.catalog.find_checkpoint).name
+    if (vae := options.get("sd_vae")) is not None:
+        known = vae in (VAE_AUTOMATIC, VAE_BUILT_IN)
+        changes["vae"] = vae if known else _found("sd_vae", vae, services.catalog.find_vae).name
+    return changes
+
+
+def _switch(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidRequest(key, f"{key}: true or false was expected, but {value!r:.80} was given.")
+    return value
+
+
+def _found(key: str, text: Any, find: Any) -> Any:
+    if not isinstance(text, str):
+        raise InvalidRequest(key, f"{key}: text was expected, but {text!r:.80} was given.")
+    try:
+        return find(text)
+    except CheckpointNotFound as error:
+        raise CheckpointNotFound(key, str(error)) from error
+
+
+def _flags(services: Services) -> dict[str, Any]:
+    settings = services.settings
+    return {
+        "data_dir": str(settings.data_dir),
+        "models_dir": str(settings.models_dir),
+        "ckpt_dir": str(settings.checkpoint_dirs[0]) if settings.checkpoint_dirs else None,
+        "vae_dir": str(settings.vae_dirs[0]) if settings.vae_dirs else None,
+        "listen": not _is_loopback(settings.host),
+        "server_name": settings.host,
+        "port": settings.port,
+        "device_id": settings.device,
+        "api": True,
+        "nowebui": not settings.page,
+        "autolaunch": settings.open_browser,
+        "share": False,
+    }
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _ram() -> dict[str, int]:
+    memory = psutil.virtual_memory()
+    return {"free": memory.available, "used": memory.total - memory.available, "total": memory.total}
+
+
+def _cuda(services: Services) -> dict[str, Any]:
+    """What the engine says of its device. Torch's own counters stay in the engine."""
+    engine = services.dispatcher.engine
+    if not engine.memory_total or engine.memory_total == psutil.virtual_memory().total:
+        return {"error": "The engine works on no CUDA device."}
+    used = engine.memory_total - engine.memory_free
+    return {"system": {"free": engine.memory_free, "used": used, "total": engine.memory_total}}

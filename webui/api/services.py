@@ -1,0 +1,27 @@
+"""What the routes need of the program. `webui.app.Services` is the real one; the API imports nothing above itself."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from webui.checkpoints.catalog import Catalog
+from webui.jobs.dispatcher import Dispatcher
+from webui.jobs.events import EventBus
+from webui.jobs.store import JobStore
+from webui.settings import Settings
+from webui.storage.preferences import PreferencesFile
+
+
+class Services(Protocol):
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def store(self) -> JobStore: ...
+    @property
+    def bus(self) -> EventBus: ...
+    @property
+    def dispatcher(self) -> Dispatcher: ...
+    @property
+    def catalog(self) -> Catalog: ...
+    @property
+    def preferences(self) -> PreferencesFile: ...
