@@ -1,0 +1,32 @@
+"""What every test gets: one thread for mathematics, and no way out of this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+for name, value in {
+    "OMP_NUM_THREADS": "1",  # small tensors: more threads only get into each other's way
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}.items():
+    os.environ.setdefault(name, value)
+
+LOCAL = ("127.", "::1", "localhost", "0.0.0.0", "::", "testserver")
+
+
+def _refuse_other_hosts(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "socket.connect":
+        address = arguments[1]
+        host = address[0] if isinstance(address, tuple) else None  # a path or number: a socket of this machine
+    elif event == "socket.getaddrinfo":
+        host = arguments[0]
+    else:
+        return
+    host = host.decode() if isinstance(host, bytes) else host
+    if host and not str(host).startswith(LOCAL):
+        raise RuntimeError(f"A test tried to reach {host}: tests use no network.")
+
+
+sys.addaudithook(_refuse_other_hosts)
