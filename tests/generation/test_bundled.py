@@ -1,0 +1,64 @@
+"""The bundled model knows colours: what the prompt says must be seen in the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from PIL import Image
+
+from tests.generation.test_runner import Job, difference
+from webui.checkpoints.catalog import BUNDLED_CHECKPOINT, Catalog
+from webui.core.request import GenerationRequest
+from webui.engine.protocol import ImageDone
+from webui.generation.runner import Runner
+
+DEFAULTS: Mapping = {"checkpoint": "starter", "width": 128, "height": 128, "guidance_scale": 4.0, "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def runner() -> Runner:
+    return Runner(Catalog([BUNDLED_CHECKPOINT.parent], []), "cpu")
+
+
+def centre(job: Job) -> tuple[float, float, float]:
+    """Mean colour of the middle 24 × 24 pixels."""
+    (image,) = job.of(ImageDone)
+    picture = Image.frombytes("RGB", (image.width, image.height), image.pixels).crop((52, 52, 76, 76))
+    pixel = picture.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    assert isinstance(pixel, tuple)
+    return pixel[0], pixel[1], pixel[2]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_colours_of_the_prompt_are_seen(runner: Runner, seed: int):
+    red, green, blue = centre(Job(runner, GenerationRequest(prompt="red heart", steps=12, **{**DEFAULTS, "seed": seed})))
+    assert red > 150
+    assert max(green, blue) < red / 2
+    red, green, blue = centre(Job(runner, GenerationRequest(prompt="blue heart", steps=12, **{**DEFAULTS, "seed": seed})))
+    assert blue > 150
+    assert red < blue / 2
+    red, green, blue = centre(Job(runner, GenerationRequest(prompt="green apple", steps=12, **{**DEFAULTS, "seed": seed})))
+    assert green > 150
+    assert max(red, blue) < green - 20
+
+
+@pytest.mark.parametrize("sampler", ["Euler", "Euler a", "DPM++ 2M"])
+def test_samplers_agree_on_the_colour(runner: Runner, sampler: str):
+    red, green, blue = centre(Job(runner, GenerationRequest(prompt="red heart", steps=16, sampler=sampler, **DEFAULTS)))
+    assert red > 150
+    assert max(green, blue) < red / 2
+
+
+def test_negative_prompt_changes_the_colour(runner: Runner):
+    red, _, blue = centre(Job(runner, GenerationRequest(prompt="heart", negative_prompt="red", steps=12, **DEFAULTS)))
+    assert blue > red
+
+
+def test_same_seed_gives_the_same_picture_twice_and_in_a_batch(runner: Runner):
+    request = GenerationRequest(prompt="red heart", steps=12, batch_size=4, **DEFAULTS)
+    batch = Job(runner, request).pixels
+    singles = [Job(runner, request.single(index)).pixels[0] for index in range(4)]
+    assert singles[0] == Job(runner, request.single(0)).pixels[0]
+    assert all(difference(batch[index], single) <= 1 for index, single in enumerate(singles))
+    assert all(difference(single, singles[0]) > 20 for single in singles[1:])

@@ -1,0 +1,1 @@
+"""Which weights: the catalog (light) and the pipeline manager (engine process)."""

@@ -1,0 +1,95 @@
+"""SHA-256 of model files, worked out once and kept by path, size and time of change. Standard library only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import threading
+from pathlib import Path
+
+#: Files up to this size (bytes) are hashed at once; it takes a tenth of a second.
+AT_ONCE = 64_000_000
+
+
+class HashCache:
+    """Thread-safe. `cache_file` is a JSON table; None keeps the hashes in memory only."""
+
+    def __init__(self, cache_file: Path | None) -> None:
+        self._file = cache_file
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[int, int, str]] | None = None
+        self._pending: queue.SimpleQueue[Path] = queue.SimpleQueue()
+        self._worker: threading.Thread | None = None
+
+    def get(self, path: Path) -> str | None:
+        """The hash in lower-case hexadecimal; None when it is not known yet or the file has changed since."""
+        stamp = _stamp(path)
+        with self._lock:
+            size, changed, digest = self._table().get(str(path), (0, 0, ""))
+        return digest if stamp is not None and (size, changed) == stamp and digest else None
+
+    def later(self, path: Path) -> None:
+        """Have the file hashed: small ones now, others by a background thread, one after another."""
+        stamp = _stamp(path)
+        if stamp is None or self.get(path):
+            return
+        if stamp[0] <= AT_ONCE:
+            self._hash(path)
+            return
+        self._pending.put(path)
+        with self._lock:
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._work, name="hashes", daemon=True)
+                self._worker.start()
+
+    def _work(self) -> None:
+        while True:
+            path = self._pending.get()
+            if self.get(path) is None:
+                self._hash(path)
+
+    def _hash(self, path: Path) -> None:
+        stamp = _stamp(path)
+        try:
+            with open(path, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return  # the scan tells people of files that cannot be read
+        if stamp is None or stamp != _stamp(path):
+            return  # still being written
+        with self._lock:
+            self._table()[str(path)] = (*stamp, digest)
+            self._save()
+
+    def _table(self) -> dict[str, tuple[int, int, str]]:
+        if self._known is None:
+            self._known = self._load()
+        return self._known
+
+    def _load(self) -> dict[str, tuple[int, int, str]]:
+        try:
+            rows = json.loads(self._file.read_bytes()) if self._file else {}
+            return {path: (int(size), int(changed), str(digest)) for path, (size, changed, digest) in rows.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}  # it only costs hashing again
+
+    def _save(self) -> None:
+        if self._file is None:
+            return
+        part = self._file.with_name(f"{self._file.name}.{os.getpid()}.part")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(self._known, indent=0), encoding="utf-8")
+            part.replace(self._file)
+        except OSError:
+            pass  # a cache that cannot be kept is no reason to stop
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_size, status.st_mtime_ns) if path.is_file() else None

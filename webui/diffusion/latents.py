@@ -1,0 +1,54 @@
+"""Latents: where they begin, and a cheap look at them on the way."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from webui.checkpoints.pipeline import LatentRgb
+from webui.diffusion.noise import NoiseSource
+
+CHANNELS = 4
+SCALE = 8  # pixels per latent, each way
+
+_PREVIEW_SIDE = 384  # pixels; of the longer side at most
+_JPEG_QUALITY = 80
+
+
+def latent_shape(width: int, height: int) -> tuple[int, int, int]:
+    """Of one picture of that size in pixels."""
+    return CHANNELS, height // SCALE, width // SCALE
+
+
+def initial_latents(noise: NoiseSource, sigma: float) -> Tensor:
+    """Nothing but noise of the first level: (batch, 4, height / 8, width / 8), float32."""
+    return noise.next() * sigma
+
+
+def preview_jpeg(latents: Tensor, latent_rgb: LatentRgb) -> bytes:
+    """A small JPEG of latents (batch, 4, height / 8, width / 8), the pictures of a batch side by side in a grid.
+
+    Reads the latents and changes nothing; on a GPU this waits for the device.
+    """
+    matrix, bias = (torch.tensor(part, dtype=torch.float32) for part in (latent_rgb.matrix, latent_rgb.bias))
+    rgb = latents.float().cpu().permute(0, 2, 3, 1) @ matrix + bias
+    pixels = rgb.add(1).mul(127.5).nan_to_num().clamp(0, 255).to(torch.uint8)
+    sheet = _grid([Image.fromarray(picture.numpy()) for picture in pixels])
+    scale = min(SCALE, max(1.0, _PREVIEW_SIDE / max(sheet.size)))
+    sheet = sheet.resize((round(sheet.width * scale), round(sheet.height * scale)), Image.Resampling.BICUBIC)
+    out = io.BytesIO()
+    sheet.save(out, "JPEG", quality=_JPEG_QUALITY)
+    return out.getvalue()
+
+
+def _grid(pictures: list[Image.Image]) -> Image.Image:
+    columns = math.ceil(math.sqrt(len(pictures)))
+    width, height = pictures[0].size
+    sheet = Image.new("RGB", (columns * width, math.ceil(len(pictures) / columns) * height))
+    for index, picture in enumerate(pictures):
+        sheet.paste(picture, (index % columns * width, index // columns * height))
+    return sheet

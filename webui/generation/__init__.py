@@ -1,0 +1,1 @@
+"""The stages of a request, run in the engine process."""
