@@ -39,7 +39,6 @@ def info_text(services: Services, job: Job, parameters: dict[str, Any], comments
 
 def _prompts_and_seeds(job: Job, parameters: dict[str, Any]) -> dict[str, Any]:
     request, count = job.request, len(job.pictures)
-    subseed = parameters.get("subseed") or -1
     return {
         "prompt": request.prompt,
         "all_prompts": [request.prompt] * count,
@@ -47,9 +46,9 @@ def _prompts_and_seeds(job: Job, parameters: dict[str, Any]) -> dict[str, Any]:
         "all_negative_prompts": [request.negative_prompt] * count,
         "seed": request.seed,
         "all_seeds": [picture.seed for picture in job.pictures],
-        "subseed": subseed,
-        "all_subseeds": [subseed] * count,
-        "subseed_strength": 0,
+        "subseed": request.variation_seed,
+        "all_subseeds": [request.single(picture.index).variation_seed for picture in job.pictures],
+        "subseed_strength": request.variation_strength,
     }
 
 
@@ -85,15 +84,15 @@ def _models(services: Services, job: Job) -> dict[str, Any]:
 
 def _rest(job: Job, comments: list[str]) -> dict[str, Any]:
     return {
-        "seed_resize_from_w": -1,
-        "seed_resize_from_h": -1,
+        "seed_resize_from_w": job.request.seed_resize_width or -1,
+        "seed_resize_from_h": job.request.seed_resize_height or -1,
         "denoising_strength": None,
         "extra_generation_params": {"Schedule type": job.request.scheduler},
         "index_of_first_image": 0,
         "infotexts": [picture.infotext for picture in job.pictures],
         "styles": [],
         "job_timestamp": timestamp(job.started or job.created),
-        "clip_skip": 1,
+        "clip_skip": job.request.clip_skip,
         "is_using_inpainting_conditioning": False,
         "version": f"Periplus {__version__}",
         "comments": "\n".join([*comments, *([job.note] if job.note else [])]),

@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 from fastapi import APIRouter
 
-from webui.api.sdapi_request import FIXED_SETTINGS, check_fixed_settings
+from webui.api.sdapi_request import FIXED_SETTINGS, REQUEST_SETTINGS, check_fixed_settings, check_request_settings
 from webui.api.services import Services
 from webui.checkpoints.catalog import CheckpointInfo
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
@@ -73,12 +73,14 @@ def _options(services: Services) -> dict[str, Any]:
         "return_grid": False,
         **switches,
         **FIXED_SETTINGS,
+        **REQUEST_SETTINGS,
     }
 
 
 def _changes(services: Services, options: dict[str, Any]) -> dict[str, Any]:
     """The preferences to change; everything is checked before anything is changed."""
     check_fixed_settings(options)
+    check_request_settings(options)
     changes: dict[str, Any] = {
         name: _switch(key, options[key]) for key, name in _SWITCHES.items() if options.get(key) is not None
     }

@@ -14,15 +14,19 @@ RANDOM_SEED_LIMIT = 4_294_967_294
 
 
 def resolve(request: GenerationRequest, catalog: Catalog, preferred: str | None) -> GenerationRequest:
-    """Name the checkpoint and the VAE, and draw the seed.
+    """Name the checkpoint and the VAE, and draw the seeds that are left open.
 
     Raises:
         CheckpointNotFound, UnsupportedCheckpoint: naming what was looked for.
     """
     checkpoint = choose_checkpoint(request.checkpoint, catalog, preferred)
     vae = catalog.resolve_vae(checkpoint, request.vae)
-    seed = secrets.randbelow(RANDOM_SEED_LIMIT) if request.seed == -1 else request.seed
-    return replace(request, checkpoint=checkpoint.name, vae=vae, seed=seed)
+    seeds = {"seed": _drawn(request.seed), "variation_seed": _drawn(request.variation_seed)}
+    return replace(request, checkpoint=checkpoint.name, vae=vae, **seeds)
+
+
+def _drawn(seed: int) -> int:
+    return secrets.randbelow(RANDOM_SEED_LIMIT) if seed == -1 else seed
 
 
 def choose_checkpoint(asked: str | None, catalog: Catalog, preferred: str | None) -> CheckpointInfo:
