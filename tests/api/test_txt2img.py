@@ -220,12 +220,13 @@ def test_settings_that_are_fields_of_a_request_are_taken(shared_client: TestClie
 
 def test_variation_seeds_and_sampler_options_are_taken(shared_client: TestClient, shared_services: Services):
     fields = {"subseed": 2**64 - 2, "subseed_strength": 0.25, "seed_resize_from_w": 64, "seed_resize_from_h": 72}
-    sampler = {"sampler_name": "Euler", "eta": 0.5, "s_churn": 3, "s_tmin": 0.1, "s_tmax": 9, "s_noise": 1.01, "s_min_uncond": 0.5}
-    info = info_of(post(shared_client, steps=1, seed=7, n_iter=2, **fields, **sampler))
+    sampler = {"sampler_name": "Euler", "eta": 0.5, "s_churn": 3, "s_tmin": 0.1, "s_tmax": 9, "s_noise": 1.01}
+    info = info_of(post(shared_client, steps=1, seed=7, n_iter=2, s_min_uncond=0.5, **fields, **sampler))
     request = shared_services.store.recent(1)[0].request
     assert (request.variation_seed, request.variation_strength) == (2**64 - 2, 0.25)
     assert (request.seed_resize_width, request.seed_resize_height) == (64, 72)
-    assert (request.eta, request.sigma_churn, request.sigma_tmin, request.sigma_tmax, request.sigma_noise) == (0.5, 3, 0.1, 9, 1.01)
+    assert (request.eta, request.sigma_churn, request.sigma_noise) == (0.5, 3, 1.01)
+    assert (request.sigma_tmin, request.sigma_tmax) == (0.1, 9)
     assert request.ngms == 0.5
     assert (info["all_seeds"], info["all_subseeds"]) == ([7, 7], [2**64 - 2, 2**64 - 1])
 
@@ -241,7 +242,8 @@ def test_unknown_settings_are_ignored_and_told(shared_client: TestClient):
 
 
 def test_an_infotext_fills_what_the_request_leaves_open(shared_client: TestClient, shared_services: Services):
-    text = "a cat\nNegative prompt: dog\nSteps: 3, Sampler: DPM++ 2M Karras, CFG scale: 4.5, Seed: 12, Size: 64x72, Clip skip: 2, Hires upscale: 2"
+    settings = "Steps: 3, Sampler: DPM++ 2M Karras, CFG scale: 4.5, Seed: 12, Size: 64x72, Clip skip: 2, Hires upscale: 2"
+    text = f"a cat\nNegative prompt: dog\n{settings}"
     info = info_of(post(shared_client, infotext=text, seed=99))
     request = shared_services.store.recent(1)[0].request
     assert (request.prompt, request.negative_prompt, request.steps, request.guidance_scale) == ("a cat", "dog", 3, 4.5)
