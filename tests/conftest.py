@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from hypothesis import settings
+
 for name, value in {
     "OMP_NUM_THREADS": "1",  # small tensors: more threads only get into each other's way
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -30,3 +32,7 @@ def _refuse_other_hosts(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_refuse_other_hosts)
+
+# A busy machine makes any example slow once in a while; what must be quick is measured by benchmarks.
+settings.register_profile("periplus", deadline=None)
+settings.load_profile("periplus")
