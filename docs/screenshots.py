@@ -1,0 +1,71 @@
+"""Makes the pictures of the README and the manual: `python -m docs.screenshots` (it takes about a minute).
+
+Starts the program over a temporary data folder, makes a few pictures with the bundled model, and photographs both tabs at the
+size of a desktop and of a phone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.__main__ import find_chromium
+from tests.browser.conftest import ARGUMENTS, DESKTOP, PHONE
+from tests.browser.page import Studio
+from tests.running import RunningApp
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGES = ROOT / "docs" / "images"
+
+
+def main() -> None:
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, RunningApp(Path(folder)) as app, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+        desktop = open_studio(browser, app, DESKTOP)
+        saved = make_pictures(desktop, Path(folder))
+        desktop.page.mouse.move(0, 0)
+        take(desktop, "txt2img-desktop")
+        desktop.page.select_option("#theme", "dark")
+        take(desktop, "txt2img-desktop-dark")
+        desktop.page.select_option("#theme", "light")
+        desktop.inspect(saved)
+        take(desktop, "pnginfo-desktop")
+        phone = open_studio(browser, app, PHONE)
+        phone.field("prompt").fill("castle")
+        take(phone, "txt2img-phone")
+        phone.inspect(saved)
+        take(phone, "pnginfo-phone")
+        browser.close()
+
+
+def open_studio(browser: Browser, app: RunningApp, options: dict) -> Studio:
+    return Studio(browser.new_context(**options, color_scheme="light").new_page(), app.address).open()
+
+
+def make_pictures(studio: Studio, folder: Path) -> Path:
+    """A job of four pictures; the first of them, as downloaded."""
+    studio.generate(prompt="rocket", seed="4")
+    studio.generate(prompt="castle", batch_count="4", seed="21")
+    studio.page.locator(".thumb").first.click()
+    return studio.download(folder)
+
+
+def take(studio: Studio, name: str) -> None:
+    """Photograph the window when its pictures are loaded and its transitions are over."""
+    studio.page.evaluate("() => { document.activeElement?.blur(); window.scrollTo(0, 0) }")
+    studio.page.wait_for_function("() => [...document.images].every(image => !image.checkVisibility() || image.complete)")
+    studio.page.wait_for_function("() => document.getAnimations().every(animation => animation.playState !== 'running')")
+    path = IMAGES / f"{name}.png"
+    studio.page.screenshot(path=path)
+    with Image.open(path) as image:
+        # 256 colours are enough for an interface, and a repository keeps every version.
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""The real program with the bundled model, and a real Chromium that reaches nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+
+from tests.__main__ import find_chromium
+from tests.browser.page import Studio
+from tests.running import RunningApp
+
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
+    "--disable-sync"
+).split()
+
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/browser" in item.path.as_posix():
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    with RunningApp(tmp_path_factory.mktemp("data")) as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """What must not happen on any page: requests to other hosts, errors of the script."""
+
+    def __init__(self) -> None:
+        self.foreign: list[str] = []
+        self.errors: list[str] = []
+        self.requests = 0
+
+    def follow(self, context: BrowserContext, address: str) -> Callable[[], None]:
+        """Returns what ends it."""
+        own = (address + "/", "data:", f"blob:{address}/")
+
+        def on_request(request: Request) -> None:
+            self.requests += 1
+            if not request.url.startswith(own):
+                self.foreign.append(request.url)
+
+        def on_page(page: Page) -> None:
+            page.on("pageerror", lambda error: self.errors.append(str(error)))
+            page.on("websocket", lambda socket: self.foreign.append(socket.url))
+
+        context.on("request", on_request)
+        context.on("page", on_page)
+
+        def stop() -> None:
+            context.remove_listener("request", on_request)
+            context.remove_listener("page", on_page)
+
+        return stop
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    watch = Watch()
+    yield watch
+    assert watch.foreign == []
+    assert watch.errors == []
+
+
+@pytest.fixture
+def new_context(browser: Browser, app: RunningApp, watch: Watch) -> Iterator[Callable[..., BrowserContext]]:
+    """Contexts are browsers that know nothing of each other: no shared storage, no shared cache."""
+    contexts: list[BrowserContext] = []
+
+    def make(**options: Any) -> BrowserContext:
+        context = browser.new_context(**(options or DESKTOP))
+        watch.follow(context, app.address)
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def shared_context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(**DESKTOP)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def context(shared_context: BrowserContext, app: RunningApp, watch: Watch) -> Iterator[BrowserContext]:
+    """One browser for many tests, because its cache saves seconds a page; its storage is emptied after each."""
+    stop_watching = watch.follow(shared_context, app.address)
+    yield shared_context
+    stop_watching()
+    for page in shared_context.pages:
+        page.goto(f"{app.address}/webui-assets/locales/en.json")  # leaves the page, which stores its form once more
+        page.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
+        page.close()
+
+
+@pytest.fixture
+def studio(context: BrowserContext, app: RunningApp) -> Iterator[Studio]:
+    """An open page; whatever still runs when the test ends is stopped."""
+    yield Studio(context.new_page(), app.address).open()
+    stop_everything(app)
+
+
+def stop_everything(app: RunningApp) -> None:
+    jobs = app.http.get("/api/v1/jobs").json()
+    active = [job["id"] for job in jobs if job["state"] in ("queued", "running")]
+    for job_id in active:
+        app.http.delete(f"/api/v1/jobs/{job_id}")
+    app.wait(*active)

@@ -1,0 +1,43 @@
+"""Bad input gets a message at its field, and the next job runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.browser.page import Studio
+
+BAD = [
+    ("width", "130", "divisible by 8, for example 128 or 136", "128"),
+    ("seed", "abc", "a whole number was expected", "3"),
+    ("seed", "18446744073709551616", "must lie between", "3"),
+    ("prompt", "x" * 50_000, "at most 20,000", "cat face"),
+]
+
+
+def test_a_message_stands_at_the_field_until_it_is_mended(studio: Studio):
+    studio.fill(steps="2", prompt="cat face")
+    for field, bad, words, good in BAD:
+        studio.fill(**{field: bad})
+        studio.page.click("#txt2img_generate")
+        assert words in studio.error(field)
+        assert studio.field(field).get_attribute("aria-invalid") == "true"
+        studio.generate(**{field: good})
+        assert studio.page.locator(".field-error").count() == 0
+
+
+def test_a_broken_checkpoint_is_listed_with_its_reason_and_refused(studio: Studio, app):
+    folder = Path(app.process.args[-1]) / "models" / "Stable-diffusion"
+    folder.mkdir(parents=True, exist_ok=True)
+    broken = folder / "broken.safetensors"
+    broken.write_bytes(b"no model")
+    try:
+        studio.page.click("#refresh_models")
+        studio.field("checkpoint").click()
+        option = studio.page.get_by_role("option", name="✗ broken:")
+        option.wait_for()
+        option.click()
+        assert "“broken” cannot be used" in studio.error("checkpoint")
+        studio.page.click("#txt2img_generate")
+        studio.page.locator("#txt2img_checkpoint > .field-error").wait_for()
+    finally:
+        broken.unlink()

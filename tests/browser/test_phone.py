@@ -1,0 +1,78 @@
+"""A window of 390 × 844, as on a phone; and what a keyboard and a screen reader find."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.conftest import PHONE, stop_everything
+from tests.browser.page import Studio
+
+
+@pytest.fixture
+def phone(new_context, app):
+    yield Studio(new_context(**PHONE).new_page(), app.address).open()
+    stop_everything(app)
+
+
+def test_nothing_is_wider_than_a_phone_on_any_tab(phone: Studio):
+    for tab in ("PNG Info", "Settings", "txt2img"):
+        phone.show(tab)
+        phone.page.locator(f"[role=tab][aria-selected=true]:has-text('{tab}')").wait_for()
+        assert phone.page.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
+def test_picture_prompt_and_generate_are_in_view_and_the_picture_is_on_top(phone: Studio):
+    boxes = [phone.page.locator(part).bounding_box() for part in (".stage", "#txt2img_prompt", "#txt2img_generate")]
+    stage, prompt, generate = [box for box in boxes if box]
+    assert stage["y"] + stage["height"] < prompt["y"]
+    assert generate["height"] >= 44
+    for box in (stage, prompt, generate):
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= 844
+
+
+def test_generate_stays_at_the_bottom_while_the_controls_scroll(phone: Studio):
+    before = phone.page.locator("#txt2img_generate").bounding_box()
+    phone.page.evaluate("() => window.scrollTo(0, document.body.scrollHeight)")
+    assert phone.page.locator("#txt2img_generate").bounding_box() == before
+    phone.fill(prompt="cat face")
+    with phone.new_job():
+        phone.page.locator("#txt2img_generate").tap()
+    phone.wait_for("done")
+    assert phone.infotext.startswith("cat face\n")
+
+
+def test_every_control_has_a_name_and_a_finger_finds_it(phone: Studio):
+    nameless = phone.page.evaluate(
+        """() => [...document.querySelectorAll("#txt2img_frame :is(button, input, textarea), #header :is(button, input)")]
+        .filter(e => e.checkVisibility() && !(e.textContent.trim() || e.ariaLabel || e.title || e.labels?.length))
+        .map(e => e.outerHTML.slice(0, 120))"""
+    )
+    assert nameless == []
+    small = phone.page.evaluate(
+        """() => [...document.querySelectorAll("#txt2img_frame button, #header button, [role=tab]")]
+        .filter(e => e.checkVisibility() && !e.closest("[inert]") && e.getBoundingClientRect().height < 44)
+        .map(e => e.outerHTML.slice(0, 120))"""
+    )
+    assert small == []
+
+
+def test_dark_and_light_are_remembered(studio: Studio):
+    studio.page.select_option("#theme", "dark")
+    assert "dark" in (studio.page.locator("body").get_attribute("class") or "")
+    studio.reload()
+    assert "dark" in (studio.page.locator("body").get_attribute("class") or "")
+    studio.page.select_option("#theme", "light")
+    assert "dark" not in (studio.page.locator("body").get_attribute("class") or "")
+
+
+def test_settings_are_saved_at_once_and_hold(studio: Studio, app):
+    studio.show("Settings")
+    box = studio.page.get_by_label("Live preview")
+    box.uncheck()
+    studio.page.get_by_text("Saved: Live preview is off.").wait_for()
+    studio.reload()
+    studio.show("Settings")
+    assert not studio.page.get_by_label("Live preview").is_checked()
+    studio.page.get_by_label("Live preview").check()
+    studio.page.get_by_text("Saved: Live preview is on.").wait_for()

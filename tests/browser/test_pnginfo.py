@@ -1,0 +1,86 @@
+"""Settings travel in pictures: page to file, file to page, and the same pixels again."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+from PIL import Image
+
+from tests.browser.page import Studio
+
+
+def pixels(path: str | Path) -> bytes:
+    with Image.open(path) as image:
+        return image.convert("RGB").tobytes()
+
+
+def test_generate_save_drop_send_generate_gives_identical_pixels(studio: Studio, app, new_context, tmp_path):
+    studio.fill(prompt='red heart, "quoted"', negative_prompt="green", seed="18446744073709551615", guidance_scale="5")
+    studio.choose("sampler", "Euler a")
+    first = studio.generate(steps="9", width="136")
+    saved = studio.download(tmp_path)
+    other = Studio(new_context().new_page(), app.address).open()  # a browser that knows nothing of the first
+    other.inspect(saved)
+    table = other.page.locator(".settings-table").inner_text()
+    assert "18446744073709551615" in table
+    assert "136x128" in table
+    assert "✓ here" in table
+    other.send_to_txt2img()
+    assert other.values("seed", "sampler", "width", "negative_prompt") == {
+        "seed": "18446744073709551615",
+        "sampler": "Euler a",
+        "width": "136",
+        "negative_prompt": "green",
+    }
+    second = other.press_generate()
+    other.wait_for("done")
+    [one], [two] = app.job(first)["pictures"], app.job(second)["pictures"]
+    assert one["path"] != two["path"]
+    assert pixels(one["path"]) == pixels(two["path"]) == pixels(saved)
+    assert one["seed"] == two["seed"] == "18446744073709551615"
+
+
+def test_the_gallery_sends_to_txt2img_too(studio: Studio):
+    studio.generate(prompt="sun", seed="5", steps="3")
+    studio.fill(prompt="something else", seed="-1")
+    studio.page.click("#output_send")
+    studio.page.locator(".notice", has_text="in the form").wait_for()
+    assert studio.values("prompt", "seed", "steps") == {"prompt": "sun", "seed": "5", "steps": "3"}
+
+
+def test_a_picture_dropped_on_the_prompt_fills_the_form(studio: Studio, tmp_path):
+    studio.generate(prompt="blue heart", seed="6", steps="3")
+    saved = studio.download(tmp_path)
+    studio.fill(prompt="", seed="-1")
+    dropped = studio.page.evaluate_handle(
+        """bytes => { const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], "heart.png", {type: "image/png"})); return data; }""",
+        list(saved.read_bytes()),
+    )
+    studio.page.dispatch_event("#txt2img_prompt textarea", "drop", {"dataTransfer": dropped})
+    studio.page.locator(".notice", has_text="in the form").wait_for()
+    assert studio.values("prompt", "seed") == {"prompt": "blue heart", "seed": "6"}
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_files_without_settings_get_a_message_that_names_them(studio: Studio, tmp_path):
+    whole = tmp_path / "whole.png"
+    Image.new("RGB", (32, 32), "red").save(whole)
+    data = whole.read_bytes()
+    files = {
+        "no text": data,
+        "truncated": data[:50],
+        "no picture": b"just some words",
+        "huge text": data[:33] + chunk(b"tEXt", b"parameters\0" + b"x" * 100_000_000) + data[33:],
+    }
+    for name, content in files.items():
+        path = tmp_path / f"{name}.png"
+        path.write_bytes(content)
+        studio.inspect(path)
+        studio.page.locator(".pnginfo-result .warning", has_text=path.name).wait_for()
+        assert studio.page.locator("#pnginfo_send").count() == 0

@@ -1,0 +1,88 @@
+"""A page that comes back finds everything as it is."""
+
+from __future__ import annotations
+
+from tests.browser.page import LONG, Studio
+from tests.running import RunningApp
+
+FORM = {"prompt": "castle\nwith a moat", "negative_prompt": "blue", "seed": "18446744073709551610", "guidance_scale": "5.5"}
+
+
+def test_a_reload_in_mid_job_shows_the_job_its_preview_and_later_its_pictures(studio: Studio, app):
+    studio.fill(**FORM, steps="70", batch_count="2")
+    job_id = studio.press_generate()
+    studio.wait_for("running")
+    studio.reload()
+    assert studio.values(*FORM) == FORM
+    studio.wait_for("running")
+    assert studio.panel.get_attribute("data-job") == job_id
+    studio.page.wait_for_selector('.stage-image[src^="data:image/jpeg"]')
+    assert studio.page.evaluate("() => document.title").endswith("Periplus")
+    studio.page.wait_for_function("() => /^\\d+ % /.test(document.title)")
+    studio.wait_for("done")
+    studio.page.wait_for_selector(f'.stage-image[src$="{job_id}/pictures/1.png"]')
+    assert studio.thumbs() == 2
+    assert "Seed: 18446744073709551611," in studio.infotext
+    assert app.job(job_id)["state"] == "done"
+
+
+def test_form_values_survive_a_reload_without_a_job(studio: Studio):
+    values = {
+        "prompt": "frog",
+        "steps": "33",
+        "width": "192",
+        "height": "256",
+        "batch_count": "3",
+        "seed": "18446744073709551615",
+    }
+    studio.fill(**values)
+    studio.choose("sampler", "Euler a")
+    studio.choose("scheduler", "Exponential")
+    studio.reload()
+    assert studio.values(*values) == values
+    assert studio.values("sampler", "scheduler") == {"sampler": "Euler a", "scheduler": "Exponential"}
+
+
+def test_typing_asks_the_server_nothing(studio: Studio, watch):
+    before = watch.requests
+    studio.field("prompt").press_sequentially("a castle")
+    studio.fill(steps="21", seed="77")
+    studio.page.wait_for_function("() => (sessionStorage['periplus.form'] ?? '').includes('77')")
+    assert watch.requests == before
+
+
+def test_a_fresh_tab_shows_what_runs_and_two_tabs_follow_their_own_jobs(studio: Studio, context, app):
+    studio.fill(prompt="rocket", **LONG)
+    first = studio.press_generate()
+    studio.wait_for("running")
+    other = Studio(context.new_page(), app.address).open()
+    other.wait_for("running")
+    assert other.panel.get_attribute("data-job") == first
+    other.fill(prompt="panda", steps="4", batch_count="1")
+    second = other.press_generate()
+    assert second != first
+    other.wait_for("queued")
+    assert "2nd in queue" in other.status
+    assert studio.panel.get_attribute("data-job") == first
+    studio.page.bring_to_front()
+    studio.page.click("#txt2img_interrupt")
+    studio.wait_for("cancelled")
+    other.page.bring_to_front()
+    other.wait_for("done")
+    assert other.infotext.startswith("panda\n")
+    assert studio.panel.get_attribute("data-job") == first
+
+
+def test_the_page_reconnects_by_itself_when_the_program_comes_back(browser, tmp_path):
+    page = browser.new_page()
+    with RunningApp(tmp_path) as app:
+        port = app.address.rpartition(":")[2]
+        studio = Studio(page, app.address).open()
+        studio.fill(prompt="sun", seed="7")
+        app.kill()
+        studio.wait_for("offline")
+        assert "No connection" in studio.status
+    with RunningApp(tmp_path, "--port", port):
+        studio.wait_for("starting", "empty")
+        assert studio.values("prompt", "seed") == {"prompt": "sun", "seed": "7"}
+        page.close()

@@ -1,0 +1,87 @@
+from dataclasses import replace
+
+import pytest
+
+from tests.ui.drawing import a_page
+from webui.core.params import params_of
+from webui.core.request import GenerationRequest
+from webui.ui import models
+from webui.ui.blocks import checkpoint_answer, choose_checkpoint, opening_values
+from webui.ui.form import Form
+
+BUNDLED = {"width": 128, "height": 128}
+
+
+@pytest.fixture
+def form() -> Form:
+    form = Form("txt2img")
+    with a_page():
+        for name in params_of(GenerationRequest):
+            form.draw(name)
+    return form
+
+
+def add_broken(services) -> None:
+    broken = services.settings.models_dir / "Stable-diffusion" / "broken.safetensors"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"no model")
+    services.catalog.refresh()
+
+
+@pytest.mark.parametrize(("size", "words"), [(24_200_000, "24 MB"), (6_938_000_000, "6.9 GB"), (900, "1 kB")])
+def test_sizes_in_words(size, words):
+    assert models.size_in_words(size) == words
+
+
+def test_a_broken_file_stands_last_with_its_reason(services):
+    add_broken(services)
+    choices = models.checkpoint_choices(services.catalog)
+    assert [name for _, name in choices] == ["starter", "broken"]
+    assert choices[0][0].startswith("starter · ")
+    assert choices[1][0].startswith("✗ broken: ")
+
+
+def test_vaes_begin_with_automatic_and_none(services):
+    assert [name for _, name in models.vae_choices(services.catalog)] == ["Automatic", "None"]
+
+
+def test_a_first_visit_starts_with_the_default_checkpoints_values(services):
+    values = opening_values(services, {})
+    info = services.catalog.default_checkpoint()
+    assert values["checkpoint"] == "starter"
+    assert {name: values[name] for name in BUNDLED} == BUNDLED
+    assert info.defaults.items() <= values.items()
+
+
+def test_a_later_visit_starts_with_what_the_browser_held(services):
+    stored = {"prompt": "cat", "width": 256, "checkpoint": "gone", "vae": "gone"}
+    values = opening_values(services, stored)
+    assert values == {"prompt": "cat", "width": 256, "checkpoint": "starter", "vae": "Automatic"}
+
+
+def test_choosing_a_checkpoint_is_remembered_and_brings_its_values(services, form):
+    payloads = {name: component.value for name, component in form.components.items()} | {"checkpoint": "starter"}
+    updates = choose_checkpoint(services, form, payloads)
+    assert services.preferences.current.checkpoint == "starter"
+    assert updates[form.components["width"]]["value"] == 128
+
+
+def test_choosing_a_broken_file_changes_nothing_and_says_why(services, form):
+    add_broken(services)
+    payloads = {name: component.value for name, component in form.components.items()} | {"checkpoint": "broken"}
+    assert choose_checkpoint(services, form, payloads) == {}
+    assert services.preferences.current.checkpoint is None
+    assert "“broken” cannot be used" in checkpoint_answer(services, "broken")["problem"]
+
+
+def test_the_bundled_models_size_is_not_left_to_the_next_model(services):
+    small = services.catalog.find_checkpoint("starter")
+    large = replace(small, name="large", defaults={}, width=512, height=512, bundled=False)
+    untouched = models.suited_values(small)
+    assert models.values_on_choice(large, small, untouched)["width"] == 512
+    assert "width" not in models.values_on_choice(large, small, {**untouched, "width": 640})
+
+
+def test_the_bundled_model_is_introduced(services):
+    assert "128×128" in models.note(services.catalog.default_checkpoint())
+    assert models.note(replace(services.catalog.default_checkpoint(), bundled=False)) == ""

@@ -1,0 +1,42 @@
+import gradio as gr
+import pytest
+
+from tests.ui.drawing import a_page
+from webui.core.params import params_of
+from webui.storage.preferences import Preferences, PreferencesFile
+from webui.ui import settings_tab
+
+
+def test_a_change_is_saved_and_confirmed(services):
+    assert settings_tab.save(services.preferences, "live_preview", False) == "Saved: Live preview is off."
+    assert PreferencesFile(services.settings.preferences_file).current.live_preview is False
+
+
+def test_a_change_that_cannot_be_saved_says_why(services):
+    services.settings.preferences_file.mkdir()  # a folder where the file should be
+    assert "was not saved" in settings_tab.save(services.preferences, "live_preview", False)
+
+
+def test_a_value_of_the_wrong_kind_is_refused(services):
+    assert "was not saved" in settings_tab.save(services.preferences, "live_preview", "maybe")
+    assert services.preferences.current.live_preview is True
+
+
+@pytest.mark.parametrize("name", [name for name in params_of(Preferences) if name not in ("checkpoint", "vae")])
+def test_every_preference_is_drawn(services, name):
+    with a_page():
+        components = settings_tab.build(services.preferences, services.settings)
+    assert components[name].label == params_of(Preferences)[name].param.label
+
+
+def test_a_broken_settings_file_is_told_in_the_tab(services):
+    services.settings.preferences_file.write_text("live_preview = ")
+    preferences = PreferencesFile(services.settings.preferences_file)
+    with a_page() as page:
+        settings_tab.build(preferences, services.settings)
+    assert any("settings.toml" in str(block.value) for block in page.blocks.values() if isinstance(block, gr.Markdown))
+
+
+def test_folders_are_escaped(services):
+    assert "<td>" in settings_tab.folders_table(services.settings)
+    assert str(services.settings.outputs_dir) in settings_tab.folders_table(services.settings)

@@ -1,0 +1,40 @@
+"""Every sentence that is asked for is there, and none lies about unused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from webui.ui.texts import ASSETS, t, table
+
+SOURCES = [*ASSETS.parent.glob("*.py"), *(ASSETS / "js").glob("*.js")]
+
+#: Keys that are put together at run time begin with these.
+COMPOSED = ("engine.", "ordinal.", "queue.", "footer.theme.", "announce.", "state.")
+
+
+def source(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_every_key_that_a_file_asks_for_exists(path):
+    asked = re.findall(r"\bt\(\s*[\"']([^\"']+)[\"']", source(path))
+    assert [key for key in asked if key not in table()] == []
+
+
+def test_no_sentence_is_unused():
+    everything = "\n".join(map(source, SOURCES))
+    unused = [key for key in table() if not re.search(f"[\"']{re.escape(key)}[\"']", everything) and not key.startswith(COMPOSED)]
+    assert unused == []
+
+
+def test_placeholders_are_filled_and_others_left():
+    assert t("settings.saved", label="Live preview", value="on") == "Saved: Live preview is on."
+
+
+def test_an_unknown_key_is_a_mistake():
+    with pytest.raises(KeyError):
+        t("no.such.key")

@@ -1,0 +1,77 @@
+import pytest
+
+from webui.core import infotext
+from webui.core.request import SEED_LIMIT, GenerationRequest
+from webui.ui import transfer
+
+REQUEST = GenerationRequest(
+    prompt='a "red" heart, <b>bold</b>\nsecond line',
+    negative_prompt="blue",
+    checkpoint="starter",
+    vae="None",
+    sampler="Euler a",
+    scheduler="Karras",
+    steps=7,
+    width=192,
+    height=128,
+    guidance_scale=4.5,
+    seed=SEED_LIMIT - 1,
+)
+
+
+def test_every_value_of_a_picture_comes_back(services):
+    taken = transfer.read(infotext.format(REQUEST), services.catalog)
+    expected = REQUEST.to_dict() | {"vae": "Automatic"}
+    del expected["batch_count"], expected["batch_size"]  # a picture does not know of its batch
+    assert taken.values == expected
+    assert taken.remarks == []
+    assert taken.checkpoint_here is True
+
+
+def test_a_renamed_checkpoint_is_found_by_its_hash(services):
+    info = services.catalog.find_checkpoint("starter")
+    digest = services.catalog.sha256(info)
+    if digest is None:
+        services.catalog.hash_later(info)
+        digest = wait_for_hash(services.catalog, info)
+    text = infotext.format(GenerationRequest(checkpoint="former name"), {"Model hash": digest[:10]})
+    assert transfer.read(text, services.catalog).values["checkpoint"] == "starter"
+
+
+def wait_for_hash(catalog, info) -> str:
+    import time
+
+    deadline = time.monotonic() + 20
+    while (digest := catalog.sha256(info)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return digest
+
+
+@pytest.mark.parametrize("name", ["start", "starter2", "my starter"])
+def test_a_checkpoint_of_a_similar_name_is_not_taken_for_it(services, name):
+    taken = transfer.read(infotext.format(GenerationRequest(checkpoint=name)), services.catalog)
+    assert "checkpoint" not in taken.values
+    assert taken.checkpoint_here is False
+    assert f"“{name}”" in taken.remarks[0]
+
+
+def test_a_missing_vae_becomes_automatic_with_a_remark(services):
+    taken = transfer.read(infotext.format(GenerationRequest(vae="lost.vae")), services.catalog)
+    assert taken.values["vae"] == "Automatic"
+    assert taken.vae_here is False
+    assert "lost.vae" in " ".join(taken.remarks)
+
+
+def test_entries_without_a_field_are_named(services):
+    text = infotext.format(GenerationRequest(), {"Clip skip": 2, "Hires upscale": 2})
+    remark = " ".join(transfer.read(text, services.catalog).remarks)
+    assert "Clip skip: 2" in remark
+    assert "Hires upscale: 2" in remark
+
+
+def test_a_value_out_of_range_is_told_and_left_out(services):
+    text = infotext.format(GenerationRequest()).replace("Steps: 20", "Steps: 900")
+    taken = transfer.read(text, services.catalog)
+    assert "steps" not in taken.values
+    assert "900" in " ".join(taken.remarks)

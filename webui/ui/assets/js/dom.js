@@ -1,0 +1,96 @@
+// Making elements. Text only ever goes in as text: a prompt may hold HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+// One set of icons, 24 × 24, drawn with strokes in the colour of the text.
+const ICONS = {
+  close: "M6 6l12 12M18 6L6 18",
+  copy: "M9 9h10v11H9zM5 15V4h10",
+  download: "M12 4v11m-5-5 5 5 5-5M5 20h14",
+  send: "M4 12h14m-6-6 6 6-6 6",
+  recycle: "M4 12a8 8 0 0 1 13.7-5.7L20 8.5M20 4v4.5h-4.5M20 12a8 8 0 0 1-13.7 5.7L4 15.5M4 20v-4.5h4.5",
+  queue: "M4 6h16M4 12h16M4 18h10",
+  stop: "M7 7h10v10H7z",
+  skip: "M5 6l7 6-7 6zM13 6l7 6-7 6z",
+  previous: "M15 5l-7 7 7 7",
+  next: "M9 5l7 7-7 7",
+  picture: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15 9h.01",
+  warning: "M12 4 2.5 20h19zM12 10v4m0 3v.01",
+};
+
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+// h("button", {class: "x", onclick: f, "aria-label": "…"}, children…); null and false children are left out.
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "hidden") element.hidden = true;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+export function button(text, iconName, onclick, attributes = {}) {
+  return h("button", { type: "button", class: "plain-button", ...attributes, onclick }, iconName ? icon(iconName) : null, text);
+}
+
+export function iconButton(text, iconName, onclick, attributes = {}) {
+  const labels = { "aria-label": text, title: text };
+  return h("button", { type: "button", class: "bare-button", ...labels, ...attributes, onclick }, icon(iconName));
+}
+
+// Change the text only where it differs, so that a selection in it survives.
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function setHidden(element, hidden) {
+  if (element.hidden !== hidden) element.hidden = hidden;
+}
+
+// The clipboard's own interface exists only on https and localhost; the old way works everywhere.
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = h("textarea", { class: "off-screen", "aria-hidden": "true" });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+}
+
+export function once(element, text, seconds = 1.5) {
+  const before = element.lastChild.textContent;
+  element.lastChild.textContent = text;
+  setTimeout(() => (element.lastChild.textContent = before), seconds * 1000);
+}
+
+// Calls `action` at the next frame, however often it is asked; a hidden page draws nothing, so there a timer serves.
+export function coalesce(action) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    const run = () => {
+      waiting = false;
+      action();
+    };
+    if (document.hidden) setTimeout(run, 200);
+    else requestAnimationFrame(run);
+  };
+}

@@ -1,0 +1,32 @@
+// The page's script. Gradio draws the form; everything that depends on jobs is drawn here, from the event stream.
+// What the handlers and elements on the server's side call by name is exported at the end.
+
+import { applyTheme } from "./header.js";
+import { listenToKeys } from "./keys.js";
+import { watchForEnds } from "./notify.js";
+import { connect } from "./stream.js";
+
+applyTheme();
+listenToKeys();
+watchForEnds();
+connect();
+
+export { mountEngine, mountFooter, mountModelNote } from "./header.js";
+export { mountOutput } from "./output.js";
+export { mountPngInfo, showInspection, takeUpload } from "./pnginfo.js";
+export { mountQueueButton } from "./queue.js";
+export {
+  checkpointChosen,
+  opened,
+  preferenceChanged,
+  pressGenerate,
+  remember,
+  restored,
+  reuseSeed,
+  storedForm,
+  submitted,
+  takeInfotext,
+  takePrompt,
+  takeSize,
+  withPageId,
+} from "./form.js";

@@ -1,0 +1,203 @@
+// The panel beside the form: picture or preview, bar, thumbnails, actions, infotext. Every part keeps its place
+// whatever the state, so nothing moves when a job starts or ends.
+
+import { button, coalesce, copyText, h, icon, once, setHidden, setText } from "./dom.js";
+import { finished, onChange, state } from "./state.js";
+import { choose, isChosen, shownJob } from "./page.js";
+import { percent, starting, statusText, titleText } from "./status.js";
+import { ask, url } from "./stream.js";
+import { post } from "./notices.js";
+import { sendInfotext, setSeed, usePrompt } from "./form.js";
+import { openViewer } from "./viewer.js";
+import { t } from "./texts.js";
+
+const EXAMPLES = ["red heart", "blue circle on a yellow background", "cat face", "castle", "rocket", "pizza"];
+const PIXELS_AT_MOST = 3; // small pictures are shown enlarged, but not to a blur
+
+let parts = null;
+let selection = { job: null, index: null }; // index null: the newest picture
+let stage = { url: null }; // what the large picture shows
+let bundled = true;
+
+export function mountOutput(host) {
+  parts = build();
+  host.replaceChildren(parts.root);
+  onChange(coalesce(draw));
+  setInterval(() => (state.progress.size || starting()) && draw(), 1000);
+  setInterval(announce, 5000);
+  draw();
+}
+
+export function setExamples(shown) {
+  bundled = shown;
+  if (parts) draw();
+}
+
+function build() {
+  const image = h("img", { class: "stage-image", alt: "", draggable: "true" });
+  const open = h("button", { type: "button", class: "stage-open", title: t("action.full_size"), onclick: () => openSelected() }, image);
+  const examples = h("div", { class: "examples" }, ...EXAMPLES.map((text) => button(text, null, () => usePrompt(text))));
+  const emptyText = h("p");
+  const empty = h("div", { class: "stage-empty" }, icon("picture"), emptyText, examples);
+  const failText = h("p", { class: "fail-text" });
+  const copyDetails = button(t("action.copy_details"), "copy", () => copyDetailsOf(shownJob(), copyDetails));
+  const fail = h("div", { class: "stage-fail", role: "alert" }, icon("warning"), h("strong", {}, t("state.failed")), failText, copyDetails);
+  const stageElement = h("div", { class: "stage" }, open, empty, fail);
+
+  const fill = h("div", { class: "bar-fill" });
+  const bar = h("div", { class: "bar", role: "progressbar", "aria-label": t("queue.running"), "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
+  const line = h("p", { class: "status-text" });
+  const interrupt = button(t("action.interrupt"), "stop", () => stopShown("interrupt"), { id: "txt2img_interrupt" });
+  const skip = button(t("action.skip"), "skip", () => stopShown("skip"), { id: "txt2img_skip" });
+  const cancel = button(t("action.cancel"), "close", () => stopShown("interrupt"), { id: "txt2img_cancel" });
+  const back = button(t("action.back"), null, () => (choose(null), draw()), { class: "plain-button link" });
+  const status = h("div", { class: "status" }, bar, line, h("div", { class: "status-buttons" }, back, cancel, interrupt, skip));
+
+  const thumbs = h("div", { class: "thumbs", role: "listbox", "aria-label": t("thumbs.label") });
+  const send = button(t("action.send"), "send", () => withSelected((picture) => sendInfotext(picture.infotext)), { id: "output_send" });
+  const seed = button(t("action.reuse_seed"), "recycle", () => withSelected((picture) => setSeed(picture.seed)));
+  const copy = button(t("action.copy"), "copy", () => withSelected((picture) => copyText(picture.infotext).then(() => once(copy, t("action.copied")))));
+  const save = h("a", { class: "plain-button", id: "output_download" }, icon("download"), t("action.download"));
+  const actions = h("div", { class: "actions" }, send, seed, copy, save);
+  const infotext = h("div", { class: "infotext", tabindex: "0", role: "region", "aria-label": t("infotext.label") });
+  const spoken = h("div", { class: "off-screen", role: "status", "aria-live": "polite" });
+  const root = h("section", { class: "output", "aria-label": t("tab.txt2img") }, stageElement, status, thumbs, actions, infotext, spoken);
+  return { root, stageElement, image, open, empty, emptyText, examples, fail, failText, bar, fill, line, interrupt, skip, cancel, back,
+    thumbs, actions, save, infotext, spoken };
+}
+
+// ---- what is shown
+
+function draw() {
+  if (!parts) return;
+  const job = shownJob();
+  if (job?.id !== selection.job) selection = { job: job?.id ?? null, index: null };
+  drawStage(job);
+  drawStatus(job);
+  drawThumbs(job);
+  drawSelected(selectedPicture(job));
+  document.title = titleText(job);
+  parts.root.dataset.state = !state.online ? "offline" : (job?.state ?? (starting() ? "starting" : "empty"));
+  parts.root.dataset.job = job?.id ?? "";
+}
+
+export function selectedPicture(job = shownJob()) {
+  if (!job?.pictures.length) return null;
+  return job.pictures.find((picture) => picture.index === selection.index) ?? job.pictures[job.pictures.length - 1];
+}
+
+function drawStage(job) {
+  const picture = selectedPicture(job);
+  const preview = job && state.preferences.live_preview && selection.index === null ? state.previews.get(job.id) : null;
+  const source = preview ?? (picture ? url(picture.url) : null);
+  // Between two jobs the last picture stays until there is something of the new one.
+  const keep = job && !finished(job) && source === null && stage.url !== null;
+  if (!keep && source !== stage.url) showPicture(source, job);
+  const failed = job?.state === "failed" && !picture;
+  parts.open.classList.toggle("stale", Boolean(keep));
+  setHidden(parts.fail, !failed);
+  setHidden(parts.open, !stage.url || failed);
+  setHidden(parts.empty, Boolean(stage.url) || failed);
+  if (failed) setText(parts.failText, job.error || job.note);
+  setText(parts.emptyText, state.online && starting() && !job ? statusText(null) : job ? "" : t(bundled ? "state.empty" : "state.empty.other"));
+  setHidden(parts.examples, Boolean(job) || !bundled);
+}
+
+function showPicture(source, job) {
+  stage = { url: source };
+  if (!source) return parts.image.removeAttribute("src");
+  const { width, height, prompt } = job.request;
+  const alt = source.startsWith("data:") ? "preview.alt" : prompt ? "picture.alt" : "picture.alt.empty";
+  parts.image.alt = t(alt, { prompt });
+  parts.image.style.setProperty("--widest", `${width * PIXELS_AT_MOST}px`);
+  parts.image.style.aspectRatio = `${width} / ${height}`;
+  parts.image.src = source;
+}
+
+function drawStatus(job) {
+  const active = job?.state === "running";
+  setText(parts.line, job || !state.online || !starting() ? statusText(job) : "");
+  parts.line.title = selectedPicture(job)?.path ?? parts.line.textContent;
+  const value = job && active ? percent(job) : 0;
+  parts.fill.style.width = `${value}%`;
+  parts.bar.setAttribute("aria-valuenow", value);
+  parts.bar.classList.toggle("active", active);
+  parts.bar.classList.toggle("unsure", active && !state.progress.get(job.id)?.steps);
+  setHidden(parts.interrupt, !active);
+  setHidden(parts.skip, !active);
+  setHidden(parts.cancel, job?.state !== "queued");
+  setHidden(parts.back, !isChosen());
+}
+
+function drawThumbs(job) {
+  const pictures = job?.pictures ?? [];
+  const key = JSON.stringify([job?.id, pictures.map((picture) => picture.index)]);
+  const selected = selectedPicture(job)?.index;
+  if (parts.thumbs.dataset.key !== key) {
+    parts.thumbs.dataset.key = key;
+    parts.thumbs.replaceChildren(...pictures.map((picture) => thumb(job, picture)));
+    parts.thumbs.lastChild?.scrollIntoView?.({ block: "nearest", inline: "nearest" });
+  }
+  for (const element of parts.thumbs.children) element.setAttribute("aria-selected", String(Number(element.dataset.index) === selected));
+}
+
+function thumb(job, picture) {
+  const label = t("picture.title", { index: picture.index + 1, seed: picture.seed });
+  const image = h("img", { src: url(picture.url), alt: label, loading: "lazy", decoding: "async" });
+  const pick = () => ((selection = { job: job.id, index: picture.index }), draw());
+  return h("button", { type: "button", class: "thumb", role: "option", title: label, "data-index": picture.index, onclick: pick }, image);
+}
+
+function drawSelected(picture) {
+  setText(parts.infotext, picture?.infotext || t("infotext.empty"));
+  parts.infotext.classList.toggle("subdued", !picture);
+  parts.actions.toggleAttribute("inert", !picture);
+  parts.actions.classList.toggle("faded", !picture);
+  if (!picture) return;
+  const name = picture.path ? picture.path.split(/[\\/]/).pop() : `${picture.seed}.png`;
+  parts.save.href = url(picture.url);
+  parts.save.download = name;
+}
+
+// ---- what is pressed
+
+function withSelected(action) {
+  const picture = selectedPicture();
+  if (picture) action(picture);
+}
+
+function openSelected() {
+  const job = shownJob();
+  if (job?.pictures.length) openViewer(job, selectedPicture(job).index, (index) => ((selection = { job: job.id, index }), draw()));
+}
+
+export function stopShown(how) {
+  const job = shownJob();
+  if (job && !finished(job)) stop(job, how);
+}
+
+export async function stop(job, how) {
+  if (job.state === "running") state.asked.set(job.id, how);
+  draw();
+  try {
+    await ask(`api/v1/jobs/${encodeURIComponent(job.id)}/${how}`);
+  } catch (error) {
+    state.asked.delete(job.id);
+    post(t("notice.request_failed", { reason: error.message }), "warning");
+  }
+}
+
+function copyDetailsOf(job, pressed) {
+  if (!job) return;
+  const details = { version: window.periplusConfig?.version, error: job.error, note: job.note, job: job.id, request: job.request, engine: state.engine };
+  copyText(JSON.stringify(details, null, 2)).then(() => once(pressed, t("action.copied")));
+}
+
+let spoken = "";
+
+function announce() {
+  if (!parts) return;
+  const job = shownJob();
+  const text = job?.state === "running" ? t("announce.progress", { percent: percent(job) }) : job && finished(job) ? statusText(job) : "";
+  if (text !== spoken) parts.spoken.textContent = spoken = text;
+}

@@ -1,0 +1,120 @@
+// The tab PNG Info. The file goes to the server byte for byte; what it says comes back as text and is shown as text.
+
+import { button, copyText, h, icon, once } from "./dom.js";
+import { post } from "./notices.js";
+import { sendInfotext } from "./form.js";
+import { url } from "./stream.js";
+import { t } from "./texts.js";
+
+const LIMIT_MB = 256;
+
+let parts = null;
+let pending = null; // {file, purpose}: what the bridge takes next
+let purpose = "show";
+let shownUrl = null;
+
+export function mountPngInfo(host) {
+  const input = h("input", { type: "file", accept: "image/*", class: "off-screen", id: "pnginfo_file", "aria-label": t("pnginfo.drop"), onchange: () => read(input.files[0]) });
+  const image = h("img", { class: "drop-image", alt: "", hidden: true });
+  const hint = h("div", { class: "drop-hint" }, icon("picture"), h("strong", {}, t("pnginfo.drop")), h("span", {}, t("pnginfo.hint")));
+  const drop = h("label", { class: "drop", id: "pnginfo_drop" }, input, image, hint);
+  const facts = h("p", { class: "drop-facts" });
+  const result = h("div", { class: "pnginfo-result", "aria-live": "polite" }, h("p", { class: "subdued" }, t("pnginfo.empty")));
+  for (const kind of ["dragenter", "dragover"]) drop.addEventListener(kind, (event) => (event.preventDefault(), drop.classList.add("over")));
+  for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => (event.preventDefault(), read(event.dataTransfer.files[0])));
+  document.addEventListener("paste", (event) => {
+    const file = event.clipboardData?.files?.[0];
+    if (file && host.checkVisibility()) read(file);
+  });
+  parts = { input, image, hint, facts, result };
+  host.replaceChildren(h("div", { class: "pnginfo" }, h("div", { class: "pnginfo-left" }, drop, facts), result));
+}
+
+function read(file) {
+  if (!file) return;
+  parts.input.value = ""; // the same file may be chosen again
+  showPicture(file);
+  parts.result.replaceChildren(h("p", { class: "subdued" }, t("pnginfo.reading", { name: file.name })));
+  hand(file, "show");
+}
+
+// A picture on the prompt: its settings go straight into the form.
+export function readDropped(file) {
+  hand(file, "send");
+}
+
+function showPicture(file) {
+  if (shownUrl) URL.revokeObjectURL(shownUrl);
+  shownUrl = URL.createObjectURL(file);
+  parts.image.onerror = () => ((parts.image.hidden = true), (parts.hint.hidden = false));
+  parts.image.onload = () => ((parts.image.hidden = false), (parts.hint.hidden = true));
+  parts.image.alt = t("pnginfo.alt", { name: file.name });
+  parts.image.src = shownUrl;
+  parts.facts.textContent = file.name;
+}
+
+function hand(file, what) {
+  const megabytes = file.size / 1e6;
+  if (megabytes > LIMIT_MB) return fail(t("pnginfo.too_large", { name: file.name, size: megabytes.toFixed(0), limit: LIMIT_MB }), what);
+  pending = { file, what };
+  return document.getElementById("bridge_inspect")?.click();
+}
+
+export async function takeUpload() {
+  const { file, what } = pending;
+  purpose = what;
+  try {
+    const form = new FormData();
+    form.append("files", file, file.name);
+    const response = await fetch(url("gradio_api/upload"), { method: "POST", body: form });
+    if (!response.ok) throw new Error((await response.json().catch(() => ({}))).detail ?? `HTTP ${response.status}`);
+    const [path] = await response.json();
+    return [{ path, orig_name: file.name, size: file.size, meta: { _type: "gradio.FileData" } }];
+  } catch (error) {
+    fail(t("pnginfo.failed", { reason: error.message }), what);
+    return [null];
+  }
+}
+
+function fail(message, what) {
+  if (what === "send") post(message, "error");
+  else parts.result.replaceChildren(h("p", { class: "warning", role: "alert" }, message));
+}
+
+export function showInspection(answer) {
+  if (!answer) return;
+  if (answer.error) return void fail(answer.error, purpose);
+  if (purpose === "send") return void (answer.raw ? sendInfotext(answer.raw) : post(t("pnginfo.none", { name: answer.name }), "warning"));
+  parts.facts.textContent = t("pnginfo.facts", answer);
+  parts.result.replaceChildren(...described(answer));
+}
+
+function described(answer) {
+  const blocks = [];
+  if (!answer.raw) blocks.push(h("p", { class: "warning" }, t("pnginfo.none", { name: answer.name })));
+  else {
+    const send = button(t("action.send"), "send", () => sendInfotext(answer.raw), { id: "pnginfo_send", class: "plain-button primary" });
+    const copy = button(t("action.copy"), "copy", () => copyText(answer.raw).then(() => once(copy, t("action.copied"))));
+    blocks.push(h("div", { class: "actions" }, send, copy));
+    blocks.push(...answer.remarks.map((remark) => h("p", { class: "warning" }, remark)));
+    blocks.push(...textBlock(t("pnginfo.prompt"), answer.prompt), ...textBlock(t("pnginfo.negative"), answer.negative_prompt));
+    if (answer.settings.length) blocks.push(h("h3", {}, t("pnginfo.settings")), table(answer.settings));
+    blocks.push(folded(t("pnginfo.raw"), answer.raw));
+  }
+  if (answer.chunks.length) blocks.push(h("h3", {}, t("pnginfo.chunks")), ...answer.chunks.map(([key, text]) => folded(key, text)));
+  return blocks;
+}
+
+const textBlock = (title, text) => (text ? [h("h3", {}, title), h("p", { class: "pre" }, text)] : []);
+
+const folded = (title, text) => h("details", {}, h("summary", {}, title), h("p", { class: "pre" }, text));
+
+function table(rows) {
+  return h("table", { class: "settings-table" }, h("tbody", {}, ...rows.map(([key, value, here]) => h("tr", {}, h("th", { scope: "row" }, key), h("td", {}, value, mark(here))))));
+}
+
+function mark(here) {
+  if (here === null || here === undefined) return null;
+  return h("span", { class: here ? "mark here" : "mark missing" }, `${here ? "✓" : "✗"} ${t(here ? "pnginfo.here" : "pnginfo.missing")}`);
+}

@@ -1,0 +1,80 @@
+// What this page knows of the world: filled by the stream, read by everything that draws.
+
+const KEPT = 40; // finished jobs that the drawer may show
+
+export const state = {
+  online: true,
+  engine: null,
+  jobs: new Map(), // by id, in order of creation
+  progress: new Map(), // by job id; only what runs
+  previews: new Map(), // by job id: the latest preview that was sent
+  asked: new Map(), // by job id: "interrupt" or "skip", from the press until the engine has done it
+  preferences: { live_preview: true, title_progress: true, notify_when_done: false },
+};
+
+const listeners = new Set();
+
+export function onChange(listener) {
+  listeners.add(listener);
+}
+
+export function changed() {
+  for (const listener of listeners) listener();
+}
+
+export const finished = (job) => ["done", "failed", "cancelled"].includes(job.state);
+
+export function apply(event) {
+  const handler = HANDLERS[event.type];
+  if (handler) handler(event);
+  changed();
+}
+
+const HANDLERS = {
+  engine(event) {
+    state.engine = event;
+  },
+  job({ job }) {
+    const known = state.jobs.get(job.id);
+    // A notice of a change may be older than a picture that came on its own; pictures are never taken back.
+    const pictures = new Map([...(known?.pictures ?? []), ...job.pictures].map((picture) => [picture.index, picture]));
+    state.jobs.set(job.id, { ...job, pictures: [...pictures.values()].sort((a, b) => a.index - b.index) });
+    if (finished(job)) for (const table of [state.progress, state.previews, state.asked]) table.delete(job.id);
+    forgetOld();
+  },
+  progress(event) {
+    const before = state.progress.get(event.job_id);
+    if (before && before.image !== event.image) {
+      state.previews.delete(event.job_id);
+      if (state.asked.get(event.job_id) === "skip") state.asked.delete(event.job_id);
+    }
+    state.progress.set(event.job_id, { ...event, at: performance.now() });
+    if (event.preview) state.previews.set(event.job_id, event.preview);
+  },
+  picture({ job_id, picture }) {
+    const job = state.jobs.get(job_id);
+    if (!job) return;
+    const others = job.pictures.filter((other) => other.index !== picture.index);
+    state.jobs.set(job_id, { ...job, pictures: [...others, picture].sort((a, b) => a.index - b.index) });
+  },
+};
+
+// The stream begins with how things stand; what was known before it may be out of date.
+export function reset() {
+  for (const table of [state.jobs, state.progress, state.previews]) table.clear();
+}
+
+function forgetOld() {
+  const old = newestFirst().filter(finished).slice(KEPT);
+  for (const job of old) state.jobs.delete(job.id);
+}
+
+export function newestFirst() {
+  return [...state.jobs.values()].sort((a, b) => b.created - a.created);
+}
+
+export const running = () => [...state.jobs.values()].find((job) => job.state === "running") ?? null;
+
+export function waiting() {
+  return [...state.jobs.values()].filter((job) => job.state === "queued").sort((a, b) => a.ahead - b.ahead || a.created - b.created);
+}

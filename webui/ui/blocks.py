@@ -1,0 +1,203 @@
+"""The page as a whole: header, tabs, what happens when it is opened, and its place in the web application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from webui.core.request import VAE_AUTOMATIC
+from webui.errors import SaveFailed
+from webui.ui import models, pnginfo, settings_tab, txt2img
+from webui.ui.form import Form, collect, shown, stored_values
+from webui.ui.script import ASSETS_URL, call, head, host
+from webui.ui.services import PageServices
+from webui.ui.texts import ASSETS, t
+from webui.ui.theme import make_theme
+
+#: Uploads above this are refused while they arrive. A picture with a text chunk of 100 MB still gets its own message.
+_MAX_UPLOAD = "256mb"
+
+
+class Assets(StaticFiles):
+    """The page's own files. The browser asks each time whether they changed, so that an update is never half old."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def mount(app: FastAPI, services: PageServices) -> None:
+    """Serve the page at "/" and its assets beside it."""
+    app.mount(f"/{ASSETS_URL}", Assets(directory=ASSETS), name="assets")
+    with running_loop():
+        _mount_page(app, services)
+
+
+@contextmanager
+def running_loop() -> Iterator[None]:
+    """Where none is running, Gradio makes several event loops for each page that it never closes; so let one run meanwhile."""
+    if asyncio._get_running_loop() is not None:
+        yield
+        return
+    loop = asyncio.new_event_loop()
+    asyncio._set_running_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(None)
+        loop.close()
+
+
+def _mount_page(app: FastAPI, services: PageServices) -> None:
+    gr.mount_gradio_app(
+        app,
+        build(services),
+        "/",
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        max_file_size=_MAX_UPLOAD,
+        favicon_path=str(ASSETS / "icons" / "favicon.png"),
+        theme=make_theme(),
+        head=head(),
+    )
+
+
+def build(services: PageServices) -> gr.Blocks:
+    """The whole page. It asks nothing of Gradio's queue: jobs are followed by the script through the event stream."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    form = Form("txt2img")
+    with gr.Blocks(title="Periplus", analytics_enabled=False, fill_width=True) as page:
+        refresh = _draw_header(form, services)
+        with gr.Tabs(selected="txt2img", elem_id="tabs") as tabs:
+            with gr.Tab(t("tab.txt2img"), id="txt2img", elem_id="tab_txt2img"):
+                generate = txt2img.build(form)
+            with gr.Tab(t("tab.pnginfo"), id="pnginfo", elem_id="tab_pnginfo"):
+                pnginfo.build()
+            with gr.Tab(t("tab.settings"), id="settings", elem_id="tab_settings"):
+                preferences = settings_tab.build(services.preferences, services.settings)
+        host("foot", "mountFooter")
+        txt2img.connect(services, form, generate, tabs)
+        pnginfo.connect(services.catalog)
+        _connect_header(services, form, refresh)
+        _connect_load(page, services, form, preferences)
+        _remember(form)
+    return page
+
+
+def _draw_header(form: Form, services: PageServices) -> gr.Button:
+    catalog = services.catalog
+    with gr.Row(elem_id="header", equal_height=False):
+        gr.HTML(f"<h1>{t('name')}</h1>", elem_id="brand", apply_default_css=False)
+        with gr.Row(elem_id="quick", scale=6):
+            form.draw("checkpoint", choices=models.checkpoint_choices(catalog), scale=5, min_width=160)
+            refresh = gr.Button("", elem_id="refresh_models", elem_classes=["icon-button", "icon-refresh"], scale=0, min_width=36)
+            form.draw("vae", choices=models.vae_choices(catalog), scale=3, min_width=120)
+        host("engine", "mountEngine")
+        host("queue_button", "mountQueueButton")
+    return refresh
+
+
+def _connect_header(services: PageServices, form: Form, refresh: gr.Button) -> None:
+    checkpoint, vae = form.components["checkpoint"], form.components["vae"]
+    told = gr.JSON(visible=False)
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+
+    def on_checkpoint(given: Mapping[Any, Any]) -> dict[Any, Any]:
+        payloads = form.values(given)
+        return {**choose_checkpoint(services, form, payloads), told: checkpoint_answer(services, payloads["checkpoint"])}
+
+    def on_vae(name: str) -> None:
+        remember_choice(services, vae=name)
+
+    def on_refresh() -> tuple[Any, Any]:
+        services.catalog.refresh()
+        return (
+            gr.update(choices=models.checkpoint_choices(services.catalog)),
+            gr.update(choices=models.vae_choices(services.catalog)),
+        )
+
+    checkpoint.input(  # pyright: ignore[reportAttributeAccessIssue]
+        on_checkpoint, inputs=form.inputs, outputs=[*form.components.values(), told], **quiet
+    ).then(None, inputs=told, js=call("checkpointChosen"))
+    vae.input(on_vae, inputs=vae, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
+    refresh.click(on_refresh, outputs=[checkpoint, vae], **quiet)
+
+
+def remember_choice(services: PageServices, **choice: str) -> None:
+    """Keep it for the next visit. Where it cannot be written it still holds until the program ends."""
+    with suppress(SaveFailed):
+        services.preferences.update(**choice)
+
+
+def choose_checkpoint(services: PageServices, form: Form, payloads: Mapping[str, Any]) -> dict[Any, Any]:
+    """Remember the choice and give the form what the file brings along. A broken file changes nothing."""
+    new = models.find(services.catalog, payloads["checkpoint"])
+    if new is None:
+        return {}
+    old = models.find(services.catalog, services.preferences.current.checkpoint)
+    remember_choice(services, checkpoint=new.name)
+    current, _ = collect(payloads)
+    return form.updates(models.values_on_choice(new, old or services.catalog.default_checkpoint(), current))
+
+
+def checkpoint_answer(services: PageServices, name: str | None) -> dict[str, str]:
+    """What the script shows of the checkpoint: its sentence, and what is wrong with it."""
+    info = models.find(services.catalog, name)
+    broken = next((info for info in services.catalog.checkpoints() if info.name == name and info.problem), None)
+    problem = t("model.unusable", name=broken.name, problem=broken.problem) if broken else ""
+    return {"note": "" if broken else models.note(info), "problem": problem}
+
+
+def _connect_load(page: gr.Blocks, services: PageServices, form: Form, preferences: Mapping[str, Any]) -> None:
+    stored = gr.Textbox(visible=False)
+    told = gr.JSON(visible=False)
+
+    def on_load(text: str | None) -> dict[Any, Any]:
+        values = opening_values(services, stored_values(text))
+        answer = {**checkpoint_answer(services, values["checkpoint"]), **page_preferences(services)}
+        updates = form.updates(values)
+        for name, choices in (("checkpoint", models.checkpoint_choices), ("vae", models.vae_choices)):
+            updates[form.components[name]] = gr.update(choices=choices(services.catalog), value=shown(name, values[name]))
+        for name, component in preferences.items():
+            updates[component] = getattr(services.preferences.current, name)
+        return {**updates, told: answer}
+
+    outputs = [*form.components.values(), *preferences.values(), told]
+    page.load(on_load, inputs=stored, outputs=outputs, js=call("storedForm"), queue=False, show_progress="hidden").then(
+        None, inputs=told, js=call("opened", form.names, form.tab)
+    )
+
+
+def opening_values(services: PageServices, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The form when the page is opened: what this browser held, else the chosen checkpoint's defaults."""
+    chosen = services.preferences.current
+    info = models.chosen_checkpoint(services.catalog, stored.get("checkpoint"), chosen.checkpoint)
+    values = dict(stored) if stored else models.suited_values(info) if info else {}
+    vaes = {name for _, name in models.vae_choices(services.catalog)}
+    vae = next((name for name in (stored.get("vae"), chosen.vae) if name in vaes), VAE_AUTOMATIC)
+    return {**values, "checkpoint": info.name if info else None, "vae": vae}
+
+
+def page_preferences(services: PageServices) -> dict[str, Any]:
+    """What the script must know of the preferences, and what was wrong with their file."""
+    current = services.preferences.current
+    preferences = {"live_preview": current.live_preview, "title_progress": current.title_progress}
+    return {"preferences": preferences, "warning": services.preferences.problem or ""}
+
+
+def _remember(form: Form) -> None:
+    """Keep the form in the browser at every change, without asking the server."""
+    changes = [component.change for component in form.components.values()]  # pyright: ignore[reportAttributeAccessIssue]
+    gr.on(changes, None, inputs=form.inputs, js=call("remember", form.names), queue=False, show_progress="hidden")

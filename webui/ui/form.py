@@ -1,0 +1,118 @@
+"""The form, drawn from the table of a request's fields, and the way from what its controls hold to typed values."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from webui.core.params import FieldSpec, check_value, params_of
+from webui.core.request import GenerationRequest
+from webui.errors import InvalidRequest
+
+FIELDS = params_of(GenerationRequest)
+
+
+class Form:
+    """The controls of a tab by field name. Handlers take `inputs=form.inputs` and read them with `values`."""
+
+    def __init__(self, tab: str) -> None:
+        self.tab = tab
+        self.components: dict[str, Component] = {}
+
+    def draw(self, name: str, **options: Any) -> Component:
+        """The control of a field where the layout stands; `options` are Gradio's own (lines, scale, placeholder)."""
+        return self.add(name, _draw(FIELDS[name], f"{self.tab}_{name}", options))
+
+    def add(self, name: str, component: Component) -> Component:
+        """Count a control that stands elsewhere (the checkpoint in the header) among the form's."""
+        self.components[name] = component
+        return component
+
+    @property
+    def inputs(self) -> set[Component]:
+        return set(self.components.values())
+
+    @property
+    def names(self) -> list[str]:
+        """The field names in the order in which Gradio hands a set of components to JavaScript."""
+        return sorted(self.components, key=lambda name: self.components[name]._id)
+
+    def values(self, given: Mapping[Any, Any]) -> dict[str, Any]:
+        """What a handler was given, by field name."""
+        return {name: given[component] for name, component in self.components.items()}
+
+    def updates(self, values: Mapping[str, Any]) -> dict[Component, Any]:
+        """A handler's answer that shows `values` (by field name) and leaves the other controls as they are."""
+        return {self.components[name]: gr.update(value=shown(name, value)) for name, value in values.items()}
+
+
+def shown(name: str, value: Any) -> Any:
+    """A field's value as its control holds it: a seed is text, because a browser's number loses digits past 2^53."""
+    return str(value) if name == "seed" else value
+
+
+def typed(name: str, payload: Any) -> Any:
+    """A control's value as the request wants it; what cannot be converted comes back as it is, to be refused in words."""
+    spec = FIELDS[name]
+    if name == "seed":
+        text = str("" if payload is None else payload).strip().replace("−", "-")
+        return -1 if not text else int(text) if re.fullmatch(r"[+-]?\d{1,30}", text) else text
+    if spec.kind is int and isinstance(payload, float) and payload.is_integer():
+        return int(payload)
+    if spec.kind is float and type(payload) is int:
+        return float(payload)
+    if spec.optional and payload == "":
+        return None
+    return payload
+
+
+def collect(payloads: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Typed values of the controls that hold something usable, and a message for each that does not."""
+    values: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    for name, payload in payloads.items():
+        value = typed(name, payload)
+        try:
+            check_value(FIELDS[name], value)
+        except InvalidRequest as error:
+            errors[name] = str(error)
+        else:
+            values[name] = value
+    return values, errors
+
+
+def stored_values(text: str | None) -> dict[str, Any]:
+    """Typed values of a form that the browser remembered as JSON; entries that are no longer usable are left out."""
+    try:
+        stored = json.loads(text or "null")
+    except ValueError:
+        return {}
+    if not isinstance(stored, dict):
+        return {}
+    values, _ = collect({name: value for name, value in stored.items() if name in FIELDS})
+    return values
+
+
+def _draw(spec: FieldSpec, elem_id: str, options: dict[str, Any]) -> Component:
+    param = spec.param
+    common: dict[str, Any] = {"label": param.label, "elem_id": elem_id, "value": shown(spec.name, spec.default), **options}
+    if param.choices or "choices" in options:
+        return _lenient(gr.Dropdown(**{"choices": list(param.choices), **common}))
+    if spec.kind is bool:
+        return gr.Checkbox(**common)
+    if spec.kind in (int, float) and param.low is not None and param.high is not None and spec.name != "seed":
+        step = param.step or (1 if spec.kind is int else None)
+        return _lenient(gr.Slider(param.low, param.high, step=step, buttons=[], **common))
+    return gr.Textbox(**{"max_lines": 1, **common})
+
+
+def _lenient(component: Component) -> Component:
+    """Let the request judge what was given: Gradio's own check answers with a toast that names no field."""
+    unchecked: Callable[[Any], Any] = lambda payload: payload  # noqa: E731
+    component.preprocess = unchecked
+    return component

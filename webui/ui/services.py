@@ -1,0 +1,23 @@
+"""What the page needs of the application. A protocol, because the application stands above the page and imports it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from webui.checkpoints.catalog import Catalog
+from webui.jobs.dispatcher import Dispatcher
+from webui.settings import Settings
+from webui.storage.preferences import PreferencesFile
+
+
+class PageServices(Protocol):
+    """Filled by `webui.app.Services`."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def catalog(self) -> Catalog: ...
+    @property
+    def dispatcher(self) -> Dispatcher: ...
+    @property
+    def preferences(self) -> PreferencesFile: ...

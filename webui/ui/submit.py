@@ -1,0 +1,35 @@
+"""From the form to the queue: what Generate does, and its answer to the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from webui.core.request import GenerationRequest
+from webui.errors import InvalidRequest, UnsupportedCheckpoint, WebUIError
+from webui.jobs.dispatcher import Dispatcher
+from webui.ui.form import collect
+
+
+def submit(dispatcher: Dispatcher, payloads: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """Queue what the form holds.
+
+    Returns:
+        `job`: the new job's id or None; `errors`: a message by field name; `message`: what concerns no field.
+    """
+    values, errors = collect(payloads)
+    if errors:
+        return _answer(errors=errors)
+    try:
+        job = dispatcher.submit(GenerationRequest(**values), owner=owner)
+    except InvalidRequest as error:
+        return _answer(errors={error.field: str(error)})
+    except UnsupportedCheckpoint as error:
+        return _answer(errors={"checkpoint": str(error)})
+    except WebUIError as error:
+        return _answer(message=str(error))
+    return _answer(job=job.id)
+
+
+def _answer(job: str | None = None, errors: dict[str, str] | None = None, message: str = "") -> dict[str, Any]:
+    return {"job": job, "errors": errors or {}, "message": message}

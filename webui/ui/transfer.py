@@ -1,0 +1,79 @@
+"""Send to txt2img: from a picture's infotext to the form's values, with a remark for everything that could not be taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
+from webui.core import infotext
+from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
+from webui.ui.texts import t
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """`values` by field name; `remarks` in words; whether the picture's model and VAE are here (None: it names none)."""
+
+    values: dict[str, Any]
+    remarks: list[str]
+    checkpoint_here: bool | None = None
+    vae_here: bool | None = None
+
+
+def read(text: str, catalog: Catalog) -> Transfer:
+    """What the form takes from an infotext. Nothing raises: a value that cannot be used becomes a remark."""
+    restored = infotext.restore(infotext.parse(text))
+    values = dict(restored.values)
+    remarks = list(restored.problems)
+    checkpoint_here = _take_checkpoint(values, restored.checkpoint_hash, catalog, remarks)
+    vae_here = _take_vae(values, catalog, remarks)
+    if restored.unused:
+        unused = ", ".join(f"{key}: {value}" for key, value in restored.unused.items())
+        remarks.append(t("transfer.unused", entries=unused))
+    return Transfer(values, remarks, checkpoint_here, vae_here)
+
+
+def _take_checkpoint(values: dict[str, Any], digest: str | None, catalog: Catalog, remarks: list[str]) -> bool | None:
+    name = values.pop("checkpoint", None)
+    if not name and not digest:
+        return None
+    info = find_checkpoint(catalog, name, digest)
+    if info is None:
+        label = " ".join(part for part in (name, f"[{digest}]" if digest else "") if part)
+        remarks.append(t("transfer.checkpoint_missing", name=label))
+        return False
+    values["checkpoint"] = info.name
+    return True
+
+
+def find_checkpoint(catalog: Catalog, name: str | None, digest: str | None) -> CheckpointInfo | None:
+    """By hash, which survives renaming, then by exact name. A name that is merely alike would give another picture."""
+    usable = [info for info in catalog.checkpoints() if info.problem is None]
+    if digest:
+        for info in usable:
+            if (catalog.sha256(info) or "").startswith(digest.lower()):
+                return info
+    return next((info for info in usable if name and _is_called(info, name)), None)
+
+
+def _is_called(info: CheckpointInfo | VaeInfo, name: str) -> bool:
+    wanted = name.casefold()
+    return wanted in {text.casefold() for text in (info.name, info.path.name, info.path.stem, info.name.rpartition("/")[2])}
+
+
+def _take_vae(values: dict[str, Any], catalog: Catalog, remarks: list[str]) -> bool | None:
+    name = values.get("vae")
+    if name in (None, VAE_AUTOMATIC, VAE_BUILT_IN):
+        return None
+    info = find_vae(catalog, name)
+    if info is None:
+        values["vae"] = VAE_AUTOMATIC
+        remarks.append(t("transfer.vae_missing", name=name))
+        return False
+    values["vae"] = info.name
+    return True
+
+
+def find_vae(catalog: Catalog, name: str) -> VaeInfo | None:
+    return next((info for info in catalog.vaes() if info.problem is None and _is_called(info, name)), None)

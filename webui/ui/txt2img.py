@@ -1,0 +1,90 @@
+"""The tab txt2img: prompts, Generate, the controls of a request, and the place where the script shows what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from webui.ui import transfer
+from webui.ui.form import Form
+from webui.ui.script import call, host
+from webui.ui.services import PageServices
+from webui.ui.submit import submit
+from webui.ui.texts import t
+
+
+def build(form: Form) -> gr.Button:
+    """Draw the tab; returns Generate, whose handler is tied when the header's controls exist too."""
+    with gr.Row(elem_id="txt2img_frame", equal_height=False):
+        with gr.Column(scale=11, min_width=320, elem_id="txt2img_left"):
+            with gr.Row(elem_id="txt2img_top", equal_height=True):
+                with gr.Column(scale=5, min_width=220, elem_id="txt2img_prompts"):
+                    form.draw("prompt", lines=3, max_lines=12, placeholder=t("prompt.placeholder"))
+                    form.draw("negative_prompt", lines=2, max_lines=8, placeholder=t("negative.placeholder"))
+                with gr.Column(scale=1, min_width=120, elem_id="txt2img_run"):
+                    generate = gr.Button(t("generate"), variant="primary", elem_id="txt2img_generate")
+            host("model_note", "mountModelNote")
+            _draw_controls(form)
+        with gr.Column(scale=9, min_width=320, elem_id="txt2img_right"):
+            host("output", "mountOutput")
+    return generate
+
+
+def _draw_controls(form: Form) -> None:
+    with gr.Column(elem_id="txt2img_controls", elem_classes=["sheet"]):
+        with gr.Row(elem_classes=["thirds"]):
+            form.draw("sampler", scale=1, min_width=120)
+            form.draw("scheduler", scale=1, min_width=120)
+            form.draw("steps", scale=1, min_width=120)
+        with gr.Row(elem_classes=["sizes"]):
+            width = form.draw("width", scale=5, min_width=110)
+            swap = _icon_button("swap", "size.swap")
+            height = form.draw("height", scale=5, min_width=110)
+        with gr.Row(elem_classes=["thirds"]):
+            form.draw("guidance_scale", scale=1, min_width=120)
+            form.draw("batch_count", scale=1, min_width=120)
+            form.draw("batch_size", scale=1, min_width=120)
+        with gr.Row(elem_classes=["seeds"]):
+            seed = form.draw("seed", scale=5, min_width=110)
+            random_seed = _icon_button("die", "seed.random")
+            reuse_seed = _icon_button("recycle", "seed.reuse")
+    swap.click(None, inputs=[width, height], outputs=[width, height], js="(width, height) => [height, width]")
+    random_seed.click(None, outputs=seed, js="() => '-1'")
+    reuse_seed.click(None, inputs=seed, outputs=seed, js=call("reuseSeed"))
+
+
+def _icon_button(icon: str, text: str) -> gr.Button:
+    """A button whose icon the style sheet draws; the script gives it its label and tooltip from `data-text`."""
+    return gr.Button("", elem_id=f"txt2img_{icon}", elem_classes=["icon-button", f"icon-{icon}"], scale=0, min_width=36)
+
+
+def connect(services: PageServices, form: Form, generate: gr.Button, tabs: gr.Tabs) -> None:
+    """Tie Generate, and what the script asks for: settings of a picture, a size that was pasted, an example prompt."""
+    owner = gr.Textbox(visible=False)
+    answer = gr.JSON(visible=False)
+    quiet: dict[str, Any] = {"queue": False, "trigger_mode": "multiple", "show_progress": "hidden"}
+
+    def on_generate(given: Mapping[Any, Any]) -> dict[str, Any]:
+        return submit(services.dispatcher, form.values(given), str(given[owner] or ""))
+
+    order = sorted([*form.inputs, owner], key=lambda component: component._id)
+    generate.click(
+        on_generate, inputs={*form.inputs, owner}, outputs=answer, js=call("withPageId", order.index(owner)), **quiet
+    ).success(None, inputs=answer, js=call("submitted"))
+
+    def on_restore(text: str) -> dict[Any, Any]:
+        taken = transfer.read(text, services.catalog)
+        told = {"remarks": taken.remarks, "count": len(taken.values)}
+        return {**form.updates(taken.values), tabs: gr.Tabs(selected="txt2img"), answer: told}
+
+    outputs = [*form.components.values(), tabs, answer]
+    restore = gr.Button("", elem_id="bridge_restore", elem_classes=["bridge"])
+    restore.click(on_restore, inputs=owner, outputs=outputs, js=call("takeInfotext"), **quiet).then(
+        None, inputs=answer, js=call("restored")
+    )
+    size = gr.Button("", elem_id="bridge_size", elem_classes=["bridge"])
+    size.click(None, outputs=[form.components["width"], form.components["height"]], js=call("takeSize"))
+    prompt = gr.Button("", elem_id="bridge_prompt", elem_classes=["bridge"])
+    prompt.click(None, outputs=form.components["prompt"], js=call("takePrompt")).then(None, js=call("pressGenerate"))
