@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from webui.checkpoints.loader import SD1_LATENT_RGB
-from webui.diffusion.samplers import Step
+from webui.diffusion.samplers.base import Step
 from webui.engine.protocol import CancelWhen, Event, Progress
 from webui.errors import Cancelled
 from webui.generation.control import JobControl
@@ -33,9 +33,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def run(clock: Clock, control: JobControl, batches: int = 2, steps: int = 4, seconds: float = 1.0) -> list[Progress]:
     """All of a job whose every step takes as long, and decoding too."""
     told: list[Event] = []
-    reporter = ProgressReporter("job", batches, batches, steps, told.append, control)
+    reporter = ProgressReporter("job", batches, batches, told.append, control)
     clock.now = 100.0  # loading took its time
-    reporter.begin(SD1_LATENT_RGB)
+    reporter.begin(SD1_LATENT_RGB, [*range(steps, 0, -1), 0.0])
     for batch in range(batches):
         reporter.begin_batch(batch)
         for index in range(steps):
@@ -72,7 +72,28 @@ def test_previews_keep_their_distance(clock: Clock):
 def test_step_is_told_before_the_loop_is_left(clock: Clock):
     control, told = JobControl(), []
     control.cancel(CancelWhen.NOW)
-    reporter = ProgressReporter("job", 1, 1, 4, told.append, control)
+    reporter = ProgressReporter("job", 1, 1, told.append, control)
     with pytest.raises(Cancelled):
         reporter.on_step(Step(0, 1.0, LATENTS))
     assert len(told) == 1
+
+
+def test_steps_beyond_those_foreseen_are_counted_and_the_share_waits():
+    told: list[Event] = []
+    reporter = ProgressReporter("job", 1, 1, told.append, JobControl())
+    reporter.begin(SD1_LATENT_RGB, [3.0, 2.0, 1.0, 0.0])
+    for index in range(5):
+        reporter.on_step(Step(index, 1.0, LATENTS))
+    progress = [event for event in told if isinstance(event, Progress)]
+    assert [(event.step, event.steps) for event in progress] == [(1, 3), (2, 3), (3, 3), (4, 4), (5, 5)]
+    assert [event.fraction for event in progress] == [0.25, 0.5, 0.75, 0.75, 0.75]
+
+
+def test_sampler_that_chooses_its_steps_has_come_as_far_as_the_noise_has_gone():
+    told: list[Event] = []
+    reporter = ProgressReporter("job", 1, 1, told.append, JobControl())
+    reporter.begin(SD1_LATENT_RGB, [8.0, 4.0, 2.0, 1.0, 0.0], by_level=True)
+    for index, sigma in enumerate([8.0, 4.0, 4.0, 1.0, 0.5]):
+        reporter.on_step(Step(index, sigma, LATENTS))
+    shares = [event.fraction for event in told if isinstance(event, Progress)]
+    assert shares == pytest.approx([0, 4 / 3 / 5, 4 / 3 / 5, 4 / 5, 4 / 5])

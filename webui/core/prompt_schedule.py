@@ -93,11 +93,6 @@ def prompt_schedule(text: str, steps: int, hires_steps: int | None = None, old: 
     return schedule
 
 
-def text_at(schedule: list[tuple[int, str]], step: int) -> str:
-    """The text of a step, counted from 1."""
-    return next((text for end, text in schedule if step <= end), schedule[-1][1])
-
-
 # ---- reading
 
 

@@ -1,5 +1,5 @@
 """The names of samplers and schedule types, as A1111's users, files and clients spell them. No mathematics here:
-the schedules are in `core/schedules.py`, the samplers in `diffusion/samplers.py`."""
+the schedules are in `core/schedules.py`, the samplers in `diffusion/samplers/`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class SamplerInfo:
         brownian: its noise is a Brownian path, so that it does not depend on the number of steps.
         ignores_steps: it chooses its steps itself.
         unit_variance: its latents begin as noise of unit variance in the scaling of training, √(1 + σ²) in ours instead of σ.
+        stride: its levels are chosen from every so many-th of the model's, those that its models were distilled on.
     """
 
     name: str
@@ -33,6 +34,7 @@ class SamplerInfo:
     brownian: bool = False
     ignores_steps: bool = False
     unit_variance: bool = False
+    stride: int = 1
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ SAMPLERS = (
     SamplerInfo("DPM fast", ("k_dpm_fast",), ancestral=True, eta=1.0),
     SamplerInfo("DPM adaptive", ("k_dpm_ad",), ancestral=True, eta=1.0, ignores_steps=True),
     SamplerInfo("Restart", ("restart",), "Karras", calls=2),
-    SamplerInfo("HeunPP2", ("heunpp2",), calls=2),
+    SamplerInfo("HeunPP2", ("heunpp2",), calls=3),
     SamplerInfo("IPNDM", ("ipndm",)),
     SamplerInfo("IPNDM_V", ("ipndm_v",)),
     SamplerInfo("DEIS", ("deis",)),
@@ -70,7 +72,7 @@ SAMPLERS = (
     SamplerInfo("DDIM CFG++", ("ddim_cfgpp",), "DDIM timesteps", eta=0.0, unit_variance=True),
     SamplerInfo("PLMS", ("plms",), "DDIM timesteps", unit_variance=True),
     SamplerInfo("UniPC", ("unipc",), "DDIM timesteps", unit_variance=True),
-    SamplerInfo("LCM", ("k_lcm",), ancestral=True),
+    SamplerInfo("LCM", ("k_lcm",), ancestral=True, stride=20),
     SamplerInfo("DDPM", ("ddpm",), ancestral=True),
     SamplerInfo("TCD", ("tcd",), ancestral=True, eta=0.3),
     SamplerInfo("DPM++ 2M CFG++", ("dpmpp_2m_cfg_pp",), "Karras"),
