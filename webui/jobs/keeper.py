@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -45,7 +46,9 @@ class PictureKeeper:
         data = encode_png(done.pixels, done.width, done.height, text)
         picture = Picture(job.id, done.index, single.seed, done.width, done.height, text, None, False)
         try:
-            return self._write(job, picture, data)
+            picture = self._write(job, picture, data)
+            self._take_ballast()
+            return picture
         except SaveFailed:
             self._ballast.unlink(missing_ok=True)
             self._unsaved[job.id, done.index] = data
@@ -91,8 +94,7 @@ class PictureKeeper:
     def recover(self) -> None:
         """Clear up after a crash: a picture whose file is whole is kept, one whose file is not there will be made again."""
         self._settings.state_dir.mkdir(parents=True, exist_ok=True)
-        if not self._ballast.exists():
-            self._ballast.write_bytes(bytes(BALLAST_BYTES))
+        self._take_ballast()
         for writing in self._store.unfinished_writes():
             if _is_whole(writing):
                 self._store.finish_picture(writing.picture)
@@ -100,6 +102,11 @@ class PictureKeeper:
                 self._store.drop_picture(writing.picture.job_id, writing.picture.index)
         for rubbish in [*self._staging.glob("*.tmp"), *(self._settings.state_dir / "pictures").glob("*.tmp")]:
             rubbish.unlink(missing_ok=True)
+
+    def _take_ballast(self) -> None:
+        if not self._ballast.exists():
+            with contextlib.suppress(OSError):  # the disk is nearly full: there is nothing to hold in reserve
+                self._ballast.write_bytes(bytes(BALLAST_BYTES))
 
 
 def _is_whole(writing: Writing) -> bool:
