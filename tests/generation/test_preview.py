@@ -58,6 +58,35 @@ def test_time_left_counts_to_the_end_of_the_job(clock: Clock):
     assert [progress.eta for progress in told[1:]] == pytest.approx([8, 7, 6, 4, 3, 2, 1])
 
 
+def test_a_job_taken_up_again_goes_on_where_it_was(clock: Clock):
+    told: list[Event] = []
+    reporter = ProgressReporter("job", 4, 4, told.append, JobControl(), batches_done=3)
+    reporter.begin(SD1_LATENT_RGB, [4, 3, 2, 1, 0.0])
+    reporter.begin_batch(3)
+    for index in range(2):
+        clock.now += 1
+        reporter.on_step(Step(index, 1.0, LATENTS))
+    last = told[-1]
+    assert isinstance(last, Progress)
+    assert (last.fraction, last.eta) == (pytest.approx(0.85), pytest.approx(3))
+
+
+def test_a_batch_that_was_skipped_does_not_shorten_the_forecast(clock: Clock):
+    told: list[Event] = []
+    reporter = ProgressReporter("job", 3, 3, told.append, JobControl())
+    reporter.begin(SD1_LATENT_RGB, [4, 3, 2, 1, 0.0])
+    for batch in range(2):
+        reporter.begin_batch(batch)
+        for index in range(2):
+            clock.now += 1
+            reporter.on_step(Step(index, 1.0, LATENTS))
+        if batch == 0:
+            reporter.end_batch()  # left after two of its four steps
+    last = told[-1]
+    assert isinstance(last, Progress)
+    assert last.eta == pytest.approx(8)  # three of its own and five of the next batch, at a second each
+
+
 def test_previews_are_made_only_when_someone_looks(clock: Clock):
     assert {progress.preview for progress in run(clock, JobControl(previews=False))} == {None}
     assert None not in {progress.preview for progress in run(clock, JobControl(previews=True))}

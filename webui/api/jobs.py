@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +27,7 @@ JobId = Annotated[str, PathParam(max_length=200)]
 
 
 def _whole_number(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.strip().lstrip("+-").isdecimal() else value
+    return int(value) if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", value) else value
 
 
 def _field(spec: FieldSpec) -> tuple[Any, Any]:

@@ -20,7 +20,8 @@ VAE_BUILT_IN = "None"
 class GenerationRequest:
     """Everything that decides a picture: once resolved, it is enough to make the picture again.
 
-    A request is resolved when it is queued: `checkpoint` names a file, `vae` is no longer "Automatic", neither seed is −1.
+    A request is resolved when it is queued: `checkpoint` names a file, `vae` is no longer "Automatic", and no seed that is used
+    is −1.
     """
 
     prompt: Annotated[str, Param("Prompt", max_length=20_000)] = ""

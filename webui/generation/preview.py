@@ -21,13 +21,24 @@ _DECODE_STEPS = 1
 class ProgressReporter:
     """Counts the steps of a whole job; `on_step` is the samplers' callback and leaves the loop when told to."""
 
-    def __init__(self, job_id: str, images: int, batches: int, emit: Callable[[Event], None], control: JobControl) -> None:
-        """`batches` counts those still to be made."""
+    def __init__(
+        self,
+        job_id: str,
+        images: int,
+        batches: int,
+        emit: Callable[[Event], None],
+        control: JobControl,
+        *,
+        batches_done: int = 0,
+    ) -> None:
+        """`batches` counts all of the job, `batches_done` those that were made before."""
         self._job_id, self._images, self._batches = job_id, images, max(batches, 1)
+        self._batches_left_behind = batches_done
+        self._worked = 0.0
         self._emit, self._control = emit, control
         self._last_preview = float("-inf")
-        self._done_before = 0
         self._image = 0
+        self._in_batch = 0.0
         self._begun = time.monotonic()
         self._sigmas: Sequence[float] = (1.0, 0.0)
         self._by_level = False
@@ -49,15 +60,20 @@ class ProgressReporter:
         self._image = image
 
     def end_batch(self) -> None:
-        """The batch is finished or left."""
-        self._done_before += self._steps + _DECODE_STEPS
+        """The batch is finished or left; work that was left does not count for the forecast."""
+        self._batches_left_behind += 1
+        finished = self._in_batch >= self._steps
+        self._worked += self._in_batch + (_DECODE_STEPS if finished else 0)
+        self._in_batch = 0.0
 
     def on_step(self, step: Step) -> None:
-        done = self._done_before + self._done_in_batch(step)
-        total = self._batches * (self._steps + _DECODE_STEPS)
-        elapsed = time.monotonic() - self._begun
+        self._in_batch = self._done_in_batch(step)
+        per_batch = self._steps + _DECODE_STEPS
+        total = self._batches * per_batch
+        done = self._batches_left_behind * per_batch + self._in_batch
+        elapsed, worked = time.monotonic() - self._begun, self._worked + self._in_batch
         # The first step also pays for warming up: a forecast from it alone would be far too long.
-        eta = elapsed / done * (total - done) if done > 1 else None
+        eta = elapsed / worked * (total - done) if worked > 1 else None
         progress = Progress(
             job_id=self._job_id,
             image=self._image,

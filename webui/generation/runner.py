@@ -82,7 +82,8 @@ class Runner:
             return
         for text in _network_notices(request):
             emit(Notice(text, job_id))
-        reporter = ProgressReporter(job_id, request.image_count, len(batches), emit, control)
+        count = len(_batches(request))
+        reporter = ProgressReporter(job_id, request.image_count, count, emit, control, batches_done=count - len(batches))
         outcome = Finished(job_id)
         lease = self._manager.lease(checkpoint, vae, lambda name, size: emit(Loading(job_id, name, size)))
         with lease as pipeline, torch.inference_mode():
@@ -131,9 +132,12 @@ class Runner:
 
 def _missing_batches(request: GenerationRequest, done: frozenset[int]) -> list[range]:
     """The indices of each batch of which some picture is missing."""
+    return [batch for batch in _batches(request) if not done.issuperset(batch)]
+
+
+def _batches(request: GenerationRequest) -> list[range]:
     size = 1 if _one_at_a_time(request) else request.batch_size
-    batches = (range(start, start + size) for start in range(0, request.image_count, size))
-    return [batch for batch in batches if not done.issuperset(batch)]
+    return [range(start, start + size) for start in range(0, request.image_count, size)]
 
 
 def _one_at_a_time(request: GenerationRequest) -> bool:

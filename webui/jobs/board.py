@@ -25,7 +25,7 @@ class Board:
     def set_memory(self, total: int, free: int) -> None:
         """In bytes. Told only when it has moved by a hundredth: every listener hears it."""
         moved = abs(free - self.engine.memory_free) > total / 100 or total != self.engine.memory_total
-        if moved:
+        if moved and total:
             self._tell_engine(replace(self.engine, memory_total=total, memory_free=free))
 
     def _tell_engine(self, engine: EngineChanged) -> None:
@@ -35,7 +35,8 @@ class Board:
     def set_progress(self, progress: JobProgress) -> None:
         """Previews are made less often than steps; until the next one comes, the last of the same picture stays."""
         last = self.progress
-        if progress.preview is None and last is not None and last.image == progress.image:
+        same = last is not None and (last.job_id, last.image) == (progress.job_id, progress.image)
+        if progress.preview is None and same and last is not None:
             progress = replace(progress, preview=last.preview)
         self.progress = progress
         self._bus.publish(progress)

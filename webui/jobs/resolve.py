@@ -21,8 +21,9 @@ def resolve(request: GenerationRequest, catalog: Catalog, preferred: str | None)
     """
     checkpoint = choose_checkpoint(request.checkpoint, catalog, preferred)
     vae = catalog.resolve_vae(checkpoint, request.vae)
-    seeds = {"seed": _drawn(request.seed), "variation_seed": _drawn(request.variation_seed)}
-    return replace(request, checkpoint=checkpoint.name, vae=vae, **seeds)
+    seeds = ("seed", "variation_seed") if request.variation_strength > 0 else ("seed",)
+    drawn = {name: _drawn(getattr(request, name)) for name in seeds}
+    return replace(request, checkpoint=checkpoint.name, vae=vae, **drawn)
 
 
 def _drawn(seed: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 import threading
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from webui.core.params import FieldSpec, check_value, params_of
 from webui.core.request import GenerationRequest
-from webui.errors import JobNotFound
+from webui.errors import InvalidRequest, JobNotFound, SaveFailed, WebUIError
 
 
 class JobState(StrEnum):
@@ -97,14 +99,27 @@ class JobStore:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Open or make the database. One that is no database any more is set aside, which `problem` tells.
+
+        Raises:
+            SaveFailed: the disk is full, say.
+            WebUIError: it was made by a newer version.
+        """
+        self._path = path
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {_VERSION}")
+        self.problem = ""
+        with self._telling_errors():
+            try:
+                self._db = _open(path)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                aside = _set_aside(path)
+                self.problem = (
+                    f"The job database {path} is damaged ({error}). It was set aside as {aside.name}; the queue is empty."
+                )
+                self._db = _open(path)
+            self._fail_unreadable()
 
     def close(self) -> None:
         with self._lock:
@@ -112,14 +127,34 @@ class JobStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, self._telling_errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _telling_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise SaveFailed(
+                f"The job database {self._path} could not be written: {error}. Free some space, or see whether it is protected."
+            ) from error
+
+    def _fail_unreadable(self) -> None:
+        """Jobs that wait with a request that this version cannot carry out would come out otherwise than asked for."""
+        rows = self._db.execute("SELECT id, request FROM jobs WHERE state IN ('queued', 'running')").fetchall()
+        for job_id, text in rows:
+            _, problem = _read_request(text)
+            if problem:
+                self.finish(
+                    job_id, JobState.FAILED, error=f"This job was queued by another version and cannot be done: {problem}"
+                )
 
     # ---- jobs
 
@@ -222,6 +257,15 @@ class JobStore:
                 return picture
         raise JobNotFound(f"Job “{job_id:.80}” has no picture {index}.")
 
+    def unsaved_pictures(self) -> list[Picture]:
+        """Files of finished jobs that nobody asked to save and nobody has fetched and forgotten."""
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT {', '.join('p.' + name for name in _PICTURE.split(', '))} FROM pictures p JOIN jobs j ON j.id = p.job_id"
+                " WHERE NOT p.saved AND p.path IS NOT NULL AND j.state NOT IN ('queued', 'running')"
+            ).fetchall()
+        return [_picture(row) for row in rows]
+
     def unfinished_writes(self) -> list[Writing]:
         with self._lock:
             rows = self._db.execute(f"SELECT {_PICTURE}, digest FROM pictures WHERE digest IS NOT NULL").fetchall()
@@ -242,7 +286,7 @@ class JobStore:
         return Job(
             id=job_id,
             kind=kind,
-            request=GenerationRequest.from_dict(json.loads(request)),
+            request=_read_request(request)[0],
             state=JobState(state),
             owner=owner,
             save=bool(save),
@@ -255,6 +299,56 @@ class JobStore:
             error_field=error_field,
             pictures=tuple(_picture(picture) for picture in pictures),
         )
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    try:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:
+            raise WebUIError(
+                f"The job database {path} was made by a newer version of Periplus. Use that one, or move the file away."
+            )
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        db.executescript(_SCHEMA)
+        db.execute(f"PRAGMA user_version = {_VERSION}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _set_aside(path: Path) -> Path:
+    number = next(number for number in itertools.count(1) if not path.with_suffix(f".broken-{number}").exists())
+    aside = path.with_suffix(f".broken-{number}")
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return aside
+
+
+def _read_request(text: str) -> tuple[GenerationRequest, str]:
+    """A request as it was stored, and what is wrong with it, if anything.
+
+    A field that this version does not know or allow is left at its default: an old job must not keep the others from being shown.
+    """
+    values = json.loads(text)
+    try:
+        return GenerationRequest.from_dict(values), ""
+    except InvalidRequest as error:
+        usable = {name: values[name] for name, spec in params_of(GenerationRequest).items() if _is_usable(spec, values)}
+        return GenerationRequest.from_dict(usable), str(error)
+
+
+def _is_usable(spec: FieldSpec, values: dict[str, object]) -> bool:
+    try:
+        check_value(spec, values[spec.name])
+    except (KeyError, InvalidRequest):
+        return False
+    return True
 
 
 def _picture(row: tuple) -> Picture:
