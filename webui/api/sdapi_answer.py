@@ -11,8 +11,8 @@ from typing import Any
 from webui import __version__
 from webui.api.services import Services
 from webui.core.request import VAE_BUILT_IN
-from webui.errors import WebUIError
 from webui.jobs.events import JobProgress
+from webui.jobs.resolve import model_hashes
 from webui.jobs.store import Job
 
 
@@ -67,18 +67,13 @@ def _settings(job: Job) -> dict[str, Any]:
 
 
 def _models(services: Services, job: Job) -> dict[str, Any]:
-    catalog, request = services.catalog, job.request
-    vae = None if request.vae == VAE_BUILT_IN else request.vae
-    try:
-        checkpoint_hash = catalog.sha256(catalog.find_checkpoint(request.checkpoint or ""))
-        vae_hash = catalog.sha256(catalog.find_vae(vae)) if vae else None
-    except WebUIError:  # the file was removed since: its pictures are there all the same
-        checkpoint_hash = vae_hash = None
+    request = job.request
+    checkpoint_hash, vae_hash = model_hashes(request, services.catalog)
     return {
         "sd_model_name": PurePosixPath(request.checkpoint or "").name,
-        "sd_model_hash": checkpoint_hash and checkpoint_hash[:10],
-        "sd_vae_name": vae,
-        "sd_vae_hash": vae_hash and vae_hash[:10],
+        "sd_model_hash": checkpoint_hash,
+        "sd_vae_name": None if request.vae == VAE_BUILT_IN else request.vae,
+        "sd_vae_hash": vae_hash,
     }
 
 

@@ -53,6 +53,11 @@ class FieldSpec:
     param: Param
 
     @property
+    def is_long(self) -> bool:
+        """Whether a browser's number would lose digits of it, so that JSON has it as a string."""
+        return self.kind is int and (self.param.high or 0) > 2**53
+
+    @property
     def api_name(self) -> str:
         return self.param.api or self.name
 

@@ -10,15 +10,15 @@ import time
 from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog
-from webui.core.request import VAE_BUILT_IN, GenerationRequest
+from webui.core.request import GenerationRequest
 from webui.engine import protocol
 from webui.engine.client import EngineClient
 from webui.engine.protocol import Cancel, CancelWhen, Run, Watch
-from webui.errors import InvalidRequest, SaveFailed, WebUIError
+from webui.errors import InvalidRequest, SaveFailed
 from webui.jobs.board import Board
 from webui.jobs.events import EngineChanged, EngineState, EventBus, JobProgress, NoticePosted, PictureSaved
 from webui.jobs.keeper import PictureKeeper
-from webui.jobs.resolve import resolve
+from webui.jobs.resolve import model_hashes, resolve
 from webui.jobs.store import Job, JobState, JobStore, Picture
 from webui.storage.preferences import PreferencesFile
 
@@ -229,12 +229,8 @@ class Dispatcher:
 
     def _facts(self, job: Job) -> dict[str, object]:
         """Infotext entries beside the request's fields. A hash that is not known yet is left out: no picture waits for one."""
-        try:
-            checkpoint = self._catalog.sha256(self._catalog.find_checkpoint(job.request.checkpoint or ""))
-            vae = None if job.request.vae == VAE_BUILT_IN else self._catalog.sha256(self._catalog.find_vae(job.request.vae))
-        except WebUIError:
-            return {}  # the file went away while the job ran
-        return {"Model hash": checkpoint and checkpoint[:10], "VAE hash": vae and vae[:10]}
+        checkpoint, vae = model_hashes(job.request, self._catalog)
+        return {"Model hash": checkpoint, "VAE hash": vae}
 
     def _finish(self, job: Job, state: JobState, note: str = "", *, error: str = "", field: str | None = None) -> None:
         with self._lock:

@@ -6,8 +6,8 @@ import secrets
 from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog, CheckpointInfo
-from webui.core.request import GenerationRequest
-from webui.errors import CheckpointNotFound
+from webui.core.request import VAE_BUILT_IN, GenerationRequest
+from webui.errors import CheckpointNotFound, WebUIError
 
 #: Random seeds stay below this, as A1111's do, so that they can be typed into any of the peers.
 RANDOM_SEED_LIMIT = 4_294_967_294
@@ -28,6 +28,19 @@ def resolve(request: GenerationRequest, catalog: Catalog, preferred: str | None)
 
 def _drawn(seed: int) -> int:
     return secrets.randbelow(RANDOM_SEED_LIMIT) if seed == -1 else seed
+
+
+def model_hashes(request: GenerationRequest, catalog: Catalog) -> tuple[str | None, str | None]:
+    """The short hashes of a resolved request's checkpoint and VAE file; None where it is not known (yet) or there is no file."""
+    vae = None if request.vae == VAE_BUILT_IN else request.vae
+    try:
+        hashes = (
+            catalog.sha256(catalog.find_checkpoint(request.checkpoint or "")),
+            catalog.sha256(catalog.find_vae(vae)) if vae else None,
+        )
+    except WebUIError:
+        return None, None  # the file was removed since: its pictures are there all the same
+    return hashes[0] and hashes[0][:10], hashes[1] and hashes[1][:10]
 
 
 def choose_checkpoint(asked: str | None, catalog: Catalog, preferred: str | None) -> CheckpointInfo:

@@ -182,6 +182,14 @@ class JobStore:
         """The queued jobs, next one first."""
         return self._jobs("WHERE state = 'queued' ORDER BY place")
 
+    def ahead(self, job: Job) -> int:
+        """How many jobs come before a queued one, the running one included; 0 for any other."""
+        if job.state is not JobState.QUEUED:
+            return 0
+        before = "state = 'running' OR (state = 'queued' AND place < (SELECT place FROM jobs WHERE id = ?))"
+        with self._lock:
+            return self._db.execute(f"SELECT COUNT(*) FROM jobs WHERE {before}", (job.id,)).fetchone()[0]
+
     def running(self) -> Job | None:
         return next(iter(self._jobs("WHERE state = 'running'")), None)
 
