@@ -2,10 +2,11 @@
 
     python -m benchmarks.steps [--checkpoint PATH] [--size 128] [--steps 20] [--batch 1] [--repeats 7] [--device cpu]
 
-Both run the UNet on conditional and unconditional halves at once, in the same number type with the same threads and the same
-Euler arithmetic; the plain loop has no progress, no cancelling and no object around the UNet. They take turns within one run,
-so that a busy machine hits both; the figure is the median of the ratios of neighbouring turns. A checkpoint of true size without
-a download: `python benchmarks/make_random_checkpoint.py sd15 /tmp/sd15.safetensors`.
+Euler, DPM++ 2M and DPM++ 2M SDE, one after another. Both loops run the UNet on conditional and unconditional halves at once, in
+the same number type with the same threads and the same arithmetic; the plain loop has no progress, no cancelling and no object
+around the UNet. They take turns within one run, so that a busy machine hits both; the figure is the median of the ratios of
+neighbouring turns. A checkpoint of true size without a download:
+`python benchmarks/make_random_checkpoint.py sd15 /tmp/sd15.safetensors`.
 """
 
 from __future__ import annotations
@@ -26,48 +27,75 @@ from webui.checkpoints.catalog import BUNDLED_CHECKPOINT
 from webui.checkpoints.loader import load_checkpoint
 from webui.checkpoints.pipeline import Pipeline
 from webui.checkpoints.scan import inspect_checkpoint
-from webui.core.sigmas import schedule, sigma_to_timestep
-from webui.diffusion.conditioning import encode_prompts
-from webui.diffusion.denoiser import Denoiser
-from webui.diffusion.latents import initial_latents, latent_shape
-from webui.diffusion.noise import NoiseSource
-from webui.diffusion.samplers import sample_euler
+from webui.core.request import GenerationRequest
+from webui.core.sigmas import sigma_to_timestep
+from webui.diffusion.conditioning import HiddenStates
 from webui.generation import devices
 from webui.generation.control import JobControl
 from webui.generation.preview import ProgressReporter
+from webui.generation.stages import Plan, make_plan, noise_source, sample
 
-GUIDANCE = 7.0
 
-
-def our_loop(pipeline: Pipeline, conditioning: Tensor, unconditional: Tensor, noise: NoiseSource, sigmas: list[float]) -> Tensor:
+def our_loop(pipeline: Pipeline, plan: Plan) -> Tensor:
     """The way a job takes, with progress told at each step."""
-    start = initial_latents(noise, sigmas[0])
-    reporter = ProgressReporter("benchmark", len(start), 1, len(sigmas) - 1, lambda event: None, JobControl())
-    reporter.begin(pipeline.latent_rgb)
-    denoiser = Denoiser(
-        pipeline.unet, conditioning, unconditional, GUIDANCE, pipeline.sigmas, pipeline.prediction_type, len(start)
-    )
-    return sample_euler(denoiser, start, sigmas, noise, reporter.on_step)
+    count = plan.request.batch_size
+    reporter = ProgressReporter("benchmark", count, 1, lambda event: None, JobControl())
+    reporter.begin(pipeline.latent_rgb, plan.sigmas)
+    return sample(pipeline, plan, range(count), reporter.on_step)
 
 
-def bare_loop(pipeline: Pipeline, conditioning: Tensor, unconditional: Tensor, noise: NoiseSource, sigmas: list[float]) -> Tensor:
-    """The least that makes the same latents."""
-    latents = noise.next() * sigmas[0]
-    count = len(latents)
-    context = torch.cat([conditioning.expand(count, -1, -1), unconditional.expand(count, -1, -1)])
-    timesteps = torch.tensor([sigma_to_timestep(sigma, pipeline.sigmas) for sigma in sigmas[:-1]], device=pipeline.device)
+def bare_loop(pipeline: Pipeline, plan: Plan) -> Tensor:
+    """The least that makes latents with the same number of UNet calls and the same arithmetic."""
+    latents = noise_source(pipeline, plan.request, range(plan.request.batch_size)).initial() * plan.sigmas[0]
+    count, scale, advance = len(latents), plan.request.guidance_scale, ADVANCE[plan.request.sampler]
+    conditional = plan.conditioning.conditionals[0].at(0)
+    unconditional = plan.conditioning.unconditional
+    assert unconditional is not None
+    context = torch.stack([conditional, unconditional.at(0)]).repeat_interleave(count, dim=0)
+    timesteps = torch.tensor([sigma_to_timestep(sigma, pipeline.sigmas) for sigma in plan.sigmas[:-1]], device=pipeline.device)
     velocity = pipeline.prediction_type == "v_prediction"
-    for index, (sigma, sigma_next) in enumerate(pairwise(sigmas)):
+    before: tuple[Tensor, float] | None = None
+    for index, (sigma, sigma_next) in enumerate(pairwise(plan.sigmas)):
         scaled = (latents / math.sqrt(sigma**2 + 1)).to(pipeline.dtype)
         output = pipeline.unet(torch.cat([scaled, scaled]), timesteps[index], context, return_dict=False)[0].float()
         positive, negative = output.chunk(2)
-        output = negative + GUIDANCE * (positive - negative)
+        output = negative + scale * (positive - negative)
         if velocity:
             denoised = latents / (sigma**2 + 1) - output * (sigma / math.sqrt(sigma**2 + 1))
         else:
             denoised = latents - output * sigma
-        latents = latents + (latents - denoised) * ((sigma_next - sigma) / sigma)
+        latents = advance(latents, denoised, before, sigma, sigma_next)
+        before = denoised, math.log(sigma / sigma_next) if sigma_next else math.inf
     return latents
+
+
+Before = tuple[Tensor, float] | None
+
+
+def _euler(latents: Tensor, denoised: Tensor, before: Before, sigma: float, sigma_next: float) -> Tensor:
+    return latents + (latents - denoised) * ((sigma_next - sigma) / sigma)
+
+
+def _dpmpp_2m(latents: Tensor, denoised: Tensor, before: Before, sigma: float, sigma_next: float) -> Tensor:
+    ratio = sigma_next / sigma
+    if before is not None and sigma_next:
+        ahead = math.log(sigma / sigma_next) / (2 * before[1])
+        denoised = denoised + ahead * (denoised - before[0])
+    return ratio * latents + (1 - ratio) * denoised
+
+
+def _dpmpp_2m_sde(latents: Tensor, denoised: Tensor, before: Before, sigma: float, sigma_next: float) -> Tensor:
+    """With plain noise: the Brownian path is part of what is measured."""
+    if not sigma_next:
+        return denoised
+    width = math.log(sigma / sigma_next)
+    latents = latents * math.exp(-2 * width) - denoised * math.expm1(-2 * width)
+    if before is not None:
+        latents = latents - (denoised - before[0]) * (0.5 * math.expm1(-2 * width) * width / before[1])
+    return latents + torch.randn_like(latents) * (sigma_next * math.sqrt(-math.expm1(-2 * width)))
+
+
+ADVANCE = {"Euler": _euler, "DPM++ 2M": _dpmpp_2m, "DPM++ 2M SDE": _dpmpp_2m_sde}
 
 
 def main() -> None:
@@ -84,16 +112,29 @@ def main() -> None:
     pipeline = load_checkpoint(
         inspect_checkpoint(options.checkpoint, options.checkpoint.stem), device, devices.compute_dtype(device)
     )
-    sigmas = schedule("Karras", options.steps, pipeline.sigmas)
+    for sampler in ADVANCE:
+        measure(pipeline, sampler, options)
 
-    def timed(loop: Callable[..., Tensor]) -> tuple[float, Tensor]:
-        noise = NoiseSource(range(options.batch), latent_shape(options.size, options.size), device)
+
+def measure(pipeline: Pipeline, sampler: str, options: argparse.Namespace) -> None:
+    request = GenerationRequest(
+        prompt="red heart",
+        sampler=sampler,
+        scheduler="Karras",
+        steps=options.steps,
+        width=options.size,
+        height=options.size,
+        batch_size=options.batch,
+        seed=0,
+    )
+
+    def timed(loop: Callable[[Pipeline, Plan], Tensor]) -> tuple[float, Tensor]:
         started = time.perf_counter()
-        latents = loop(pipeline, conditioning, unconditional, noise, sigmas).cpu()  # waits for the device
+        latents = loop(pipeline, plan).cpu()  # waits for the device
         return time.perf_counter() - started, latents
 
     with torch.inference_mode():
-        conditioning, unconditional = encode_prompts(pipeline.text_encoder, pipeline.tokenizer, "red heart", "")
+        plan = make_plan(pipeline, request, HiddenStates())
         difference = (timed(our_loop)[1] - timed(bare_loop)[1]).abs().max().item()  # the first runs also warm up
         turns = []
         for index in range(options.repeats):
@@ -107,13 +148,14 @@ def main() -> None:
         budget=0.98,
         ours=options.steps / ours,
         bare=options.steps / bare,
-        largest_difference=difference,
+        sampler=sampler,
+        largest_difference=None if sampler.endswith("SDE") else difference,  # its noise is another
         checkpoint=options.checkpoint.stem,
         size=options.size,
         batch=options.batch,
         steps=options.steps,
         repeats=options.repeats,
-        device=devices.name(device),
+        device=devices.name(pipeline.device),
         dtype=str(pipeline.dtype),
         threads=torch.get_num_threads(),
     )

@@ -36,6 +36,7 @@ def main() -> None:
         take(desktop, "pnginfo-desktop")
         phone = open_studio(browser, app, PHONE)
         phone.field("prompt").fill("castle")
+        phone.wait_for_count("prompt", "1/75")
         take(phone, "txt2img-phone")
         phone.inspect(saved)
         take(phone, "pnginfo-phone")

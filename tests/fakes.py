@@ -93,3 +93,8 @@ def make_runner(settings: Settings) -> FakeRunner:
 
 def die_at_start(settings: Settings) -> FakeRunner:
     raise RuntimeError("no such device: cuda:7")
+
+
+def start_slowly(settings: Settings) -> FakeRunner:
+    time.sleep(8 if settings.engine == "process" else 0.3)
+    return FakeRunner(settings)

@@ -66,3 +66,11 @@ def test_the_default_port_gives_way_to_the_next_and_a_chosen_one_does_not(tmp_pa
 def test_the_address_is_one_that_a_browser_can_open(tmp_path):
     with listening_socket(Settings(data_dir=tmp_path, host="0.0.0.0", port=0)) as listener:
         assert address_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert cli.main(["--data-dir", str(tmp_path / "file"), "--port", "0"]) == 1
+    told = capsys.readouterr().err
+    assert str(tmp_path / "file") in told
+    assert "Not a directory" in told

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: What a part may import beside itself; the longest matching name decides. `webui.errors`, `webui.settings` and the version
 #: in `webui` are open to all, as is what stands on the standard library alone: `webui.core`.
 FOR_ALL = ("webui.errors", "webui.settings", "webui.core")
-LIGHT_CHECKPOINTS = ("webui.checkpoints.catalog", "webui.checkpoints.families", "webui.checkpoints.header")
+LIGHT_CHECKPOINTS = tuple(f"webui.checkpoints.{name}" for name in ("catalog", "families", "header", "token_count", "vocabulary"))
 FRONT = ("webui.jobs", "webui.storage", "webui.engine.protocol", *LIGHT_CHECKPOINTS)
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "webui.errors": (),

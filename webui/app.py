@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import shutil
 import socket
 import threading
 import webbrowser
@@ -24,6 +27,8 @@ from webui.storage.preferences import PreferencesFile
 if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
+
+log = logging.getLogger(__name__)
 
 #: The default port may be taken; then the next ones are tried.
 PORTS_TO_TRY = 10
@@ -77,7 +82,10 @@ def run(settings: Settings) -> None:
     lock = FolderLock(settings.state_dir)
     try:
         with listening_socket(settings) as listener:
+            _use_own_uploads_folder(settings)
             services = build_services(settings)
+            if services.store.problem:
+                log.warning(services.store.problem)
             services.dispatcher.start()  # first: torch loads in the engine while gradio loads here
             try:
                 _serve(services, listener, lock)
@@ -86,6 +94,13 @@ def run(settings: Settings) -> None:
                 services.store.close()
     finally:
         lock.release()
+
+
+def _use_own_uploads_folder(settings: Settings) -> None:
+    """Gradio would put what people drop on the page into a folder that all users of the machine share, and leave it there."""
+    uploads = settings.state_dir / "uploads"
+    shutil.rmtree(uploads, ignore_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
 
 
 def _serve(services: Services, listener: socket.socket, lock: FolderLock) -> None:
@@ -128,7 +143,8 @@ def listening_socket(settings: Settings) -> socket.socket:
     reason = ""
     for port in ports:
         listener = socket.socket(family)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # elsewhere it would let two programs share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, port))
             listener.listen(128)

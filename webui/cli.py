@@ -69,6 +69,15 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     )
 
 
+def settings_folder(arguments: argparse.Namespace) -> Path:
+    return arguments.data_dir.absolute()
+
+
+def _fail(reason: str) -> int:
+    print(f"Periplus could not be started. {reason}", file=sys.stderr)
+    return 1
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Return the exit code."""
     arguments = make_parser().parse_args(argv)
@@ -81,8 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         app.run(settings)
     except WebUIError as error:
-        print(f"Periplus could not be started. {error}", file=sys.stderr)
-        return 1
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.filename or settings_folder(arguments)}: {error.strerror or error}.")
     except KeyboardInterrupt:
         pass
     return 0

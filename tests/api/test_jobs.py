@@ -284,3 +284,17 @@ def test_many_who_wait_keep_nobody_from_being_answered(server: str, services: Se
     for stream in streams:
         stream.close()
     connection.close()
+
+
+@pytest.mark.parametrize("name", ["seed", "variation_seed"])
+def test_seeds_of_64_bits_go_in_and_out_as_text(client: TestClient, name: str):
+    answer = client.post("/api/v1/jobs", json={name: str(2**64 - 1), "variation_strength": 0.5, "steps": 1})
+    assert answer.json()["request"][name] == str(2**64 - 1)
+
+
+@pytest.mark.parametrize("seed", ["--5", "9" * 5000, "1e3", "", "٣"])
+def test_text_that_is_no_seed_is_refused_in_our_words(client: TestClient, seed: str):
+    answer = client.post("/api/v1/jobs", json={"seed": seed})
+    assert (answer.status_code, answer.json()["field"]) == (422, "seed")
+    assert "int" not in answer.json()["detail"].split("was given")[0]
+    assert len(answer.json()["detail"]) < 300

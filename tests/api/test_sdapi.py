@@ -89,7 +89,7 @@ def test_interrupt_and_skip_with_nothing_running_do_nothing(client: TestClient):
 
 def test_samplers_and_schedulers(shared_client: TestClient):
     samplers = get(shared_client, "samplers")
-    assert {"name": "Euler a", "aliases": ["k_euler_a", "k_euler_ancestral"], "options": {}} in samplers
+    assert {"name": "Euler a", "aliases": ["k_euler_a", "k_euler_ancestral"], "options": {"uses_ensd": True}} in samplers
     assert {sampler["name"]: sampler["options"] for sampler in samplers}["DPM++ 2M"] == {"scheduler": "karras"}
     schedulers = get(shared_client, "schedulers")
     assert all(set(entry) == {"name", "label", "aliases", "default_rho", "need_inner_model"} for entry in schedulers)

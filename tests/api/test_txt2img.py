@@ -134,11 +134,13 @@ def test_every_field_of_a_request_can_be_set(shared_client: TestClient, shared_s
     values: dict[str, Any] = {
         "prompt": "p", "negative_prompt": "n", "checkpoint": "starter", "vae": "None", "sampler": "DPM++ 2M",
         "scheduler": "Karras", "steps": 2, "width": 72, "height": 80, "batch_count": 2, "batch_size": 2, "guidance_scale": 3.5,
-        "seed": 4,
+        "seed": 4, "seed_resize_width": 72, "seed_resize_height": 80, "unipc_order": 2,
     }  # fmt: skip
-    value = values[spec.name]
+    by_kind = {str: spec.param.choices[-1:], int: (3,), float: (0.25,), bool: (not spec.default,)}
+    value = values[spec.name] if spec.name in values else by_kind[spec.kind][0]
     prefix, _, key = spec.api_name.rpartition(".")
-    fields = {prefix: {key: value}} if prefix else {key: value}
+    told = "Zero Terminal SNR" if key == "sd_noise_schedule" else value
+    fields = {prefix: {key: told}} if prefix else {key: told}
     post(shared_client, **({"steps": 1} | fields))
     assert getattr(shared_services.store.recent(1)[0].request, spec.name) == value
 
@@ -200,10 +202,38 @@ def test_an_unknown_checkpoint_is_refused_with_the_nearest(shared_client: TestCl
     assert "“starter”" in answer["detail"]
 
 
-def test_settings_that_would_change_the_picture_are_refused(shared_client: TestClient):
-    post(shared_client, steps=1, override_settings={"CLIP_stop_at_last_layers": 1})
-    answer = refused(shared_client, override_settings={"CLIP_stop_at_last_layers": 2})
-    assert answer["field"] == "override_settings.CLIP_stop_at_last_layers"
+def test_settings_that_are_fields_of_a_request_are_taken(shared_client: TestClient, shared_services: Services):
+    settings = {
+        "CLIP_stop_at_last_layers": 2,
+        "eta_noise_seed_delta": 31337,
+        "randn_source": "NV",
+        "emphasis": "No norm",
+        "sd_noise_schedule": "Zero Terminal SNR",
+        "rho": 5,
+    }
+    info = info_of(post(shared_client, steps=1, override_settings=settings))
+    request = shared_services.store.recent(1)[0].request
+    assert (request.clip_skip, request.eta_noise_seed_delta, request.noise_source) == (2, 31337, "NV")
+    assert (request.emphasis, request.zero_terminal_snr, request.schedule_rho) == ("No norm", True, 5.0)
+    assert info["clip_skip"] == 2
+
+
+def test_variation_seeds_and_sampler_options_are_taken(shared_client: TestClient, shared_services: Services):
+    fields = {"subseed": 2**64 - 2, "subseed_strength": 0.25, "seed_resize_from_w": 64, "seed_resize_from_h": 72}
+    sampler = {"sampler_name": "Euler", "eta": 0.5, "s_churn": 3, "s_tmin": 0.1, "s_tmax": 9, "s_noise": 1.01}
+    info = info_of(post(shared_client, steps=1, seed=7, n_iter=2, s_min_uncond=0.5, **fields, **sampler))
+    request = shared_services.store.recent(1)[0].request
+    assert (request.variation_seed, request.variation_strength) == (2**64 - 2, 0.25)
+    assert (request.seed_resize_width, request.seed_resize_height) == (64, 72)
+    assert (request.eta, request.sigma_churn, request.sigma_noise) == (0.5, 3, 1.01)
+    assert (request.sigma_tmin, request.sigma_tmax) == (0.1, 9)
+    assert request.ngms == 0.5
+    assert (info["all_seeds"], info["all_subseeds"]) == ([7, 7], [2**64 - 2, 2**64 - 1])
+
+
+def test_an_unknown_noise_schedule_is_refused(shared_client: TestClient):
+    answer = refused(shared_client, override_settings={"sd_noise_schedule": "Cosine"})
+    assert answer["field"] == "override_settings.sd_noise_schedule"
 
 
 def test_unknown_settings_are_ignored_and_told(shared_client: TestClient):
@@ -212,13 +242,15 @@ def test_unknown_settings_are_ignored_and_told(shared_client: TestClient):
 
 
 def test_an_infotext_fills_what_the_request_leaves_open(shared_client: TestClient, shared_services: Services):
-    text = "a cat\nNegative prompt: dog\nSteps: 3, Sampler: DPM++ 2M Karras, CFG scale: 4.5, Seed: 12, Size: 64x72, Clip skip: 2"
+    settings = "Steps: 3, Sampler: DPM++ 2M Karras, CFG scale: 4.5, Seed: 12, Size: 64x72, Clip skip: 2, Hires upscale: 2"
+    text = f"a cat\nNegative prompt: dog\n{settings}"
     info = info_of(post(shared_client, infotext=text, seed=99))
     request = shared_services.store.recent(1)[0].request
     assert (request.prompt, request.negative_prompt, request.steps, request.guidance_scale) == ("a cat", "dog", 3, 4.5)
     assert (request.sampler, request.scheduler, request.width, request.height) == ("DPM++ 2M", "Automatic", 64, 72)
     assert request.seed == 99
-    assert "Clip skip: 2" in info["comments"]
+    assert request.clip_skip == 2
+    assert "Hires upscale: 2" in info["comments"]
 
 
 # ---- refusals
@@ -249,9 +281,8 @@ def test_a_value_that_cannot_be_used_is_refused_by_name_and_the_next_job_runs(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("enable_hr", True), ("restore_faces", True), ("tiling", True), ("subseed_strength", 0.3), ("styles", ["photo"]),
+        ("enable_hr", True), ("restore_faces", True), ("tiling", True), ("styles", ["photo"]),
         ("script_name", "x/y/z plot"), ("alwayson_scripts", {"ControlNet": {"args": []}}), ("refiner_checkpoint", "xl"),
-        ("s_churn", 1.0), ("s_min_uncond", 0.5),
     ],
 )  # fmt: skip
 def test_what_is_not_supported_yet_is_refused_rather_than_ignored(shared_client: TestClient, field: str, value: Any):
@@ -259,12 +290,6 @@ def test_what_is_not_supported_yet_is_refused_rather_than_ignored(shared_client:
     assert answer["field"] == field
     assert "not supported yet" in answer["detail"]
     assert field in answer["detail"]
-
-
-def test_eta_and_noise_matter_for_ancestral_samplers_only(shared_client: TestClient):
-    post(shared_client, steps=1, sampler_name="DPM++ 2M", eta=0.5, s_noise=0, s_churn=3)
-    assert refused(shared_client, sampler_name="Euler a", eta=0.5)["field"] == "eta"
-    assert refused(shared_client, sampler_name="Euler a", s_noise=1.1)["field"] == "s_noise"
 
 
 def test_nan_is_no_number(shared_client: TestClient):

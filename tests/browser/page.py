@@ -53,6 +53,38 @@ class Studio:
         self.field(name).click()
         self.page.get_by_role("option", name=choice, exact=True).click()
 
+    def tick(self, name: str, ticked: bool = True) -> None:
+        self.page.locator(f"#txt2img_{name} input").set_checked(ticked)
+
+    # ---- what is closed
+
+    @property
+    def options_header(self) -> Locator:
+        return self.page.locator("#txt2img_options > button")
+
+    @property
+    def options_state(self) -> str:
+        """What the header of the closed accordion says."""
+        return self.options_header.inner_text().partition("\n")[0]
+
+    def open_options(self) -> None:
+        self.options_header.click()
+        self.page.locator("#txt2img_ngms").wait_for()
+
+    def close_options(self) -> None:
+        self.options_header.click()
+        self.page.locator("#txt2img_ngms").wait_for(state="hidden")
+
+    @property
+    def extra(self) -> Locator:
+        return self.page.locator("#txt2img_extra_box")
+
+    def counter(self, name: str) -> Locator:
+        return self.page.locator(f"#txt2img_{name} > .counter")
+
+    def wait_for_count(self, name: str, count: str) -> None:
+        self.counter(name).locator(".counter-number").get_by_text(count, exact=True).wait_for()
+
     def error(self, name: str) -> str:
         return self.page.locator(f"#txt2img_{name} > .field-error").inner_text()
 

@@ -89,13 +89,51 @@ def test_another_press_queues_and_the_drawer_takes_it_out_again(studio: Studio, 
     assert [job["state"] for job in newest] == ["cancelled", "cancelled"]
 
 
+def test_what_was_taken_out_of_the_queue_comes_back_with_undo(studio: Studio, app):
+    studio.fill(prompt="pizza", seed="18446744073709551615", **LONG)
+    studio.press_generate()
+    studio.wait_for("running")
+    studio.page.click("#txt2img_generate")
+    studio.page.click("#queue_opener")
+    studio.page.locator(".queue-waiting li[data-job]").get_by_role("button", name="Remove from the queue").click()
+    studio.page.locator(".queue-waiting .none").wait_for()
+    studio.page.locator(".notice", has_text="Taken out of the queue: pizza").get_by_role("button", name="Undo").click()
+    studio.page.locator(".queue-waiting li[data-job]").wait_for()
+    again, removed, _ = app.http.get("/api/v1/jobs", params={"limit": 3}).json()
+    assert (again["state"], removed["state"]) == ("queued", "cancelled")
+    assert again["request"] == removed["request"]
+
+
+def test_from_a_chosen_picture_there_is_a_way_back_to_the_live_preview(studio: Studio):
+    studio.fill(prompt="castle", **LONG)
+    studio.press_generate()
+    studio.page.locator(".thumb").first.click()
+    studio.page.wait_for_selector('.stage-image[src$="/0.png"]')
+    studio.page.click("#output_live")
+    studio.page.wait_for_selector('.stage-image[src^="data:image/jpeg"]')
+    assert not studio.page.locator("#output_live").is_visible()
+
+
+def test_a_fresh_browser_after_a_cancelled_job_is_offered_examples(new_context, app):
+    job_id = app.submit(prompt="castle", width=128, height=128, steps=150)
+    app.http.delete(f"/api/v1/jobs/{job_id}")
+    app.wait(job_id)
+    studio = Studio(new_context().new_page(), app.address).open()
+    studio.wait_for("cancelled")
+    assert "Try one of these" in studio.page.locator(".stage").inner_text()
+    assert studio.page.locator(".examples button").first.is_visible()
+    assert "steps" in studio.page.evaluate(
+        "() => { document.querySelector('#queue_opener').click(); return document.querySelector('.row-facts').textContent }"
+    )
+
+
 def test_a_batch_shows_every_picture_and_the_infotext_of_the_selected_one(studio: Studio):
     studio.generate(prompt="cat face", batch_count="2", batch_size="2", seed="10", steps="4")
     assert studio.thumbs() == 4
     assert "Seed: 13," in studio.infotext
     studio.page.locator(".thumb").nth(1).click()
     assert "Seed: 11," in studio.infotext
-    studio.page.click("#txt2img_recycle")
+    studio.page.click("#txt2img_seed_reuse")
     studio.page.wait_for_function("() => document.querySelector('#txt2img_seed').querySelector('textarea, input').value === '11'")
     studio.page.click(".stage-open")
     studio.page.locator(".viewer-image").wait_for()

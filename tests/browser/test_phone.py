@@ -57,6 +57,14 @@ def test_every_control_has_a_name_and_a_finger_finds_it(phone: Studio):
     assert small == []
 
 
+def test_every_action_of_a_picture_is_in_view_on_a_phone(phone: Studio):
+    for button in phone.page.locator(".actions > *").all():
+        box = button.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+
+
 def test_dark_and_light_are_remembered(studio: Studio):
     studio.page.select_option("#theme", "dark")
     assert "dark" in (studio.page.locator("body").get_attribute("class") or "")
@@ -76,3 +84,15 @@ def test_settings_are_saved_at_once_and_hold(studio: Studio, app):
     assert not studio.page.get_by_label("Live preview").is_checked()
     studio.page.get_by_label("Live preview").check()
     studio.page.get_by_text("Saved: Live preview is on.").wait_for()
+
+
+def test_the_script_knows_every_preference_after_a_reload(studio: Studio, app):
+    known = "async () => (await import('/webui-assets/js/state.js')).state.preferences"
+    studio.show("Settings")
+    studio.page.get_by_label("Notify when done").check()
+    studio.page.get_by_text("Saved: Notify when done is on.").wait_for()
+    studio.reload()
+    assert studio.page.evaluate(known)["notify_when_done"] is True
+    studio.show("Settings")
+    studio.page.get_by_label("Notify when done").uncheck()
+    studio.page.get_by_text("Saved: Notify when done is off.").wait_for()

@@ -64,6 +64,43 @@ def test_a_picture_dropped_on_the_prompt_fills_the_form(studio: Studio, tmp_path
     assert studio.values("prompt", "seed") == {"prompt": "blue heart", "seed": "6"}
 
 
+def test_of_two_files_dropped_at_once_each_goes_where_it_was_dropped(studio: Studio, tmp_path):
+    studio.generate(prompt="blue heart", seed="6", steps="3")
+    saved = studio.download(tmp_path)
+    studio.fill(prompt="", seed="-1")
+    studio.show("PNG Info")
+    studio.page.locator("#pnginfo_drop").wait_for()
+    studio.show("txt2img")
+    studio.page.evaluate(
+        """([heart, words]) => {
+            const drop = (target, name, content) => {
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(content)], name, {type: "image/png"}));
+                const event = new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
+                document.querySelector(target).dispatchEvent(event);
+            };
+            drop("#txt2img_prompt textarea", "heart.png", heart);
+            drop("#pnginfo_drop", "words.png", words);
+        }""",
+        [list(saved.read_bytes()), list(b"just some words")],
+    )
+    studio.page.locator(".notice", has_text="in the form").wait_for()
+    assert studio.values("prompt", "seed") == {"prompt": "blue heart", "seed": "6"}
+    studio.page.wait_for_function("() => /words.png/.test(document.querySelector('.pnginfo-result .warning')?.textContent)")
+    assert studio.page.locator(".notice-error").count() == 0
+
+
+def test_many_remarks_are_one_notice(studio: Studio):
+    studio.page.evaluate(
+        "async remarks => (await import('/webui-assets/js/form.js')).restored({count: 3, remarks})",
+        ["One.", "Two.", "Three.", "Four."],
+    )
+    notices = studio.page.locator(".notice")
+    assert notices.count() == 1
+    assert "The picture's settings are in the form." in notices.inner_text()
+    assert "Four." in notices.inner_text()
+
+
 def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 

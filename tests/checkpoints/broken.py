@@ -36,6 +36,17 @@ def _truncated_in_header(path: Path) -> None:
     os.truncate(path, 1000)
 
 
+def _trailing(path: Path) -> None:
+    write_tiny_checkpoint(path)
+    with path.open("ab") as file:
+        file.write(b"abc")
+
+
+def _two(*offsets: tuple[int, int]) -> Write:
+    entries = {str(index): {"dtype": "F32", "shape": [1], "data_offsets": place} for index, place in enumerate(offsets)}
+    return _bytes(with_header(entries, bytes(12)))
+
+
 def _dangling(path: Path) -> None:
     path.symlink_to(path.with_name("gone"))
 
@@ -59,6 +70,9 @@ BROKEN: dict[str, tuple[Write, str]] = {
     "shape too large for its bytes": (_entry(shape=[2**40]), "“weight” makes no sense"),
     "offsets reversed": (_entry(offsets=[4, 0]), "“weight” makes no sense"),
     "offsets beyond the file": (_entry(shape=[1000], offsets=[0, 4000]), "the header promises"),
+    "bytes too many": (_trailing, "3 bytes at its end belong to no tensor"),
+    "a gap": (_two((0, 4), (8, 12)), "overlap or leave a gap"),
+    "overlapping": (_two((0, 4), (2, 6)), "overlap or leave a gap"),
     "unknown type": (_entry(dtype="Q4_K"), "unknown type"),
     "no tensors": (_bytes(with_header({})), "no checkpoint of a known kind"),
     "unknown tensors": (_entry(), "first tensor is “weight”"),

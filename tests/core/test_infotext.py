@@ -35,7 +35,7 @@ def test_an_empty_prompt_and_negative_prompt_leave_no_line():
 
 def test_unknown_facts_follow_in_order_and_version_and_user_come_last():
     text = infotext.format(GenerationRequest(seed=1), {"User": "me", "B": 2, "A": 1, "Gone": None}, version="v")
-    assert text.endswith("Size: 512x512, B: 2, A: 1, Version: v, User: me")
+    assert text.endswith("Size: 512x512, RNG: CPU, B: 2, A: 1, Version: v, User: me")
 
 
 @pytest.mark.parametrize("value", ["a, b", "a: b", "two\nlines", 'say "hi"', "naïve, 猫"])
@@ -49,11 +49,81 @@ def test_a_key_equal_to_its_value_is_written_once():
     assert ", Tag, " in infotext.format(GenerationRequest(seed=1), {"Tag": "Tag"})
 
 
+def sample(spec) -> object:
+    """A value that is not the field's default."""
+    low = spec.param.low or 0
+    values = {
+        str: (*reversed(spec.param.choices), "name, with comma"),
+        bool: (True, False),
+        int: (low + 8, low),
+        float: (0.5, 5.5),
+    }
+    fits = (value for value in values[spec.kind] if spec.param.high is None or low <= value <= spec.param.high)
+    return next(value for value in fits if value != spec.default)
+
+
+#: What else a request needs for the field to have an effect.
+NEEDED: dict[str, dict[str, object]] = {
+    "vae": {},
+    "variation_seed": {"variation_strength": 0.5},
+    "variation_strength": {"variation_seed": 3},
+    "seed_resize_width": {"seed_resize_height": 64},
+    "seed_resize_height": {"seed_resize_width": 64},
+    "eta_noise_seed_delta": {"sampler": "Euler a"},
+    "emphasis": {"prompt": "(cat)"},
+    "old_prompt_editing": {"prompt": "[cat:dog:1.0]"},
+    "eta": {"sampler": "Euler a"},
+    "sigma_churn": {"sampler": "Euler"},
+    "sigma_tmin": {"sampler": "Euler"},
+    "sigma_tmax": {"sampler": "Euler"},
+    "ngms_all_steps": {"ngms": 1.0},
+    "beta_alpha": {"scheduler": "Beta"},
+    "beta_beta": {"scheduler": "Beta"},
+    **{name: {"sampler": "UniPC"} for name in ("unipc_variant", "unipc_skip_type", "unipc_order", "unipc_lower_order_final")},
+}
+
+
 @pytest.mark.parametrize("spec", LABELLED, ids=lambda spec: spec.name)
 def test_every_field_with_an_infotext_key_comes_back(spec):
-    samples = {str: spec.param.choices[-1] if spec.param.choices else "name, with comma", int: 136, float: 5.5}
-    request = GenerationRequest.from_dict({"seed": 5, spec.name: samples[spec.kind]})
+    request = GenerationRequest.from_dict({"seed": 5, **NEEDED.get(spec.name, {}), spec.name: sample(spec)})
     assert back(infotext.format(request)) == request
+
+
+@pytest.mark.parametrize("name", [name for name, needed in NEEDED.items() if needed])
+def test_a_field_without_effect_is_not_written(name):
+    spec = params_of(GenerationRequest)[name]
+    key = str(spec.param.infotext).removesuffix("-1").removesuffix("-2")
+    fields = {"seed": 5, "sampler": "DPM++ 2M", name: sample(spec)}
+    if name == "variation_strength":
+        fields[name] = 0.0
+    assert f", {key}: " not in infotext.format(GenerationRequest.from_dict(fields))
+
+
+def test_ddims_eta_has_a_key_of_its_own():
+    request = GenerationRequest(seed=1, sampler="DDIM", eta=0.5)
+    assert "Eta DDIM: 0.5" in infotext.format(request)
+    assert back(infotext.format(request)) == request
+
+
+def test_zero_terminal_snr_is_written_as_the_peers_write_it():
+    request = GenerationRequest(seed=1, zero_terminal_snr=True)
+    assert "Noise Schedule: Zero Terminal SNR" in infotext.format(request)
+    assert back(infotext.format(request)) == request
+
+
+def test_what_is_left_out_is_put_back_to_its_default_and_noise_to_the_gpus():
+    values = infotext.restore(infotext.parse("cat\nSteps: 9, Sampler: Euler, Seed: 1")).values
+    assert values["clip_skip"] == 1
+    assert values["emphasis"] == "Original"
+    assert values["variation_strength"] == 0.0
+    assert values["noise_source"] == "GPU"
+    assert "checkpoint" not in values
+
+
+@pytest.mark.parametrize(("version", "old"), [("v1.5.2", True), ("v1.6.0", False), ("v1.10.1", False), ("f2.0.1v1.10.1", False)])
+def test_prompt_editing_is_read_by_the_rules_of_the_version_that_wrote_it(version, old):
+    values = infotext.restore(infotext.parse(f"[a:b:1.0]\nSteps: 9, Sampler: Euler, Seed: 1, Version: {version}")).values
+    assert values["old_prompt_editing"] is old
 
 
 CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=("Cs",))
@@ -103,8 +173,10 @@ def test_older_sampler_names_are_split_into_sampler_and_schedule():
 
 
 def test_what_no_field_takes_is_named_and_what_changes_nothing_is_not():
-    restored = infotext.restore(infotext.parse("cat\nSteps: 9, Seed: 1, Clip skip: 2, RNG: CPU, Tiling: False, Version: v1.9"))
-    assert restored.unused == {"Clip skip": "2"}
+    restored = infotext.restore(
+        infotext.parse("cat\nSteps: 9, Seed: 1, Hires upscale: 2, RNG: CPU, Tiling: False, Version: v1.9")
+    )
+    assert restored.unused == {"Hires upscale": "2"}
 
 
 def test_values_out_of_range_are_problems_in_words_and_the_rest_is_restored():

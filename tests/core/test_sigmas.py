@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webui.core.samplers import SCHEDULER_LABELS
-from webui.core.sigmas import SCHEDULES, karras, model_sigmas, schedule, sigma_to_timestep, timestep_to_sigma
+from webui.core.sigmas import model_sigmas, sigma_to_timestep, timestep_to_sigma, zero_terminal_snr
 
 SIGMAS = model_sigmas()
 
@@ -20,38 +19,6 @@ def test_the_model_table_has_the_ends_known_of_stable_diffusion_1():
     assert all(low < high for low, high in pairwise(SIGMAS))
 
 
-def test_every_label_but_automatic_has_a_schedule():
-    assert set(SCHEDULES) == set(SCHEDULER_LABELS) - {"Automatic"}
-
-
-@pytest.mark.parametrize("name", SCHEDULES)
-@given(steps=st.integers(1, 150))
-def test_a_schedule_falls_strictly_from_the_highest_sigma_to_zero(name, steps):
-    levels = schedule(name, steps, SIGMAS)
-    assert len(levels) == steps + 1
-    assert levels[0] == pytest.approx(SIGMAS[-1])
-    assert levels[-1] == 0.0
-    assert all(high > low for high, low in pairwise(levels))
-    if steps > 1:
-        assert levels[-2] == pytest.approx(SIGMAS[0])
-
-
-def test_karras_is_even_in_the_seventh_root():
-    roots = [sigma ** (1 / 7) for sigma in karras(10, SIGMAS)[:-1]]
-    differences = [high - low for high, low in pairwise(roots)]
-    assert differences == pytest.approx([differences[0]] * 9)
-
-
-def test_exponential_is_even_in_the_logarithm():
-    ratios = [low / high for high, low in pairwise(schedule("Exponential", 10, SIGMAS)[:-1])]
-    assert ratios == pytest.approx([ratios[0]] * 9)
-
-
-def test_uniform_is_even_in_the_timestep():
-    timesteps = [sigma_to_timestep(sigma, SIGMAS) for sigma in schedule("Uniform", 10, SIGMAS)[:-1]]
-    assert timesteps == pytest.approx([999 * (9 - index) / 9 for index in range(10)])
-
-
 @given(timestep=st.floats(0, 999))
 def test_timestep_and_sigma_are_inverse(timestep):
     assert sigma_to_timestep(timestep_to_sigma(timestep, SIGMAS), SIGMAS) == pytest.approx(timestep, abs=1e-6)
@@ -60,3 +27,14 @@ def test_timestep_and_sigma_are_inverse(timestep):
 def test_sigmas_outside_the_table_get_its_ends():
     assert sigma_to_timestep(0.0001, SIGMAS) == 0.0
     assert sigma_to_timestep(100.0, SIGMAS) == 999.0
+
+
+def test_zero_terminal_snr_keeps_the_first_level_and_makes_the_last_pure_noise():
+    rescaled = zero_terminal_snr(SIGMAS)
+    assert rescaled[0] == pytest.approx(SIGMAS[0], rel=1e-9)
+    assert 1 / (rescaled[-1] ** 2 + 1) == pytest.approx(4.8973451890853435e-08)
+    assert all(low < high for low, high in pairwise(rescaled))
+    # Lin et al., algorithm 1: √ᾱ is shifted and scaled linearly.
+    roots, old = ([1 / math.sqrt(sigma**2 + 1) for sigma in table] for table in (rescaled, SIGMAS))
+    slopes = [(roots[0] - root) / (old[0] - before) for root, before in zip(roots[1:-1], old[1:-1], strict=True)]
+    assert slopes == pytest.approx([slopes[0]] * 998)

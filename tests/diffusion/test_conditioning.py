@@ -1,107 +1,228 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
-from transformers import CLIPTextModel
+from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel
 
-from tests.tiny import tiny_parts
+from tests.tiny import TEXT_CONFIG
 from webui.checkpoints.tokenizer import clip_tokenizer
-from webui.diffusion.conditioning import encode_prompts, split_chunks
+from webui.core.params import params_of
+from webui.core.request import GenerationRequest
+from webui.diffusion.conditioning import EMPHASIS, Conditioning, HiddenStates, PromptEncoder, Schedule
+from webui.errors import InvalidRequest
 
-CAT, DOG, COMMA = 2368, 1929, 267
+LAYERS = 3
 
 
 @pytest.fixture(scope="module")
 def text_encoder() -> CLIPTextModel:
-    return tiny_parts(1).text_encoder.requires_grad_(False)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        config = CLIPTextConfig(**{**TEXT_CONFIG, "num_hidden_layers": LAYERS})
+        model = CLIPTextModel(config).eval().requires_grad_(False)
+        # As in trained models the mean is not 0, so that it can be restored.
+        model.final_layer_norm.bias.normal_(0.5)
+        return model
 
 
-def chunk_tokens(text: str) -> list[list[int]]:
-    return [chunk.tokens for chunk in split_chunks(clip_tokenizer(), text)]
+def encoder(text_encoder: CLIPTextModel, **options: Any) -> PromptEncoder:
+    return PromptEncoder(text_encoder, clip_tokenizer(), **{"states": HiddenStates(), **options})
 
 
-def reference(text_encoder: CLIPTextModel, text: str) -> torch.Tensor:
+def encoded(text_encoder: CLIPTextModel, text: str, **options: Any) -> Tensor:
+    return encoder(text_encoder, **options).encode([text])[text]
+
+
+def token_ids(text: str) -> Tensor:
+    return clip_tokenizer()(text, padding="max_length", truncation=True, max_length=77, return_tensors="pt").input_ids
+
+
+def reference(text_encoder: CLIPTextModel, text: str) -> Tensor:
     """What transformers gives for a prompt without weights."""
-    ids = clip_tokenizer()(text, padding="max_length", truncation=True, max_length=77, return_tensors="pt").input_ids
-    return text_encoder(ids).last_hidden_state
+    return text_encoder(token_ids(text)).last_hidden_state[0]
 
 
-@pytest.mark.parametrize("text", ["", "a photo of a cat", "Two cats, (literally) “naïve” 日本 😀".replace("(literally) ", "")])
+def texts_at(schedule: Schedule, encoder_of: PromptEncoder, words: list[str], calls: int) -> list[str]:
+    """Which of the words each call is conditioned on."""
+    known = {word: encoder_of.encode([word])[word] for word in words}
+    return [next(word for word, vectors in known.items() if torch.equal(vectors, schedule.at(call))) for call in range(calls)]
+
+
+# ---- chunks
+
+
+@pytest.mark.parametrize("text", ["", "a photo of a cat", "Two cats, “naïve” 日本 😀"])
 def test_prompt_without_weights_is_encoded_as_transformers_does(text: str, text_encoder: CLIPTextModel):
-    conditioning, unconditional = encode_prompts(text_encoder, clip_tokenizer(), text, None)
-    assert unconditional is None
-    assert conditioning.shape == (1, 77, 8)
-    assert torch.allclose(conditioning, reference(text_encoder, text), atol=1e-6)
+    vectors = encoded(text_encoder, text)
+    assert (vectors.shape, vectors.dtype) == ((77, 8), torch.float32)
+    assert torch.allclose(vectors, reference(text_encoder, text), atol=1e-6)
 
 
-def test_chunk_takes_75_tokens():
-    assert [len(tokens) for tokens in chunk_tokens("cat " * 75)] == [75]
-    assert chunk_tokens("cat " * 76) == [[CAT] * 75, [CAT]]
-    assert chunk_tokens("") == [[]]
+def test_long_prompt_is_one_chunk_after_another(text_encoder: CLIPTextModel):
+    expected = torch.cat([reference(text_encoder, "cat"), reference(text_encoder, "dog")])
+    assert torch.allclose(encoded(text_encoder, "cat BREAK dog"), expected, atol=1e-6)
 
 
-def test_full_chunk_is_cut_after_a_comma_among_its_last_20_tokens():
-    # 60 cats, comma, 14 dogs fill the chunk; the dogs move on together.
-    assert chunk_tokens("cat " * 60 + ", " + "dog " * 20) == [[CAT] * 60 + [COMMA], [DOG] * 20]
+def test_texts_of_a_schedule_are_padded_with_empty_chunks(text_encoder: CLIPTextModel):
+    vectors = encoder(text_encoder).encode(["cat BREAK dog", "red"])
+    expected = torch.cat([reference(text_encoder, "red"), reference(text_encoder, "")])
+    assert torch.allclose(vectors["red"], expected, atol=1e-6)
 
 
-def test_comma_further_back_does_not_cut():
-    first, second = chunk_tokens("cat " * 54 + ", " + "dog " * 30)
-    assert first == [CAT] * 54 + [COMMA] + [DOG] * 20
-    assert second == [DOG] * 10
+def test_prompt_and_negative_prompt_keep_their_own_lengths(text_encoder: CLIPTextModel):
+    """The denoiser hides the difference; padding would change the picture, and A1111 does not pad unless told to."""
+    reader = encoder(text_encoder)
+    assert reader.conditionals("cat BREAK dog", 10)[0].at(0).shape == (154, 8)
+    assert reader.unconditional("red", 10).at(0).shape == (77, 8)
 
 
-def test_comma_20_from_the_end_is_the_first_that_cuts():
-    assert chunk_tokens("cat " * 55 + ", " + "dog " * 30) == [[CAT] * 55 + [COMMA], [DOG] * 30]
+# ---- emphasis
 
 
-def test_comma_that_finds_the_chunk_full_begins_the_next():
-    assert chunk_tokens("cat " * 75 + ", dog") == [[CAT] * 75, [COMMA, DOG]]
-
-
-def test_break_pads_out_the_chunk():
-    assert chunk_tokens("cat BREAK dog") == [[CAT], [DOG]]
-    assert chunk_tokens("cat BREAK") == [[CAT]]
-    assert chunk_tokens("BREAK cat") == [[], [CAT]]
-
-
-def test_weights_go_with_their_tokens():
-    (chunk,) = split_chunks(clip_tokenizer(), "cat (dog:1.5)")
-    assert (chunk.tokens, chunk.weights) == ([CAT, DOG], [1.0, 1.5])
-
-
-def test_weights_move_with_tokens_to_the_next_chunk():
-    first, second = split_chunks(clip_tokenizer(), "cat " * 60 + ", (" + "dog " * 20 + ":1.5)")
-    assert set(first.weights) == {1.0}
-    assert second.weights == [1.5] * 20
+def test_modes_are_those_of_the_request():
+    assert tuple(EMPHASIS) == params_of(GenerationRequest)["emphasis"].param.choices
 
 
 def test_emphasis_multiplies_and_restores_the_mean(text_encoder: CLIPTextModel):
-    plain = reference(text_encoder, "a cat dog")
-    weighted, _ = encode_prompts(text_encoder, clip_tokenizer(), "a (cat:1.5) dog", None)
+    plain, weighted = reference(text_encoder, "a cat dog"), encoded(text_encoder, "a (cat:1.5) dog")
     expected = plain.clone()
-    expected[:, 2] *= 1.5
+    expected[2] *= 1.5
     expected *= plain.mean() / expected.mean()
     assert torch.allclose(weighted, expected, atol=1e-6)
     assert float(weighted.mean()) == pytest.approx(float(plain.mean()), abs=1e-6)
     assert not torch.allclose(weighted, plain, atol=1e-3)
 
 
-def test_long_prompt_is_one_chunk_after_another(text_encoder: CLIPTextModel):
-    conditioning, _ = encode_prompts(text_encoder, clip_tokenizer(), "cat BREAK dog", None)
-    expected = torch.cat([reference(text_encoder, "cat"), reference(text_encoder, "dog")], dim=1)
-    assert torch.allclose(conditioning, expected, atol=1e-6)
+def test_emphasis_without_norm_only_multiplies(text_encoder: CLIPTextModel):
+    expected = reference(text_encoder, "a cat dog").clone()
+    expected[2] *= 1.5
+    assert torch.allclose(encoded(text_encoder, "a (cat:1.5) dog", emphasis="No norm"), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(("prompt", "negative"), [("cat BREAK dog", "red"), ("red", "cat BREAK dog")])
-def test_shorter_prompt_is_padded_with_empty_chunks(prompt: str, negative: str, text_encoder: CLIPTextModel):
-    both = encode_prompts(text_encoder, clip_tokenizer(), prompt, negative)
-    assert both[1] is not None
-    assert both[0].shape == both[1].shape == (1, 154, 8)
-    short = both[1] if negative == "red" else both[0]
-    expected = torch.cat([reference(text_encoder, "red"), reference(text_encoder, "")], dim=1)
-    assert torch.allclose(short, expected, atol=1e-6)
+def test_emphasis_ignored_is_read_and_not_applied(text_encoder: CLIPTextModel):
+    weighted = encoded(text_encoder, "a (cat:1.5) dog", emphasis="Ignore")
+    assert torch.allclose(weighted, reference(text_encoder, "a cat dog"), atol=1e-6)
 
 
-def test_very_long_prompt_keeps_every_token():
-    assert sum(len(tokens) for tokens in chunk_tokens("cat, " * 2000)) == 4000
+def test_no_emphasis_takes_brackets_as_text(text_encoder: CLIPTextModel):
+    literal = encoded(text_encoder, "a (cat:1.5) dog", emphasis="None")
+    assert torch.allclose(literal, reference(text_encoder, "a (cat:1.5) dog"), atol=1e-6)
+
+
+def test_mean_is_restored_over_each_chunk_by_itself(text_encoder: CLIPTextModel):
+    vectors = encoded(text_encoder, "(cat:1.5) BREAK dog")
+    assert torch.allclose(vectors[77:], reference(text_encoder, "dog"), atol=1e-6)
+
+
+def test_mean_is_restored_over_all_texts_of_a_schedule_as_often_as_they_come(text_encoder: CLIPTextModel):
+    texts = ["a (cat:1.5)", "dog", "dog"]
+    cat, dog = reference(text_encoder, "a cat"), reference(text_encoder, "dog")
+    weighted = cat.clone()
+    weighted[2] *= 1.5
+    factor = torch.stack([cat, dog, dog]).mean() / torch.stack([weighted, dog, dog]).mean()
+    vectors = encoder(text_encoder).encode(texts)
+    assert torch.allclose(vectors["a (cat:1.5)"], weighted * factor, atol=1e-6)
+    assert torch.allclose(vectors["dog"], dog * factor, atol=1e-6)
+
+
+# ---- clip skip
+
+
+@pytest.mark.parametrize("skip", [1, 2, 3])
+def test_clip_skip_leaves_out_the_last_layers_and_keeps_the_norm(skip: int, text_encoder: CLIPTextModel):
+    shorter = CLIPTextModel(CLIPTextConfig(**{**TEXT_CONFIG, "num_hidden_layers": LAYERS + 1 - skip})).eval()
+    shorter.load_state_dict(text_encoder.state_dict(), strict=False)
+    assert torch.allclose(encoded(text_encoder, "a cat", clip_skip=skip), reference(shorter, "a cat"), atol=1e-6)
+
+
+def test_clip_skip_beyond_the_layers_is_refused_by_their_number(text_encoder: CLIPTextModel):
+    with pytest.raises(InvalidRequest, match=r"has 3 layers: clip skip can be 1 to 3, not 4") as caught:
+        encoded(text_encoder, "a cat", clip_skip=4)
+    assert caught.value.field == "clip_skip"
+
+
+# ---- schedules and parts
+
+
+def test_change_after_step_5_is_seen_by_the_call_after_it_as_in_a1111(text_encoder: CLIPTextModel):
+    reader = encoder(text_encoder)
+    (schedule,) = reader.conditionals("[cat:dog:0.5]", 10)
+    # A1111 counts calls from 0 and compares with a step counted from 1: "after 5 steps" is after 6 calls.
+    assert texts_at(schedule, reader, ["cat", "dog"], 10) == ["cat"] * 6 + ["dog"] * 4
+
+
+def test_alternation_begins_with_two_calls_of_the_first_as_in_a1111(text_encoder: CLIPTextModel):
+    reader = encoder(text_encoder)
+    (schedule,) = reader.conditionals("[cat|dog]", 5)
+    assert texts_at(schedule, reader, ["cat", "dog"], 5) == ["cat", "cat", "dog", "cat", "dog"]
+
+
+def test_calls_after_the_last_keep_the_last_text(text_encoder: CLIPTextModel):
+    reader = encoder(text_encoder)
+    (schedule,) = reader.conditionals("[cat:dog:0.5]", 4)
+    assert torch.equal(schedule.at(99), schedule.at(3))
+
+
+def test_old_rules_take_whole_numbers_with_a_point_as_steps(text_encoder: CLIPTextModel):
+    reader = encoder(text_encoder, old_schedules=True)
+    (schedule,) = reader.conditionals("[cat:dog:2.0]", 6)
+    assert texts_at(schedule, reader, ["cat", "dog"], 6) == ["cat"] * 3 + ["dog"] * 3
+
+
+def test_parts_joined_by_and_have_weights_and_schedules_of_their_own(text_encoder: CLIPTextModel):
+    reader = encoder(text_encoder)
+    parts = reader.conditionals("cat AND [dog:red:0.5] :0.5 AND bird:-1.5", 4)
+    assert [part.weight for part in parts] == [1.0, 0.5, -1.5]
+    assert Conditioning(parts).weight == 0.0
+    assert texts_at(parts[1], reader, ["dog", "red"], 4) == ["dog"] * 3 + ["red"]
+    assert torch.equal(parts[2].at(0), reader.encode(["bird"])["bird"])
+
+
+def test_negative_prompt_has_schedules_but_no_parts(text_encoder: CLIPTextModel):
+    reader = encoder(text_encoder)
+    schedule = reader.unconditional("[cat:dog:1] AND <lora:x:1>", 4)
+    expected = ["cat AND <lora:x:1>", "dog AND <lora:x:1>"]
+    assert texts_at(schedule, reader, expected, 4) == [expected[0]] * 2 + [expected[1]] * 2
+
+
+def test_comments_and_network_tags_are_left_out(text_encoder: CLIPTextModel):
+    reader = encoder(text_encoder)
+    (schedule,) = reader.conditionals("cat<lora:fluffy:0.8> # and nothing else", 4)
+    assert torch.equal(schedule.at(0), reader.encode(["cat "])["cat "])
+    assert torch.equal(reader.unconditional("red# blue", 4).at(0), reader.encode(["red"])["red"])
+
+
+# ---- memory
+
+
+def test_no_chunk_is_encoded_twice(text_encoder: CLIPTextModel, monkeypatch: pytest.MonkeyPatch):
+    seen: list[Any] = []
+    forward = text_encoder.forward
+    monkeypatch.setattr(text_encoder, "forward", lambda **inputs: (seen.append(inputs["input_ids"]), forward(**inputs))[1])
+    states = HiddenStates()
+    encoder(text_encoder, states=states).conditionals("[cat|dog] AND cat", 20)
+    assert len(seen) == 2
+    encoder(text_encoder, states=states, emphasis="No norm").conditionals("(cat:1.2) BREAK dog", 7)
+    assert len(seen) == 2
+    encoder(text_encoder, states=states, clip_skip=2).unconditional("cat", 20)
+    assert len(seen) == 3
+
+
+def test_memory_gives_the_same_bits_and_knows_its_text_encoder(text_encoder: CLIPTextModel):
+    states = HiddenStates(limit=2)
+    first = encoded(text_encoder, "cat BREAK dog BREAK bird", states=states)
+    assert torch.equal(first, encoded(text_encoder, "cat BREAK dog BREAK bird", states=states))
+    other = CLIPTextModel(text_encoder.config).eval().requires_grad_(False)
+    assert torch.allclose(encoded(other, "cat", states=states), reference(other, "cat"), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", " AND ", "((((", "BREAK BREAK", "(a:0)", "[a:b:]", "[|]", "AND:2", "\u202e 日本 😀", "cat, " * 400]
+)
+def test_odd_prompts_are_encoded(prompt: str, text_encoder: CLIPTextModel):
+    reader = encoder(text_encoder)
+    for part in (*reader.conditionals(prompt, 3), reader.unconditional(prompt, 3)):
+        assert torch.isfinite(part.at(0)).all()

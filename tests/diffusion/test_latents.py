@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import pytest
 import torch
@@ -23,6 +24,14 @@ def test_initial_latents_are_noise_of_the_first_level():
     latents = initial_latents(NoiseSource([1, 2], shape, torch.device("cpu")), 14.6)
     assert (latents.shape, latents.dtype) == ((2, 4, 16, 24), torch.float32)
     assert float(latents.std()) == pytest.approx(14.6, rel=0.05)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 14.6])
+def test_initial_latents_of_unit_variance_are_so_in_the_scaling_of_the_unet(sigma: float):
+    def made(unit_variance: bool) -> torch.Tensor:
+        return initial_latents(NoiseSource([1], (4, 8, 8), torch.device("cpu")), sigma, unit_variance=unit_variance)
+
+    assert torch.allclose(made(True) / math.sqrt(1 + sigma**2), made(False) / sigma)
 
 
 def test_preview_shows_the_colours_of_the_linear_map():

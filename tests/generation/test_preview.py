@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from webui.checkpoints.loader import SD1_LATENT_RGB
-from webui.diffusion.samplers import Step
+from webui.diffusion.samplers.base import Step
 from webui.engine.protocol import CancelWhen, Event, Progress
 from webui.errors import Cancelled
 from webui.generation.control import JobControl
@@ -33,9 +33,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def run(clock: Clock, control: JobControl, batches: int = 2, steps: int = 4, seconds: float = 1.0) -> list[Progress]:
     """All of a job whose every step takes as long, and decoding too."""
     told: list[Event] = []
-    reporter = ProgressReporter("job", batches, batches, steps, told.append, control)
+    reporter = ProgressReporter("job", batches, batches, told.append, control)
     clock.now = 100.0  # loading took its time
-    reporter.begin(SD1_LATENT_RGB)
+    reporter.begin(SD1_LATENT_RGB, [*range(steps, 0, -1), 0.0])
     for batch in range(batches):
         reporter.begin_batch(batch)
         for index in range(steps):
@@ -58,6 +58,35 @@ def test_time_left_counts_to_the_end_of_the_job(clock: Clock):
     assert [progress.eta for progress in told[1:]] == pytest.approx([8, 7, 6, 4, 3, 2, 1])
 
 
+def test_a_job_taken_up_again_goes_on_where_it_was(clock: Clock):
+    told: list[Event] = []
+    reporter = ProgressReporter("job", 4, 4, told.append, JobControl(), batches_done=3)
+    reporter.begin(SD1_LATENT_RGB, [4, 3, 2, 1, 0.0])
+    reporter.begin_batch(3)
+    for index in range(2):
+        clock.now += 1
+        reporter.on_step(Step(index, 1.0, LATENTS))
+    last = told[-1]
+    assert isinstance(last, Progress)
+    assert (last.fraction, last.eta) == (pytest.approx(0.85), pytest.approx(3))
+
+
+def test_a_batch_that_was_skipped_does_not_shorten_the_forecast(clock: Clock):
+    told: list[Event] = []
+    reporter = ProgressReporter("job", 3, 3, told.append, JobControl())
+    reporter.begin(SD1_LATENT_RGB, [4, 3, 2, 1, 0.0])
+    for batch in range(2):
+        reporter.begin_batch(batch)
+        for index in range(2):
+            clock.now += 1
+            reporter.on_step(Step(index, 1.0, LATENTS))
+        if batch == 0:
+            reporter.end_batch()  # left after two of its four steps
+    last = told[-1]
+    assert isinstance(last, Progress)
+    assert last.eta == pytest.approx(8)  # three of its own and five of the next batch, at a second each
+
+
 def test_previews_are_made_only_when_someone_looks(clock: Clock):
     assert {progress.preview for progress in run(clock, JobControl(previews=False))} == {None}
     assert None not in {progress.preview for progress in run(clock, JobControl(previews=True))}
@@ -72,7 +101,28 @@ def test_previews_keep_their_distance(clock: Clock):
 def test_step_is_told_before_the_loop_is_left(clock: Clock):
     control, told = JobControl(), []
     control.cancel(CancelWhen.NOW)
-    reporter = ProgressReporter("job", 1, 1, 4, told.append, control)
+    reporter = ProgressReporter("job", 1, 1, told.append, control)
     with pytest.raises(Cancelled):
         reporter.on_step(Step(0, 1.0, LATENTS))
     assert len(told) == 1
+
+
+def test_steps_beyond_those_foreseen_are_counted_and_the_share_waits():
+    told: list[Event] = []
+    reporter = ProgressReporter("job", 1, 1, told.append, JobControl())
+    reporter.begin(SD1_LATENT_RGB, [3.0, 2.0, 1.0, 0.0])
+    for index in range(5):
+        reporter.on_step(Step(index, 1.0, LATENTS))
+    progress = [event for event in told if isinstance(event, Progress)]
+    assert [(event.step, event.steps) for event in progress] == [(1, 3), (2, 3), (3, 3), (4, 4), (5, 5)]
+    assert [event.fraction for event in progress] == [0.25, 0.5, 0.75, 0.75, 0.75]
+
+
+def test_sampler_that_chooses_its_steps_has_come_as_far_as_the_noise_has_gone():
+    told: list[Event] = []
+    reporter = ProgressReporter("job", 1, 1, told.append, JobControl())
+    reporter.begin(SD1_LATENT_RGB, [8.0, 4.0, 2.0, 1.0, 0.0], by_level=True)
+    for index, sigma in enumerate([8.0, 4.0, 4.0, 1.0, 0.5]):
+        reporter.on_step(Step(index, sigma, LATENTS))
+    shares = [event.fraction for event in told if isinstance(event, Progress)]
+    assert shares == pytest.approx([0, 4 / 3 / 5, 4 / 3 / 5, 4 / 5, 4 / 5])

@@ -11,9 +11,10 @@ import torch
 
 from tests.tiny import write_tiny_checkpoint, write_tiny_vae
 from webui.checkpoints.catalog import Catalog
+from webui.core import infotext
 from webui.core.request import SEED_LIMIT, GenerationRequest
 from webui.core.samplers import SAMPLER_NAMES, SCHEDULER_LABELS
-from webui.engine.protocol import CancelWhen, Event, Finished, ImageDone, Loading, Progress, Run
+from webui.engine.protocol import CancelWhen, Event, Finished, ImageDone, Loading, Notice, Progress, Run
 from webui.errors import CheckpointNotFound, InvalidRequest, OutOfMemory, UnsupportedCheckpoint, WebUIError
 from webui.generation.control import JobControl
 from webui.generation.runner import Runner, make_runner
@@ -92,7 +93,7 @@ def test_job_tells_of_loading_steps_pictures_and_its_end_in_order(catalog: Catal
         (0, 64, 64, 64 * 64 * 3),
         (1, 64, 64, 64 * 64 * 3),
     ]
-    assert job.of(ImageDone)[0].facts == {"RNG": "CPU"}
+    assert job.of(ImageDone)[0].facts == {}
     assert job.finished == Finished("job")
 
 
@@ -101,12 +102,17 @@ def test_second_job_with_the_same_checkpoint_loads_nothing(runner: Runner):
     assert Job(runner, request_for()).of(Loading) == []
 
 
-@pytest.mark.parametrize("sampler", SAMPLER_NAMES)
 @pytest.mark.parametrize("scheduler", SCHEDULER_LABELS)
-def test_every_sampler_and_schedule_makes_a_picture(sampler: str, scheduler: str, runner: Runner):
-    job = Job(runner, request_for(sampler=sampler, scheduler=scheduler, steps=2, width=64, height=128))
+def test_every_schedule_makes_a_picture(scheduler: str, runner: Runner):
+    job = Job(runner, request_for(sampler="Euler", scheduler=scheduler, steps=2, width=64, height=128))
     assert len(set(job.pixels[0])) > 10
     assert job.of(ImageDone)[0].height == 128
+
+
+@pytest.mark.parametrize("sampler", SAMPLER_NAMES)
+@pytest.mark.parametrize("scheduler", ["Karras", "KL Optimal", "DDIM"])
+def test_every_sampler_takes_schedules_that_are_not_its_own(sampler: str, scheduler: str, runner: Runner):
+    assert len(set(Job(runner, request_for(sampler=sampler, scheduler=scheduler, steps=3)).pixels[0])) > 10
 
 
 def test_automatic_schedule_is_the_samplers_own(runner: Runner):
@@ -117,15 +123,38 @@ def test_automatic_schedule_is_the_samplers_own(runner: Runner):
 
 @pytest.mark.parametrize("sampler", SAMPLER_NAMES)
 def test_picture_of_a_batch_is_the_single_one_of_its_seed(sampler: str, runner: Runner):
-    request = request_for(sampler=sampler, batch_size=3, batch_count=2, seed=SEED_LIMIT - 2)
+    request = request_for(sampler=sampler, batch_size=4, seed=SEED_LIMIT - 2)
     batch = Job(runner, request).pixels
-    assert list(batch) == [0, 1, 2, 3, 4, 5]
+    assert list(batch) == [0, 1, 2, 3]
     for index, pixels in batch.items():
         assert difference(pixels, Job(runner, request.single(index)).pixels[0]) <= 1
 
 
-def test_same_request_gives_the_same_bytes_and_previews_change_nothing(runner: Runner):
-    request = request_for(sampler="Euler a")
+@pytest.mark.parametrize("sampler", SAMPLER_NAMES)
+def test_infotext_of_a_picture_makes_it_again(sampler: str, runner: Runner):
+    request = request_for(
+        sampler=sampler,
+        prompt="[a cat:a dog:0.5] AND (red:1.3) :0.5",
+        noise_source="NV",
+        emphasis="Ignore",
+        variation_strength=0.2,
+        variation_seed=4,
+        eta_noise_seed_delta=31337,
+        cfg_rescale=0.5,
+    )
+    restored = infotext.restore(infotext.parse(infotext.format(request, {})))
+    assert Job(runner, GenerationRequest(**restored.values)).pixels == Job(runner, request).pixels
+
+
+def test_batches_count_their_seeds_on(runner: Runner):
+    request = request_for(batch_size=2, batch_count=2)
+    pixels = Job(runner, request).pixels
+    assert difference(pixels[3], Job(runner, request.single(3)).pixels[0]) <= 1
+
+
+@pytest.mark.parametrize("sampler", SAMPLER_NAMES)
+def test_same_request_gives_the_same_bytes_and_previews_change_nothing(sampler: str, runner: Runner):
+    request = request_for(sampler=sampler, prompt="[a cat:a dog:0.5] AND (red:1.3) :0.5")
     first = Job(runner, request).pixels
     watched = Job(runner, request, previews=True)
     assert watched.pixels == first
@@ -133,15 +162,142 @@ def test_same_request_gives_the_same_bytes_and_previews_change_nothing(runner: R
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 6}, {"prompt": "a dog"}, {"negative_prompt": "red"}, {"steps": 4}, {"guidance_scale": 3}]
+    "change",
+    [
+        {"seed": 6},
+        {"prompt": "a dog"},
+        {"negative_prompt": "red"},
+        {"steps": 4},
+        {"guidance_scale": 3},
+        {"noise_source": "NV"},
+        {"noise_source": "ComfyUI", "batch_size": 2},
+        {"variation_strength": 0.2, "variation_seed": 9},
+        {"seed_resize_width": 128, "seed_resize_height": 64},
+        {"eta_noise_seed_delta": 31337, "sampler": "Euler a"},
+        {"emphasis": "Ignore", "prompt": "a (cat:1.5)"},
+        {"emphasis": "None", "prompt": "a (cat:1.5)"},
+        {"old_prompt_editing": True, "prompt": "[a cat:red:2.0]", "steps": 6},
+        {"eta": 0.5, "sampler": "Euler a"},
+        {"eta": 0.5, "sampler": "DDIM"},
+        {"sigma_churn": 5.0, "sampler": "Euler"},
+        {"sigma_churn": 5.0, "sigma_tmin": 5.0, "sampler": "Euler"},
+        {"sigma_churn": 5.0, "sigma_tmax": 5.0, "sampler": "Euler"},
+        {"sigma_noise": 1.05, "sampler": "DPM2 a"},
+        {"sgm_noise_multiplier": True},
+        {"discard_penultimate": True},
+        {"schedule_low": 0.5},
+        {"schedule_high": 10.0},
+        {"schedule_rho": 3.0},
+        {"scheduler": "Beta", "beta_alpha": 1.0},
+        {"scheduler": "Beta", "beta_beta": 1.0},
+        {"ngms": 15.0},
+        {"ngms": 15.0, "ngms_all_steps": True},
+        {"skip_early_cfg": 0.3},
+        {"cfg_rescale": 0.7},
+        {"zero_terminal_snr": True},
+        {"unipc_variant": "bh2", "sampler": "UniPC", "steps": 5},
+        {"unipc_variant": "vary_coeff", "sampler": "UniPC", "steps": 5},
+        {"unipc_skip_type": "logSNR", "sampler": "UniPC"},
+        {"unipc_order": 2, "sampler": "UniPC", "steps": 6},
+        {"unipc_lower_order_final": False, "sampler": "UniPC", "steps": 6},
+    ],
+    ids=lambda change: " ".join(f"{name}={value}" for name, value in change.items()),
 )
 def test_what_a_request_changes_shows(change: dict, runner: Runner):
-    assert Job(runner, request_for(**change)).pixels != Job(runner, request_for()).pixels
+    field = next(iter(change))
+    plain = request_for(**{name: value for name, value in change.items() if name != field and name != "ngms"})
+    if field == "ngms" and len(change) > 1:
+        plain = request_for(ngms=15.0)
+    changed = Job(runner, request_for(**change)).pixels
+    assert changed != Job(runner, plain).pixels
 
 
-def test_without_guidance_the_negative_prompt_does_not_count(runner: Runner):
-    plain = Job(runner, request_for(guidance_scale=1)).pixels
-    assert plain == Job(runner, request_for(guidance_scale=1, negative_prompt="red " * 200)).pixels
+@pytest.mark.parametrize("sampler", [name for name in SAMPLER_NAMES if not name.endswith("CFG++")])
+def test_without_guidance_the_negative_prompt_does_not_count(sampler: str, runner: Runner):
+    plain = Job(runner, request_for(sampler=sampler, guidance_scale=1)).pixels
+    assert plain == Job(runner, request_for(sampler=sampler, guidance_scale=1, negative_prompt="red " * 200)).pixels
+
+
+# ---- seeds
+
+
+def test_variations_count_their_own_seed_and_keep_the_other(runner: Runner):
+    request = request_for(batch_size=2, variation_strength=0.3, variation_seed=SEED_LIMIT - 1)
+    batch = Job(runner, request).pixels
+    for index in (0, 1):
+        assert difference(batch[index], Job(runner, request.single(index)).pixels[0]) <= 1
+    assert request.single(1).variation_seed == 0
+
+
+@pytest.mark.parametrize("sampler", ["DPM++ 2M SDE", "DPM++ SDE"])
+def test_noise_of_brownian_paths_has_the_source_of_the_request(sampler: str, runner: Runner):
+    cpu, card = (Job(runner, request_for(sampler=sampler, noise_source=source)).pixels for source in ("CPU", "NV"))
+    assert cpu != card
+    assert card == Job(runner, request_for(sampler=sampler, noise_source="GPU")).pixels
+
+
+# ---- prompts
+
+
+def test_prompt_that_changes_lies_between_its_texts(runner: Runner):
+    changing = Job(runner, request_for(prompt="[a cat:a dog:0.5]", steps=6)).pixels
+    assert changing != Job(runner, request_for(prompt="a cat", steps=6)).pixels
+    assert changing != Job(runner, request_for(prompt="a dog", steps=6)).pixels
+
+
+def test_samplers_of_second_order_count_model_calls(runner: Runner):
+    """Twice the calls: 5 of 6 steps' calls, counted from 0, say the first text; by shares both say it half the time."""
+    early = request_for(sampler="Heun", prompt="[a cat:a dog:2]", steps=6)
+    assert Job(runner, early).pixels == Job(runner, request_for(sampler="Heun", prompt="[a cat:a dog:0.17]", steps=6)).pixels
+
+
+def test_comments_do_not_count(runner: Runner):
+    assert Job(runner, request_for(prompt="a cat# nothing")).pixels == Job(runner, request_for()).pixels
+
+
+def test_networks_are_left_out_and_each_is_told_of_once(runner: Runner):
+    tags = "<lora:fluffy:0.8><lora:fluffy:0.8> <hypernet:soft:1>"
+    job = Job(runner, request_for(prompt="a cat" + tags, batch_count=2))
+    texts = [notice.text for notice in job.of(Notice)]
+    assert [text.split()[0] for text in texts] == ["<lora:fluffy:0.8>", "<hypernet:soft:1>"]
+    assert job.pixels == Job(runner, request_for(prompt="a cat ", batch_count=2)).pixels
+
+
+def test_network_in_the_negative_prompt_stays_text_and_is_told_of(runner: Runner):
+    job = Job(runner, request_for(negative_prompt="red <lora:fluffy:1>"))
+    (notice,) = job.of(Notice)
+    assert "negative prompt is read as plain text" in notice.text
+    assert notice.job_id == "job"
+    assert job.pixels != Job(runner, request_for(negative_prompt="red ")).pixels
+
+
+def test_clip_skip_beyond_the_layers_of_the_checkpoint_is_refused(runner: Runner):
+    with pytest.raises(InvalidRequest, match="has 1 layers") as caught:
+        Job(runner, request_for(clip_skip=2))
+    assert caught.value.field == "clip_skip"
+
+
+# ---- noise levels
+
+
+def test_schedule_that_would_rise_is_refused(runner: Runner):
+    with pytest.raises(InvalidRequest, match=r"lowest noise level \(10\) must be below the highest \(5\)") as caught:
+        Job(runner, request_for(schedule_low=10, schedule_high=5))
+    assert caught.value.field == "schedule_low"
+
+
+def test_progress_counts_the_steps_that_the_schedule_has(runner: Runner):
+    # A stride of ⌊1000 / 7⌋ = 142 timesteps gives 8 levels.
+    told = Job(runner, request_for(sampler="DDIM", steps=7)).of(Progress)
+    assert [progress.step for progress in told] == list(range(1, 9))
+    assert {progress.steps for progress in told} == {8}
+
+
+@pytest.mark.parametrize("sampler", SAMPLER_NAMES)
+def test_progress_never_falls_and_ends_before_decoding(sampler: str, runner: Runner):
+    shares = [progress.fraction for progress in Job(runner, request_for(sampler=sampler, steps=4)).of(Progress)]
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] < 1
 
 
 def test_long_prompts_and_odd_texts_work(runner: Runner):
@@ -263,7 +419,7 @@ def test_out_of_memory_fails_the_job_in_words(error: BaseException, runner: Runn
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr("webui.generation.runner._sample", fail)
+        patch.setattr("webui.generation.runner.sample", fail)
         with pytest.raises(OutOfMemory, match=r"4 × 64×64 .* Try a smaller batch or picture"):
             Job(runner, request_for(batch_size=4))
     assert_serves(runner)
@@ -273,7 +429,7 @@ def test_memory_that_is_really_not_there_is_recognised(runner: Runner, monkeypat
     def fail(*_: object) -> torch.Tensor:
         return torch.empty(2**60)
 
-    monkeypatch.setattr("webui.generation.runner._sample", fail)
+    monkeypatch.setattr("webui.generation.runner.sample", fail)
     with pytest.raises(OutOfMemory, match="64×64"):
         Job(runner, request_for())
 
@@ -283,7 +439,7 @@ def test_other_defects_come_through_as_they_are(runner: Runner, monkeypatch: pyt
         raise RuntimeError("shape mismatch")
 
     with monkeypatch.context() as patch:
-        patch.setattr("webui.generation.runner._sample", fail)
+        patch.setattr("webui.generation.runner.sample", fail)
         with pytest.raises(RuntimeError, match="shape mismatch"):
             Job(runner, request_for())
     assert_serves(runner)

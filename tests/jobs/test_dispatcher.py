@@ -15,7 +15,7 @@ from webui.core.request import GenerationRequest
 from webui.engine.client import InlineEngine, ProcessEngine
 from webui.engine.protocol import CancelWhen
 from webui.errors import CheckpointNotFound, InvalidRequest, SaveFailed
-from webui.jobs import keeper
+from webui.jobs import dispatcher, keeper
 from webui.jobs.events import EngineState, JobChanged, JobProgress, NoticePosted, PictureSaved
 from webui.jobs.store import JobState, Picture
 
@@ -41,10 +41,13 @@ def saved_files(services) -> list[Path]:
 
 
 def test_a_job_is_resolved_when_it_is_queued(services):
-    job = services.dispatcher.submit(replace(QUICK, seed=-1))
-    assert job.request.checkpoint == "starter"
-    assert job.request.vae == "None"
-    assert 0 <= job.request.seed < 2**32 - 2
+    request = services.dispatcher.submit(replace(QUICK, seed=-1)).request
+    assert request.checkpoint == "starter"
+    assert request.vae == "None"
+    assert 0 <= request.seed < 2**32 - 2
+    assert request.variation_seed == -1
+    varied = services.dispatcher.submit(replace(QUICK, variation_strength=0.5)).request
+    assert 0 <= varied.variation_seed < 2**32 - 2
 
 
 def test_a_job_becomes_a_picture_whose_infotext_gives_the_request_back(services):
@@ -196,6 +199,22 @@ def test_a_full_disk_fails_the_job_with_the_path_and_keeps_the_picture(services,
     assert submit_and_wait(services, QUICK).state is JobState.DONE
 
 
+def test_a_database_that_is_full_at_the_end_of_a_job_fails_it_and_the_queue_goes_on(services, monkeypatch):
+    def full(*_, **__):
+        raise SaveFailed("The job database is full.")
+
+    services.dispatcher.start()
+    with services.bus.subscribe() as subscription:
+        with monkeypatch.context() as patch:
+            patch.setattr(services.store, "finish", full)
+            job = services.dispatcher.submit(QUICK)
+            told = (event.job for event in subscription if isinstance(event, JobChanged) and event.job.id == job.id)
+            ended = next(job for job in told if job.state.finished)
+        assert (ended.state, ended.error) == (JobState.FAILED, "The job database is full.")
+        services.store.finish(job.id, JobState.FAILED)
+    assert submit_and_wait(services, QUICK).state is JobState.DONE
+
+
 def test_pictures_nobody_asked_to_save_lie_outside_the_outputs_and_are_forgotten_on_demand(services):
     services.dispatcher.start()
     job = submit_and_wait(services, QUICK, save=False)
@@ -251,6 +270,31 @@ def test_after_a_crash_a_whole_file_is_kept_and_a_missing_one_is_made_again(serv
     assert done.pictures[0] == whole
     assert Path(done.pictures[1].path or "").is_file()
     assert [path.name for path in saved_files(again)] == ["00000-6.png", "00000-5.png"]
+    close(again)
+
+
+def test_a_job_that_took_the_program_down_again_and_again_is_given_up(services):
+    job = services.dispatcher.submit(QUICK)
+    for _ in range(dispatcher.STARTS):
+        services.store.start_next()
+        services.store.requeue(job.id, "")
+    services.store.start_next()
+    again = restart(services)
+    again.dispatcher.start()
+    assert again.store.get(job.id).state is JobState.FAILED
+    assert "not tried again" in again.store.get(job.id).error
+    close(again)
+
+
+def test_unsaved_pictures_that_a_crash_left_are_cleared_away(services):
+    services.dispatcher.start()
+    job = submit_and_wait(services, QUICK, save=False)
+    path = Path(job.pictures[0].path)
+    assert path.exists()
+    again = restart(services)
+    again.dispatcher.start()
+    assert not path.exists()
+    assert again.store.get(job.id).pictures == ()
     close(again)
 
 

@@ -1,11 +1,12 @@
 import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from webui.core.request import SEED_LIMIT, GenerationRequest
-from webui.errors import JobNotFound
+from webui.errors import JobNotFound, SaveFailed, WebUIError
 from webui.jobs.store import JobState, JobStore, Picture
 
 REQUEST = GenerationRequest(prompt="red heart", checkpoint="starter", vae="None", seed=SEED_LIMIT - 1)
@@ -128,3 +129,68 @@ def test_many_threads_add_and_start_every_job_once(store):
     for thread in threads:
         thread.join()
     assert sorted(started) == sorted(str(number) for number in range(20))
+
+
+# ---- databases that are not as they should be
+
+
+def raw(path, statement: str, *values) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(statement, values)
+        db.commit()
+
+
+def test_a_damaged_database_is_set_aside_and_told(tmp_path):
+    path = tmp_path / "jobs.sqlite"
+    path.write_bytes(b"this is no database" * 100)
+    store = JobStore(path)
+    assert "set aside as jobs.broken-1" in store.problem
+    assert (tmp_path / "jobs.broken-1").read_bytes().startswith(b"this is no database")
+    assert store.add("a", REQUEST).state is JobState.QUEUED
+    store.close()
+
+
+def test_the_database_of_a_newer_version_is_left_alone(store, tmp_path):
+    raw(tmp_path / "jobs.sqlite", "PRAGMA user_version = 99")
+    with pytest.raises(WebUIError, match="made by a newer version"):
+        JobStore(tmp_path / "jobs.sqlite")
+
+
+@pytest.mark.parametrize("request_text", ['{"steps": 5, "sampler": "Gone"}', '{"steps": 5, "no_such_field": 1}'])
+def test_an_old_job_that_cannot_be_read_whole_is_shown_as_far_as_it_can(store, tmp_path, request_text):
+    store.add("a", REQUEST)
+    store.start_next()
+    store.finish("a", JobState.DONE)
+    raw(tmp_path / "jobs.sqlite", "UPDATE jobs SET request = ?", request_text)
+    [job] = store.recent()
+    assert (job.state, job.request.steps, job.request.sampler) == (JobState.DONE, 5, GenerationRequest().sampler)
+
+
+def test_a_waiting_job_that_cannot_be_read_fails_rather_than_come_out_otherwise(store, tmp_path):
+    for name in "ab":
+        store.add(name, REQUEST)
+    store.start_next()
+    raw(tmp_path / "jobs.sqlite", "UPDATE jobs SET request = ?", '{"sampler": "Gone"}')
+    again = JobStore(tmp_path / "jobs.sqlite")
+    for name in "ab":
+        assert again.get(name).state is JobState.FAILED
+        assert "“Gone” is not known" in again.get(name).error
+    assert again.start_next() is None
+    again.close()
+
+
+def test_a_database_that_cannot_be_written_is_named(store, tmp_path):
+    store._db.execute("PRAGMA query_only = ON")
+    with pytest.raises(SaveFailed, match=r"jobs\.sqlite could not be written"):
+        store.add("a", REQUEST)
+    store._db.execute("PRAGMA query_only = OFF")
+    assert store.add("a", REQUEST).id == "a"
+
+
+def test_unsaved_pictures_of_finished_jobs_are_listed(store):
+    for name in "ab":
+        store.add(name, REQUEST)
+        store.finish_picture(replace(PICTURE, job_id=name, saved=False))
+    store.start_next()
+    store.finish("a", JobState.DONE)
+    assert [picture.job_id for picture in store.unsaved_pictures()] == ["a"]

@@ -25,6 +25,12 @@ def test_tabs_stand_in_the_order_that_people_know(config):
     assert labels == ["txt2img", "PNG Info", "Settings"]
 
 
+def test_the_script_is_told_every_switch_of_the_preferences(services):
+    services.preferences.update(notify_when_done=True, live_preview=False)
+    told = blocks.page_preferences(services)["preferences"]
+    assert told == {"live_preview": False, "title_progress": True, "notify_when_done": True}
+
+
 def test_the_page_keeps_no_connection_of_gradios_open(config):
     assert config["connect_heartbeat"] is False
     assert [dependency["id"] for dependency in config["dependencies"] if dependency["queue"]] == []

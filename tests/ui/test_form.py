@@ -37,10 +37,31 @@ def test_what_a_control_shows_of_a_default_comes_back_as_the_default(spec):
     assert typed(spec.name, payload) == spec.default
 
 
+@pytest.mark.parametrize("name", ["seed", "variation_seed"])
 @pytest.mark.parametrize("seed", [-1, 0, 2**53 + 1, SEED_LIMIT - 1])
-def test_a_seed_is_text_and_keeps_every_digit(seed):
-    assert shown("seed", seed) == str(seed)
-    assert typed("seed", str(seed)) == seed
+def test_a_seed_is_text_and_keeps_every_digit(name, seed):
+    assert isinstance(drawn(FIELDS[name]), gr.Textbox)
+    assert shown(name, seed) == str(seed)
+    assert typed(name, str(seed)) == seed
+
+
+def test_what_may_be_left_out_or_has_a_wide_range_is_a_box_for_typing():
+    boxes = {spec.name for spec in SPECS if isinstance(drawn(spec), gr.Number)}
+    assert boxes == {"eta", "eta_noise_seed_delta", "sigma_churn", "sigma_tmax", "schedule_high", "schedule_rho"}
+
+
+@pytest.mark.parametrize(("name", "bad"), [("eta", 7), ("steps", 151), ("sampler", "Eulre")])
+def test_a_control_that_gradio_makes_anew_for_a_visitor_still_leaves_judging_to_the_request(name, bad):
+    control = drawn(FIELDS[name])
+    anew = control.__class__(**control.constructor_args)
+    assert anew.preprocess(bad) == bad
+    assert anew.get_block_name() == type(control).mro()[1].__name__.lower()
+    assert name in collect({name: bad})[1]
+
+
+@pytest.mark.parametrize("payload", [None, ""])
+def test_an_option_left_empty_is_left_to_the_sampler(payload):
+    assert collect({"eta": payload}) == ({"eta": None}, {})
 
 
 @pytest.mark.parametrize(("text", "seed"), [("", -1), (None, -1), (" 12 ", 12), ("−1", -1), ("abc", "abc"), ("1.5", "1.5")])

@@ -71,7 +71,19 @@ def test_choosing_a_broken_file_changes_nothing_and_says_why(services, form):
     payloads = {name: component.value for name, component in form.components.items()} | {"checkpoint": "broken"}
     assert choose_checkpoint(services, form, payloads) == {}
     assert services.preferences.current.checkpoint is None
-    assert "“broken” cannot be used" in checkpoint_answer(services, "broken")["problem"]
+    answer = checkpoint_answer(services, "broken")
+    assert answer["note"] == ""
+    assert answer["problem"].startswith("broken.safetensors is too short")
+
+
+def test_a_pickled_file_is_refused_in_the_words_of_the_catalogue(services):
+    folder = services.settings.models_dir / "Stable-diffusion"
+    folder.mkdir(parents=True)
+    (folder / "old.ckpt").write_bytes(b"PK\3\4")
+    services.catalog.refresh()
+    assert models.problem(services.catalog, "old").startswith("old.ckpt cannot be used: pickled")
+    assert models.problem(services.catalog, "starter") == ""
+    assert models.problem(services.catalog, "gone") == ""
 
 
 def test_the_bundled_models_size_is_not_left_to_the_next_model(services):

@@ -64,10 +64,18 @@ def test_a_missing_vae_becomes_automatic_with_a_remark(services):
 
 
 def test_entries_without_a_field_are_named(services):
-    text = infotext.format(GenerationRequest(), {"Clip skip": 2, "Hires upscale": 2})
+    text = infotext.format(GenerationRequest(), {"Face restoration": "GFPGAN", "Hires upscale": 2})
     remark = " ".join(transfer.read(text, services.catalog).remarks)
-    assert "Clip skip: 2" in remark
+    assert "Face restoration: GFPGAN" in remark
     assert "Hires upscale: 2" in remark
+
+
+@pytest.mark.parametrize("size", ["100x512", "512x100", "99999x512"])
+def test_of_a_size_that_cannot_be_used_neither_half_is_taken(services, size):
+    text = infotext.format(GenerationRequest()).replace("Size: 512x512", f"Size: {size}")
+    taken = transfer.read(text, services.catalog)
+    assert {"width", "height"} & set(taken.values) == set()
+    assert len(taken.remarks) == 1
 
 
 def test_a_value_out_of_range_is_told_and_left_out(services):

@@ -32,7 +32,7 @@ def add_handlers(app: FastAPI) -> None:
 
 
 def error_response(status: int, error: str, detail: str, field: str | None = None) -> JSONResponse:
-    errors = f"{field}: {detail}" if field else detail
+    errors = f"{field}: {detail}" if field and not detail.startswith(f"{field}:") else detail
     return JSONResponse({"error": error, "detail": detail, "field": field, "body": "", "errors": errors}, status)
 
 

@@ -6,17 +6,10 @@ import base64
 from typing import Any
 from urllib.parse import quote
 
+from webui.core.params import params_of
+from webui.core.request import GenerationRequest
 from webui.jobs.events import EngineChanged, Event, JobChanged, JobProgress, NoticePosted, PictureSaved
-from webui.jobs.store import Job, JobState, JobStore, Picture
-
-
-def ahead_of(store: JobStore, job: Job) -> int:
-    """How many jobs come before a queued one, the running one included."""
-    if job.state is not JobState.QUEUED:
-        return 0
-    before = [other.id for other in store.waiting()]
-    place = before.index(job.id) if job.id in before else 0
-    return place + (store.running() is not None)
+from webui.jobs.store import Job, Picture
 
 
 def job_json(job: Job, ahead: int) -> dict[str, Any]:
@@ -34,9 +27,14 @@ def job_json(job: Job, ahead: int) -> dict[str, Any]:
         "ahead": ahead,
         "save": job.save,
         "image_count": job.request.image_count,
-        "request": job.request.to_dict() | {"seed": str(job.request.seed)},
+        "request": request_json(job.request),
         "pictures": [picture_json(picture) for picture in job.pictures],
     }
+
+
+def request_json(request: GenerationRequest) -> dict[str, Any]:
+    long = [name for name, spec in params_of(GenerationRequest).items() if spec.is_long]
+    return request.to_dict() | {name: str(getattr(request, name)) for name in long}
 
 
 def picture_json(picture: Picture) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from starlette.concurrency import run_in_threadpool
 
-from webui.api.job_json import ahead_of, event_json, job_json
+from webui.api.job_json import event_json, job_json
 from webui.api.services import Services
 from webui.api.sse import event_stream, following
 from webui.core.params import FieldSpec, params_of
@@ -26,7 +27,7 @@ JobId = Annotated[str, PathParam(max_length=200)]
 
 
 def _whole_number(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.strip().lstrip("+-").isdecimal() else value
+    return int(value) if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", value) else value
 
 
 def _field(spec: FieldSpec) -> tuple[Any, Any]:
@@ -35,7 +36,7 @@ def _field(spec: FieldSpec) -> tuple[Any, Any]:
     limits = {"minimum": param.low, "maximum": param.high, "multipleOf": param.multiple_of, "enum": list(param.choices) or None}
     extra: dict[str, Any] = {key: value for key, value in limits.items() if value is not None}
     kind: Any = spec.kind | None if spec.optional else spec.kind
-    if spec.name == "seed":
+    if spec.is_long:
         kind = Annotated[kind, BeforeValidator(_whole_number, json_schema_input_type=int | str)]
     text = ". ".join(part.rstrip(".") for part in (param.label, param.help) if part) + "."
     return kind, Field(spec.default, description=text, json_schema_extra=extra)
@@ -62,7 +63,7 @@ def router(services: Services) -> APIRouter:
 
 
 def _as_json(services: Services, job: Job) -> dict[str, Any]:
-    return job_json(job, ahead_of(services.store, job))
+    return job_json(job, services.store.ahead(job))
 
 
 def _add_job_routes(routes: APIRouter, services: Services) -> None:

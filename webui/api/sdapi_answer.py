@@ -11,8 +11,8 @@ from typing import Any
 from webui import __version__
 from webui.api.services import Services
 from webui.core.request import VAE_BUILT_IN
-from webui.errors import WebUIError
 from webui.jobs.events import JobProgress
+from webui.jobs.resolve import model_hashes
 from webui.jobs.store import Job
 
 
@@ -39,7 +39,6 @@ def info_text(services: Services, job: Job, parameters: dict[str, Any], comments
 
 def _prompts_and_seeds(job: Job, parameters: dict[str, Any]) -> dict[str, Any]:
     request, count = job.request, len(job.pictures)
-    subseed = parameters.get("subseed") or -1
     return {
         "prompt": request.prompt,
         "all_prompts": [request.prompt] * count,
@@ -47,9 +46,9 @@ def _prompts_and_seeds(job: Job, parameters: dict[str, Any]) -> dict[str, Any]:
         "all_negative_prompts": [request.negative_prompt] * count,
         "seed": request.seed,
         "all_seeds": [picture.seed for picture in job.pictures],
-        "subseed": subseed,
-        "all_subseeds": [subseed] * count,
-        "subseed_strength": 0,
+        "subseed": request.variation_seed,
+        "all_subseeds": [request.single(picture.index).variation_seed for picture in job.pictures],
+        "subseed_strength": request.variation_strength,
     }
 
 
@@ -68,32 +67,27 @@ def _settings(job: Job) -> dict[str, Any]:
 
 
 def _models(services: Services, job: Job) -> dict[str, Any]:
-    catalog, request = services.catalog, job.request
-    vae = None if request.vae == VAE_BUILT_IN else request.vae
-    try:
-        checkpoint_hash = catalog.sha256(catalog.find_checkpoint(request.checkpoint or ""))
-        vae_hash = catalog.sha256(catalog.find_vae(vae)) if vae else None
-    except WebUIError:  # the file was removed since: its pictures are there all the same
-        checkpoint_hash = vae_hash = None
+    request = job.request
+    checkpoint_hash, vae_hash = model_hashes(request, services.catalog)
     return {
         "sd_model_name": PurePosixPath(request.checkpoint or "").name,
-        "sd_model_hash": checkpoint_hash and checkpoint_hash[:10],
-        "sd_vae_name": vae,
-        "sd_vae_hash": vae_hash and vae_hash[:10],
+        "sd_model_hash": checkpoint_hash,
+        "sd_vae_name": None if request.vae == VAE_BUILT_IN else request.vae,
+        "sd_vae_hash": vae_hash,
     }
 
 
 def _rest(job: Job, comments: list[str]) -> dict[str, Any]:
     return {
-        "seed_resize_from_w": -1,
-        "seed_resize_from_h": -1,
+        "seed_resize_from_w": job.request.seed_resize_width or -1,
+        "seed_resize_from_h": job.request.seed_resize_height or -1,
         "denoising_strength": None,
         "extra_generation_params": {"Schedule type": job.request.scheduler},
         "index_of_first_image": 0,
         "infotexts": [picture.infotext for picture in job.pictures],
         "styles": [],
         "job_timestamp": timestamp(job.started or job.created),
-        "clip_skip": 1,
+        "clip_skip": job.request.clip_skip,
         "is_using_inpainting_conditioning": False,
         "version": f"Periplus {__version__}",
         "comments": "\n".join([*comments, *([job.note] if job.note else [])]),

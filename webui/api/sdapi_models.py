@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from webui.api.services import Services
-from webui.core.samplers import SAMPLERS, SCHEDULERS
+from webui.core.samplers import SAMPLERS, SCHEDULERS, SamplerInfo, find_scheduler
 
 
 def add_routes(routes: APIRouter, services: Services) -> None:
@@ -23,7 +23,7 @@ def _add_sampling(routes: APIRouter) -> None:
             {
                 "name": sampler.name,
                 "aliases": list(sampler.aliases),
-                "options": {} if sampler.automatic == "Uniform" else {"scheduler": sampler.automatic.lower()},
+                "options": _sampler_options(sampler),
             }
             for sampler in SAMPLERS
         ]
@@ -34,12 +34,25 @@ def _add_sampling(routes: APIRouter) -> None:
             {
                 "name": scheduler.name,
                 "label": scheduler.label,
-                "aliases": None,
+                "aliases": list(scheduler.aliases) or None,
                 "default_rho": scheduler.default_rho,
                 "need_inner_model": scheduler.need_inner_model,
             }
             for scheduler in SCHEDULERS
         ]
+
+
+def _sampler_options(sampler: SamplerInfo) -> dict[str, Any]:
+    """By A1111's names; one that does not hold is left out."""
+    scheduler = find_scheduler(sampler.automatic) if sampler.automatic != "Uniform" else None
+    options = {
+        "scheduler": scheduler and scheduler.lower(),
+        "second_order": sampler.calls > 1,
+        "uses_ensd": sampler.ancestral,
+        "brownian_noise": sampler.brownian,
+        "discard_next_to_last_sigma": sampler.discards,
+    }
+    return {key: value for key, value in options.items() if value}
 
 
 def _add_files(routes: APIRouter, services: Services) -> None:

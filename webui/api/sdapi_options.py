@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 import psutil
 from fastapi import APIRouter
 
-from webui.api.sdapi_request import FIXED_SETTINGS, check_fixed_settings
+from webui.api.sdapi_request import FIXED_SETTINGS, REQUEST_SETTINGS, check_fixed_settings, check_request_settings
+from webui.api.security import is_loopback
 from webui.api.services import Services
 from webui.checkpoints.catalog import CheckpointInfo
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
@@ -73,12 +73,14 @@ def _options(services: Services) -> dict[str, Any]:
         "return_grid": False,
         **switches,
         **FIXED_SETTINGS,
+        **REQUEST_SETTINGS,
     }
 
 
 def _changes(services: Services, options: dict[str, Any]) -> dict[str, Any]:
     """The preferences to change; everything is checked before anything is changed."""
     check_fixed_settings(options)
+    check_request_settings(options)
     changes: dict[str, Any] = {
         name: _switch(key, options[key]) for key, name in _SWITCHES.items() if options.get(key) is not None
     }
@@ -112,7 +114,7 @@ def _flags(services: Services) -> dict[str, Any]:
         "models_dir": str(settings.models_dir),
         "ckpt_dir": str(settings.checkpoint_dirs[0]) if settings.checkpoint_dirs else None,
         "vae_dir": str(settings.vae_dirs[0]) if settings.vae_dirs else None,
-        "listen": not _is_loopback(settings.host),
+        "listen": not is_loopback(settings.host),
         "server_name": settings.host,
         "port": settings.port,
         "device_id": settings.device,
@@ -121,13 +123,6 @@ def _flags(services: Services) -> dict[str, Any]:
         "autolaunch": settings.open_browser,
         "share": False,
     }
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _ram() -> dict[str, int]:

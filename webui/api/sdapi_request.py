@@ -22,29 +22,26 @@ from webui.errors import InvalidRequest
 _SPECS = params_of(GenerationRequest)
 _OVERRIDE = "override_settings."
 
-#: A1111's defaults where they are not ours.
-_A1111_DEFAULTS: dict[str, Any] = {"steps": 50, "sampler": None, "scheduler": None}
+#: A1111's defaults where they are not ours. −1 is its way of saying that a seed is not resized.
+_A1111_DEFAULTS: dict[str, Any] = {
+    "steps": 50,
+    "sampler": None,
+    "scheduler": None,
+    "seed_resize_width": -1,
+    "seed_resize_height": -1,
+    **dict.fromkeys(("ngms", "sigma_churn", "sigma_tmin", "sigma_tmax", "sigma_noise")),
+}
 
 _Texts = list[str]
 _Anything = dict[str, Any]
 _OTHER_FIELDS: dict[str, tuple[Any, Any]] = {
     "sampler_index": (str, "Euler"),
     "styles": (_Texts, None),
-    "subseed": (int, -1),
-    "subseed_strength": (float, 0.0),
-    "seed_resize_from_h": (int, -1),
-    "seed_resize_from_w": (int, -1),
     "restore_faces": (bool, None),
     "tiling": (bool, None),
     "do_not_save_samples": (bool, False),
     "do_not_save_grid": (bool, False),
-    "eta": (float, None),
     "denoising_strength": (float, None),
-    "s_min_uncond": (float, None),
-    "s_churn": (float, None),
-    "s_tmax": (float, None),
-    "s_tmin": (float, None),
-    "s_noise": (float, None),
     "override_settings": (_Anything, None),
     "override_settings_restore_afterwards": (bool, True),
     "refiner_checkpoint": (str, None),
@@ -78,7 +75,8 @@ _OTHER_FIELDS: dict[str, tuple[Any, Any]] = {
 def _own_field(spec: FieldSpec) -> tuple[Any, Any]:
     param = spec.param
     default = _A1111_DEFAULTS.get(spec.name, spec.default)
-    limits = {"minimum": param.low, "maximum": param.high, "multipleOf": param.multiple_of}
+    off = default is not None and isinstance(default, int) and param.low is not None and default < param.low
+    limits = {"minimum": default if off else param.low, "maximum": param.high, "multipleOf": None if off else param.multiple_of}
     extra: dict[str, Any] = {key: value for key, value in limits.items() if value is not None}
     return spec.kind | None, Field(default, description=param.label, json_schema_extra=extra)
 
@@ -144,7 +142,7 @@ def _given(body: BaseModel, spec: FieldSpec, known: dict[str, Any]) -> Any:
     value = getattr(body, spec.api_name)
     if spec.name in known and not _is_set(body, spec.api_name):
         return None
-    return value
+    return 0 if spec.name in ("seed_resize_width", "seed_resize_height") and value == -1 else value
 
 
 def _is_set(body: BaseModel, name: str) -> bool:
@@ -192,22 +190,31 @@ def _known_sampler(field_name: str, text: str) -> tuple[str, str | None]:
 # ---- settings
 
 
-#: Settings that change pictures or answers, with the value that they have here; another one is refused.
-FIXED_SETTINGS: dict[str, Any] = {
-    "CLIP_stop_at_last_layers": 1,
-    "samples_format": "png",
-    "eta_noise_seed_delta": 0,
-    "tiling": False,
-}
+#: Settings that change answers or pictures and are always as they are here.
+FIXED_SETTINGS: dict[str, Any] = {"samples_format": "png", "tiling": False}
+
+#: Settings of A1111's that are fields of a request here, with their defaults: nothing outside a request changes a picture.
+REQUEST_SETTINGS: dict[str, Any] = {
+    spec.api_name.removeprefix(_OVERRIDE): spec.default
+    for spec in _SPECS.values()
+    if spec.api_name.startswith(_OVERRIDE) and spec.name not in ("checkpoint", "vae", "zero_terminal_snr")
+} | {"sd_noise_schedule": "Default"}
 
 
 def check_fixed_settings(settings: dict[str, Any], prefix: str = "") -> None:
     """Raise InvalidRequest for a setting that cannot have the value that is asked for."""
-    for key, value in FIXED_SETTINGS.items():
+    _check_settled(settings, FIXED_SETTINGS, prefix, "another value is not supported yet")
+
+
+def check_request_settings(settings: dict[str, Any]) -> None:
+    """Raise InvalidRequest for a setting that would change all later pictures behind their requests' backs."""
+    _check_settled(settings, REQUEST_SETTINGS, "", "give another value with each request, in override_settings")
+
+
+def _check_settled(settings: dict[str, Any], settled: dict[str, Any], prefix: str, advice: str) -> None:
+    for key, value in settled.items():
         if key in settings and settings[key] is not None and settings[key] != value:
-            raise InvalidRequest(
-                prefix + key, f"The setting {key} is always {value!r} here; {settings[key]!r:.80} is not supported yet."
-            )
+            raise InvalidRequest(prefix + key, f"The setting {key} is {value!r} here, not {settings[key]!r:.80}; {advice}.")
 
 
 def _from_settings(body: Any, settings: dict[str, Any], known: dict[str, Any], comments: list[str]) -> dict[str, Any]:
@@ -217,12 +224,23 @@ def _from_settings(body: Any, settings: dict[str, Any], known: dict[str, Any], c
     for spec in _SPECS.values():
         key = spec.api_name.removeprefix(_OVERRIDE)
         if key != spec.api_name:
-            value = overrides.get(key)
+            value = _setting(key, overrides.get(key))
             values[spec.name] = known.get(spec.name, settings.get(key, spec.default)) if value is None else value
     taken = {spec.api_name.removeprefix(_OVERRIDE) for spec in _SPECS.values()} | set(FIXED_SETTINGS)
     if ignored := sorted(str(key) for key in overrides if key not in taken):
         comments.append(f"Settings that are not known here were ignored: {', '.join(ignored):.500}")
     return values
+
+
+def _setting(key: str, value: Any) -> Any:
+    """A1111 names the noise schedule; here it is a switch."""
+    if key == "sd_noise_schedule" and value is not None:
+        if value not in ("Default", "Zero Terminal SNR"):
+            raise InvalidRequest(
+                _OVERRIDE + key, f"sd_noise_schedule is “{value!s:.80}”; known are Default and Zero Terminal SNR."
+            )
+        return value == "Zero Terminal SNR"
+    return value
 
 
 # ---- what is not supported yet
@@ -237,28 +255,14 @@ class _Unsupported:
     what: str
 
 
-def _samples_with(body: Any, sampler: str) -> bool:
-    return split_sampler(body.sampler_name or body.sampler_index or "Euler")[0] == sampler
-
-
 _UNSUPPORTED = (
     _Unsupported("enable_hr", lambda value, body: value, "Hires fix is"),
     _Unsupported("restore_faces", lambda value, body: value, "Face restoration is"),
     _Unsupported("tiling", lambda value, body: value, "Tiling is"),
-    _Unsupported("subseed_strength", lambda value, body: value, "Variation seeds are"),
-    _Unsupported(
-        "seed_resize_from_w", lambda value, body: (value or 0) > 0 and (body.seed_resize_from_h or 0) > 0, "Seed resizing is"
-    ),
     _Unsupported("styles", lambda value, body: value, "Styles are"),
     _Unsupported("script_name", lambda value, body: value, "Scripts are"),
     _Unsupported("alwayson_scripts", lambda value, body: value, "Scripts are"),
     _Unsupported("refiner_checkpoint", lambda value, body: value not in (None, "", "None"), "The refiner is"),
-    _Unsupported("s_min_uncond", lambda value, body: value, "Negative guidance minimum sigma is"),
-    _Unsupported("s_churn", lambda value, body: value and _samples_with(body, "Euler"), "Churn is"),
-    _Unsupported(
-        "s_noise", lambda value, body: value not in (None, 1) and _samples_with(body, "Euler a"), "A noise multiplier is"
-    ),
-    _Unsupported("eta", lambda value, body: value not in (None, 1) and _samples_with(body, "Euler a"), "An eta other than 1 is"),
 )
 
 

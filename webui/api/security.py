@@ -64,7 +64,7 @@ def is_allowed_host(header: str, settings: Settings) -> bool:
         return False
     name = match["name"].lower().rstrip(".")
     address = _address(name)
-    if address is not None and (address.is_loopback or not _is_loopback(settings.host)):
+    if address is not None and (address.is_loopback or not is_loopback(settings.host)):
         return True
     own = {"localhost", settings.host.lower(), *(host.lower().rstrip(".") for host in settings.allowed_hosts)}
     return name in own
@@ -91,7 +91,7 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     address = _address(host)
     return host.lower() == "localhost" or (address is not None and address.is_loopback)
 

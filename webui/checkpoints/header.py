@@ -93,15 +93,27 @@ def _parse(text: bytes, size: int) -> Header:
     if not isinstance(metadata, dict):
         raise UnsupportedCheckpoint("is damaged: its metadata is no table")
     entries = {name: _entry(name, value) for name, value in document.items()}
-    promised = len(text) + 8 + max((end for _, end in entries.values()), default=0)
-    if promised > size:
-        raise UnsupportedCheckpoint(f"is cut short: the header promises {promised:,} bytes, the file has {size:,}")
+    _check_places([place for _, place in entries.values()], len(text) + 8, size)
     notes = {key: value for key, value in metadata.items() if isinstance(value, str)}
     return Header({name: entry for name, (entry, _) in entries.items()}, notes)
 
 
-def _entry(name: str, value: object) -> tuple[TensorEntry, int]:
-    """The entry and where its data end."""
+def _check_places(places: list[tuple[int, int]], begin: int, size: int) -> None:
+    """The data of all tensors lie one after another and fill the file; the library that reads them wants it so."""
+    promised = begin + max((end for _, end in places), default=0)
+    if promised > size:
+        raise UnsupportedCheckpoint(f"is cut short: the header promises {promised:,} bytes, the file has {size:,}")
+    last = 0
+    for start, end in sorted(places):
+        if start != last:
+            raise UnsupportedCheckpoint(f"is damaged: its tensors overlap or leave a gap at byte {begin + min(start, last):,}")
+        last = end
+    if promised < size:
+        raise UnsupportedCheckpoint(f"is damaged: {size - promised:,} bytes at its end belong to no tensor")
+
+
+def _entry(name: str, value: object) -> tuple[TensorEntry, tuple[int, int]]:
+    """The entry, and where its data begin and end."""
     damaged = UnsupportedCheckpoint(f"is damaged: the header's entry “{name:.80}” makes no sense")
     if not isinstance(value, dict):
         raise damaged
@@ -115,7 +127,7 @@ def _entry(name: str, value: object) -> tuple[TensorEntry, int]:
         raise UnsupportedCheckpoint(f"holds numbers of an unknown type, {dtype!r:.40}")
     if length * 8 != math.prod(shape) * _BITS[dtype]:
         raise damaged
-    return TensorEntry(dtype, tuple(shape), length), offsets[1]
+    return TensorEntry(dtype, tuple(shape), length), (offsets[0], offsets[1])
 
 
 def _is_counts(value: object) -> TypeGuard[list[int]]:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -104,6 +104,8 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except UnsupportedCheckpoint as error:
         raise UnsupportedCheckpoint(f"{path.name} {error}.") from error.__cause__
+    except (SafetensorError, OSError) as error:
+        raise UnsupportedCheckpoint(f"{path.name} cannot be read: {error}.") from error
 
 
 # ---- LDM single files

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any
 
 from webui import __version__
 from webui.core.params import FieldSpec, check_value, params_of
+from webui.core.prompt_schedule import prompt_schedule
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN, GenerationRequest
-from webui.core.samplers import find_scheduler, split_sampler
+from webui.core.samplers import SamplerInfo, find_sampler, find_scheduler, split_sampler
 from webui.errors import InvalidRequest
 
 NEGATIVE = "Negative prompt:"
@@ -37,8 +38,12 @@ _ENTRY = re.compile(r'\s*(?P<key>\w[\w \-/]{1,80}):\s*(?P<value>"(?:\\.|[^\\"])+
 _TWO_NUMBERS = re.compile(r"(\d+)x(\d+)")
 
 #: Entries that change nothing here, because they say what is done anyway.
-_NEUTRAL = {"Clip skip": "1", "RNG": "CPU", "Emphasis": "Original", "ENSD": "0", "Face restoration": "None", "Tiling": "False"}
+_NEUTRAL = {"Face restoration": "None", "Tiling": "False", "Downcast alphas_cumprod": "False", "Hires resize": "0x0"}
 _INFORMATION = ("Model hash", "VAE hash", "Version", "User")
+
+#: Keys that other programs write for a field of ours.
+_OTHER_SPELLINGS = {"Eta DDIM": "Eta", "Beta scheduler alpha": "Beta schedule alpha", "Beta scheduler beta": "Beta schedule beta"}
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
 
 @dataclass(frozen=True)
@@ -86,15 +91,79 @@ def _entries(request: GenerationRequest) -> dict[str, object]:
     entries: dict[str, object] = {}
     for spec in params_of(GenerationRequest).values():
         key, value = spec.param.infotext, getattr(request, spec.name)
-        if key is None or value is None or (spec.name == "vae" and value in (VAE_AUTOMATIC, VAE_BUILT_IN)):
+        if key is None or value is None or not _is_written(spec, request, value):
             continue
+        key = _key_of(spec.name, key, request)
         if key.endswith("-1"):
             entries[key[:-2]] = str(value)
         elif key.endswith("-2"):
             entries[key[:-2]] = f"{entries[key[:-2]]}x{value}"
         else:
-            entries[key] = value
+            entries[key] = _ZERO_SNR if key == "Noise Schedule" else value
     return entries
+
+
+def _is_written(spec: FieldSpec, request: GenerationRequest, value: object) -> bool:
+    """Whether the field changes the picture: A1111 writes nothing else, and a field without effect would only puzzle."""
+    if not spec.param.always and value == spec.default and spec.name not in _WITH_OTHERS:
+        return False
+    matters = _MATTERS.get(spec.name)
+    return matters is None or matters(request)
+
+
+def _sampler(request: GenerationRequest) -> SamplerInfo:
+    found = find_sampler(request.sampler)
+    assert found is not None, "a request's sampler is one of the table's"
+    return found
+
+
+def _resizes_seed(request: GenerationRequest) -> bool:
+    return request.seed_resize_width > 0 and request.seed_resize_height > 0
+
+
+def _uses_seed_delta(request: GenerationRequest) -> bool:
+    info = _sampler(request)
+    return info.ancestral and (request.eta if request.eta is not None else info.eta) != 0
+
+
+def _timelines_differ(request: GenerationRequest) -> bool:
+    calls = request.steps * _sampler(request).calls
+    texts = (request.prompt, request.negative_prompt)
+    return any(prompt_schedule(text, calls) != prompt_schedule(text, calls, old=True) for text in texts)
+
+
+#: Fields that have an effect only where the request says so elsewhere.
+_MATTERS: dict[str, Callable[[GenerationRequest], bool]] = {
+    "vae": lambda request: request.vae not in (VAE_AUTOMATIC, VAE_BUILT_IN),
+    "noise_source": lambda request: request.noise_source != "GPU",
+    "variation_seed": lambda request: request.variation_strength > 0,
+    "seed_resize_width": _resizes_seed,
+    "seed_resize_height": _resizes_seed,
+    "eta_noise_seed_delta": _uses_seed_delta,
+    "emphasis": lambda request: any(mark in request.prompt + request.negative_prompt for mark in "(["),
+    "old_prompt_editing": _timelines_differ,
+    "eta": lambda request: _sampler(request).eta not in (None, request.eta),
+    "sigma_churn": lambda request: _sampler(request).churns,
+    "sigma_tmin": lambda request: _sampler(request).churns,
+    "sigma_tmax": lambda request: _sampler(request).churns,
+    "ngms_all_steps": lambda request: request.ngms > 0,
+    "beta_alpha": lambda request: request.scheduler == "Beta",
+    "beta_beta": lambda request: request.scheduler == "Beta",
+    "unipc_variant": lambda request: request.sampler == "UniPC",
+    "unipc_skip_type": lambda request: request.sampler == "UniPC",
+    "unipc_order": lambda request: request.sampler == "UniPC",
+    "unipc_lower_order_final": lambda request: request.sampler == "UniPC",
+}
+
+#: Written with their partner even where they have their default.
+_WITH_OTHERS = ("variation_seed", "seed_resize_width", "seed_resize_height")
+
+_ZERO_SNR = "Zero Terminal SNR"
+
+
+def _key_of(name: str, key: str, request: GenerationRequest) -> str:
+    """DDIM's eta has a key of its own, for its default is another."""
+    return "Eta DDIM" if name == "eta" and request.sampler.startswith("DDIM") else key
 
 
 def _quote(value: object) -> str:
@@ -136,7 +205,8 @@ def restore(infotext: Infotext) -> Restored:
     """The request's fields that an infotext sets, typed; what cannot be used is told, never guessed."""
     settings = dict(infotext.settings)
     _modernise(settings)
-    values: dict[str, Any] = {"prompt": infotext.prompt, "negative_prompt": infotext.negative_prompt}
+    values: dict[str, Any] = _defaults() if settings else {}
+    values |= {"prompt": infotext.prompt, "negative_prompt": infotext.negative_prompt}
     problems: list[str] = []
     for spec in params_of(GenerationRequest).values():
         key = spec.param.infotext
@@ -145,6 +215,7 @@ def restore(infotext: Infotext) -> Restored:
         try:
             values[spec.name] = _typed(spec, text)
         except InvalidRequest as error:
+            values.pop(spec.name, None)
             problems.append(str(error))
     for name in ("prompt", "negative_prompt"):
         try:
@@ -157,14 +228,37 @@ def restore(infotext: Infotext) -> Restored:
     return Restored(values, unused, problems, *hashes)
 
 
+def _defaults() -> dict[str, Any]:
+    """What it means that an entry is left out which is written only when it matters."""
+    return {
+        spec.name: spec.default for spec in params_of(GenerationRequest).values() if spec.param.infotext and not spec.param.always
+    }
+
+
 def _modernise(settings: dict[str, str]) -> None:
     """Spell older files' entries as today's, and add what is meant by leaving an entry out."""
+    if not settings:
+        return
     if sampler := settings.get("Sampler"):
         settings["Sampler"], scheduler = split_sampler(sampler)
         settings.setdefault("Schedule type", scheduler or "Automatic")
         settings["Schedule type"] = find_scheduler(settings["Schedule type"]) or settings["Schedule type"]
-    if settings:
-        settings.setdefault("VAE", VAE_AUTOMATIC)
+    if "Noise Schedule" in settings:
+        settings["Noise Schedule"] = str(settings["Noise Schedule"] == _ZERO_SNR)
+    for theirs, ours in _OTHER_SPELLINGS.items():
+        if theirs in settings:
+            settings.setdefault(ours, settings.pop(theirs))
+    _apply_version_rules(settings)
+    for spec in params_of(GenerationRequest).values():
+        if spec.param.infotext and spec.param.absent is not None:
+            settings.setdefault(spec.param.infotext, str(spec.param.absent))
+
+
+def _apply_version_rules(settings: dict[str, str]) -> None:
+    """What older versions of A1111 did and did not write down."""
+    version = _VERSION.match(settings.get("Version", ""))
+    if version and tuple(map(int, version.groups())) < (1, 6, 0):
+        settings.setdefault("Old prompt editing timelines", "True")
 
 
 def _typed(spec: FieldSpec, text: str) -> object:

@@ -23,6 +23,8 @@ class Param:
     `infotext` is the key in a picture's infotext; "Size-1" and "Size-2" are the two halves of "Size: WxH".
     `api` is the name in `/sdapi/v1` where it is not the field's own; "override_settings.x" is the key x of that object.
     `low` and `high` are inclusive; `multiple_of` is the raster of a size; `max_length` counts characters.
+    `always`: written to infotext also where it has its default. `absent`: what an infotext without it means, if not the default.
+    `group` is the part of the form that shows it; "" stands in the form itself.
     """
 
     label: str
@@ -35,6 +37,9 @@ class Param:
     max_length: int | None = None
     choices: tuple[str, ...] = ()
     help: str = ""
+    always: bool = False
+    absent: Any = None
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,11 @@ class FieldSpec:
     optional: bool
     default: Any
     param: Param
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a browser's number would lose digits of it, so that JSON has it as a string."""
+        return self.kind is int and (self.param.high or 0) > 2**53
 
     @property
     def api_name(self) -> str:

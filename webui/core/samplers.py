@@ -1,5 +1,5 @@
 """The names of samplers and schedule types, as A1111's users, files and clients spell them. No mathematics here:
-the schedules are in `core/sigmas.py`, the samplers in `diffusion/samplers.py`."""
+the schedules are in `core/schedules.py`, the samplers in `diffusion/samplers/`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,33 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SamplerInfo:
-    """A sampler's label, other spellings, and the schedule that "Automatic" means for it."""
+    """A sampler's label, other spellings, and what its users must know of it.
+
+    Args:
+        automatic: the schedule that "Automatic" means for it.
+        calls: model calls per step; schedules in a prompt count calls, as they do in the peers.
+        discards: it wants the lowest level but the last left out.
+        ancestral: it adds noise of its own, scaled by eta and restarted by the eta noise seed delta.
+        eta: what "eta" means when it is not given; None: it knows none.
+        churns: it takes the sigma churn options.
+        brownian: its noise is a Brownian path, so that it does not depend on the number of steps.
+        ignores_steps: it chooses its steps itself.
+        unit_variance: its latents begin as noise of unit variance in the scaling of training, √(1 + σ²) in ours instead of σ.
+        stride: its levels are chosen from every so many-th of the model's, those that its models were distilled on.
+    """
 
     name: str
     aliases: tuple[str, ...]
     automatic: str = "Uniform"
+    calls: int = 1
+    discards: bool = False
+    ancestral: bool = False
+    eta: float | None = None
+    churns: bool = False
+    brownian: bool = False
+    ignores_steps: bool = False
+    unit_variance: bool = False
+    stride: int = 1
 
 
 @dataclass(frozen=True)
@@ -23,12 +45,38 @@ class SchedulerInfo:
     label: str
     default_rho: float = -1.0
     need_inner_model: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 SAMPLERS = (
     SamplerInfo("DPM++ 2M", ("k_dpmpp_2m",), "Karras"),
-    SamplerInfo("Euler a", ("k_euler_a", "k_euler_ancestral")),
-    SamplerInfo("Euler", ("k_euler",)),
+    SamplerInfo("DPM++ SDE", ("k_dpmpp_sde",), "Karras", calls=2, eta=1.0, brownian=True),
+    SamplerInfo("DPM++ 2M SDE", ("k_dpmpp_2m_sde",), "Exponential", eta=1.0, brownian=True),
+    SamplerInfo("DPM++ 2M SDE Heun", ("k_dpmpp_2m_sde_heun",), "Exponential", eta=1.0, brownian=True),
+    SamplerInfo("DPM++ 2S a", ("k_dpmpp_2s_a",), "Karras", calls=2, ancestral=True, eta=1.0),
+    SamplerInfo("DPM++ 3M SDE", ("k_dpmpp_3m_sde",), "Exponential", discards=True, eta=1.0, brownian=True),
+    SamplerInfo("Euler a", ("k_euler_a", "k_euler_ancestral"), ancestral=True, eta=1.0),
+    SamplerInfo("Euler", ("k_euler",), churns=True),
+    SamplerInfo("LMS", ("k_lms",)),
+    SamplerInfo("Heun", ("k_heun",), calls=2, churns=True),
+    SamplerInfo("DPM2", ("k_dpm_2",), "Karras", calls=2, discards=True, churns=True),
+    SamplerInfo("DPM2 a", ("k_dpm_2_a",), "Karras", calls=2, discards=True, ancestral=True, eta=1.0),
+    SamplerInfo("DPM fast", ("k_dpm_fast",), ancestral=True, eta=1.0),
+    SamplerInfo("DPM adaptive", ("k_dpm_ad",), ancestral=True, eta=1.0, ignores_steps=True),
+    SamplerInfo("Restart", ("restart",), "Karras", calls=2),
+    SamplerInfo("HeunPP2", ("heunpp2",), calls=3),
+    SamplerInfo("IPNDM", ("ipndm",)),
+    SamplerInfo("IPNDM_V", ("ipndm_v",)),
+    SamplerInfo("DEIS", ("deis",)),
+    SamplerInfo("DDIM", ("ddim",), "DDIM timesteps", eta=0.0, unit_variance=True),
+    SamplerInfo("DDIM CFG++", ("ddim_cfgpp",), "DDIM timesteps", eta=0.0, unit_variance=True),
+    SamplerInfo("PLMS", ("plms",), "DDIM timesteps", unit_variance=True),
+    SamplerInfo("UniPC", ("unipc",), "DDIM timesteps", unit_variance=True),
+    SamplerInfo("LCM", ("k_lcm",), ancestral=True, stride=20),
+    SamplerInfo("DDPM", ("ddpm",), ancestral=True),
+    SamplerInfo("TCD", ("tcd",), ancestral=True, eta=0.3),
+    SamplerInfo("DPM++ 2M CFG++", ("dpmpp_2m_cfg_pp",), "Karras"),
+    SamplerInfo("Euler a CFG++", ("euler_ancestral_cfg_pp",), ancestral=True, eta=1.0),
 )
 
 SCHEDULERS = (
@@ -36,13 +84,27 @@ SCHEDULERS = (
     SchedulerInfo("uniform", "Uniform", need_inner_model=True),
     SchedulerInfo("karras", "Karras", default_rho=7.0),
     SchedulerInfo("exponential", "Exponential"),
+    SchedulerInfo("polyexponential", "Polyexponential", default_rho=1.0),
+    SchedulerInfo("sgm_uniform", "SGM Uniform", need_inner_model=True, aliases=("SGMUniform",)),
+    SchedulerInfo("kl_optimal", "KL Optimal"),
+    SchedulerInfo("align_your_steps", "Align Your Steps"),
+    SchedulerInfo("simple", "Simple", need_inner_model=True),
+    SchedulerInfo("normal", "Normal", need_inner_model=True),
+    SchedulerInfo("ddim", "DDIM", need_inner_model=True),
+    SchedulerInfo("beta", "Beta", need_inner_model=True),
+    SchedulerInfo("turbo", "Turbo", need_inner_model=True),
+    SchedulerInfo("align_your_steps_GITS", "Align Your Steps GITS"),
+    SchedulerInfo("align_your_steps_11", "Align Your Steps 11"),
+    SchedulerInfo("align_your_steps_32", "Align Your Steps 32"),
 )
 
 SAMPLER_NAMES = tuple(sampler.name for sampler in SAMPLERS)
 SCHEDULER_LABELS = tuple(scheduler.label for scheduler in SCHEDULERS)
 
 _BY_NAME = {key.lower(): sampler for sampler in SAMPLERS for key in (sampler.name, *sampler.aliases)}
-_LABELS = {key.lower(): scheduler.label for scheduler in SCHEDULERS for key in (scheduler.name, scheduler.label)}
+_LABELS = {
+    key.lower(): scheduler.label for scheduler in SCHEDULERS for key in (scheduler.name, scheduler.label, *scheduler.aliases)
+}
 
 
 def find_sampler(name: str) -> SamplerInfo | None:

@@ -1,4 +1,4 @@
-"""Noise levels: the model's own table and the schedules that choose from it.
+"""Noise levels: the model's own table, and the way between its levels and its timesteps.
 
 A sigma is the standard deviation of the noise added to latents of unit scale (the variance-exploding view of Karras et al. 2022,
 arXiv:2206.00364); for a model trained on ᾱ it is √((1 − ᾱ)/ᾱ).
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 
 def model_sigmas(beta_start: float = 0.00085, beta_end: float = 0.012, steps: int = 1000) -> list[float]:
@@ -44,43 +44,13 @@ def sigma_to_timestep(sigma: float, sigmas: Sequence[float]) -> float:
     return low + (math.log(sigma) - below) / (above - below)
 
 
-def uniform(steps: int, sigmas: Sequence[float]) -> list[float]:
-    """Evenly spaced timesteps from the last to the first: the spacing of the model itself."""
-    last = len(sigmas) - 1
-    if steps == 1:
-        return [sigmas[-1], 0.0]
-    return [timestep_to_sigma(last * (1.0 - index / (steps - 1)), sigmas) for index in range(steps)] + [0.0]
+def zero_terminal_snr(sigmas: Sequence[float]) -> list[float]:
+    """The table rescaled so that the last timestep is pure noise (nearly: σ = 4519, which keeps divisions finite).
 
-
-def karras(steps: int, sigmas: Sequence[float], rho: float = 7.0) -> list[float]:
-    """Evenly spaced in σ^(1/ρ), which gives more steps to low noise. Source: Karras et al. 2022, equation 5."""
-    high, low = sigmas[-1] ** (1 / rho), sigmas[0] ** (1 / rho)
-    return [(high + _ramp(index, steps) * (low - high)) ** rho for index in range(steps)] + [0.0]
-
-
-def exponential(steps: int, sigmas: Sequence[float]) -> list[float]:
-    """Evenly spaced in log σ: each level is the same share of the one before."""
-    high, low = math.log(sigmas[-1]), math.log(sigmas[0])
-    return [math.exp(high + _ramp(index, steps) * (low - high)) for index in range(steps)] + [0.0]
-
-
-def _ramp(index: int, steps: int) -> float:
-    return index / (steps - 1) if steps > 1 else 0.0
-
-
-SCHEDULES: dict[str, Callable[[int, Sequence[float]], list[float]]] = {
-    "Uniform": uniform,
-    "Karras": karras,
-    "Exponential": exponential,
-}
-
-
-def schedule(scheduler: str, steps: int, sigmas: Sequence[float]) -> list[float]:
-    """`steps` + 1 noise levels, falling, the last one 0.0.
-
-    Args:
-        scheduler: a label of `SCHEDULES`; "Automatic" is resolved before (`samplers.effective_scheduler`).
-        steps: 1 or more.
-        sigmas: the model's table, rising (`model_sigmas`).
+    Source: Lin et al. 2023, algorithm 1, arXiv:2305.08891; the last ᾱ is 4.897e-8 as in A1111.
     """
-    return SCHEDULES[scheduler](steps, sigmas)
+    roots = [1 / math.sqrt(sigma * sigma + 1) for sigma in sigmas]
+    first, last = roots[0], roots[-1]
+    rescaled = [(root - last) * first / (first - last) for root in roots]
+    rescaled[-1] = math.sqrt(4.8973451890853435e-08)
+    return [math.sqrt(1 - root * root) / root for root in rescaled]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
 from webui.core.sigmas import sigma_to_timestep
+from webui.diffusion.conditioning import Conditioning
 
 Scalings = tuple[float, float, float]
 
@@ -26,48 +28,168 @@ def v_prediction_scalings(sigma: float) -> Scalings:
 
 SCALINGS: dict[str, Callable[[float], Scalings]] = {"epsilon": epsilon_scalings, "v_prediction": v_prediction_scalings}
 
+#: Pictures that go through the UNet at once at most, but for the two of plain guidance; more parts of a prompt take turns.
+_ROWS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guidance:
+    """How far the result is moved away from the unconditional, and when.
+
+    Args:
+        scale: 1 is the conditional alone.
+        rescale: how much of the contrast that the scale adds is taken back, 0 to 1.
+        minimum_sigma: below it every other model call goes without the unconditional; with `every_call` each of them.
+        skip_early: the share of the calls, from the first, that go without.
+        calls: how many there will be.
+        keeps_unconditional: the sampler uses it by itself, so that it is computed at a scale of 1 too.
+    """
+
+    scale: float = 7.0
+    rescale: float = 0.0
+    minimum_sigma: float = 0.0
+    every_call: bool = False
+    skip_early: float = 0.0
+    calls: int = 1
+    keeps_unconditional: bool = False
+
+    def needed(self, weight: float) -> bool:
+        """Whether the unconditional counts at all, for parts of that weight together: it has the share 1 − scale · weight."""
+        return self.keeps_unconditional or self.scale * weight != 1.0
+
+    def skips(self, call: int, sigma: float) -> bool:
+        """Whether a model call (counted from 0) goes without it, to save time or by wish."""
+        early = self.skip_early > 0 and call / self.calls <= self.skip_early
+        low = sigma < self.minimum_sigma and (self.every_call or call % 2 == 1)
+        return early or low
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What the UNet attends to: (parts · batch, tokens, width), and which of it exists, where parts differ in length."""
+
+    vectors: Tensor
+    mask: Tensor | None
+
 
 class Denoiser:
     """(latents, sigma) → clean latents, with classifier-free guidance.
 
-    Conditional and unconditional halves go through the UNet in one call; with a guidance scale of 1 the second does not
-    count and is left out. Source of the guidance: Ho and Salimans 2022, arXiv:2207.12598.
+    All conditionals and the unconditional go through the UNet in one call. It counts its calls, for prompts that change.
+    Source of the guidance: Ho and Salimans 2022, arXiv:2207.12598; of several conditionals: Liu et al. 2022, arXiv:2206.01714.
     """
 
     def __init__(
         self,
         unet: UNet2DConditionModel,
-        conditioning: Tensor,
-        unconditional: Tensor | None,
-        guidance_scale: float,
+        conditioning: Conditioning,
+        guidance: Guidance,
         sigmas: Sequence[float],
         prediction_type: str,
         batch_size: int,
     ) -> None:
         """
         Args:
-            conditioning: (1, tokens, width), for every picture of the batch.
-            unconditional: likewise, of the same length; None with a guidance scale of 1.
+            conditioning: for every picture of the batch.
             sigmas: the model's table, rising.
             prediction_type: a key of `SCALINGS`.
         """
         self._unet = unet
-        self._guided = unconditional is not None and guidance_scale != 1.0
-        parts = [conditioning, unconditional] if unconditional is not None and self._guided else [conditioning]
-        self._conditioning = torch.cat([part.expand(batch_size, -1, -1) for part in parts])
-        self._guidance_scale = guidance_scale
+        self._conditioning = conditioning
+        self._guidance = guidance
+        needed = guidance.needed(conditioning.weight)
+        self._guided = needed and conditioning.unconditional is not None
+        # Where the unconditional has no share in the sum, the sum is the same from wherever it starts.
+        self._scale_alone = 1.0 if needed else guidance.scale
         self._sigmas = sigmas
         self._scalings = SCALINGS[prediction_type]
+        self._batch_size = batch_size
+        self._calls = 0
+        self._contexts: dict[tuple[int, ...], _Context] = {}
+        #: The clean latents of the last call by the unconditional alone; the same as its result where that was left out.
+        self.unconditional = torch.empty(0)
 
     def __call__(self, latents: Tensor, sigma: float) -> Tensor:
         """Latents (batch, 4, height / 8, width / 8) in float32, as is the result; sigma is a plain number, so no device waits."""
         skip, out, scale = self._scalings(sigma)
-        scaled = (latents * scale).to(self._conditioning.dtype)
-        if self._guided:
-            scaled = torch.cat([scaled, scaled])
-        timestep = torch.full((len(scaled),), sigma_to_timestep(sigma, self._sigmas), device=scaled.device)
-        output: Tensor = self._unet(scaled, timestep, self._conditioning, return_dict=False)[0].float()
-        if self._guided:
-            conditional, unconditional = output.chunk(2)
-            output = torch.lerp(unconditional, conditional, self._guidance_scale)
-        return latents * skip + output * out
+        guided = self._guided and not self._guidance.skips(self._calls, sigma)
+        context = self._context(self._calls, guided)
+        self._calls += 1
+        outputs = self._predict((latents * scale).to(self._unet.dtype), sigma_to_timestep(sigma, self._sigmas), context)
+        if guided:
+            conditionals, unconditional = outputs[:-1], outputs[-1]
+            denoised = latents * skip + self._guide(conditionals, unconditional) * out
+            self.unconditional = latents * skip + unconditional * out
+        else:
+            denoised = latents * skip + self._composed(outputs, outputs[0], self._scale_alone) * out
+            self.unconditional = denoised
+        return denoised
+
+    def _predict(self, scaled: Tensor, timestep: float, context: _Context) -> Tensor:
+        """(parts, batch, 4, height / 8, width / 8), float32: what the UNet says to each part."""
+        parts = len(context.vectors) // len(scaled)
+        rows = max(_ROWS_AT_ONCE, 2 * len(scaled))
+        pieces = []
+        for start in range(0, len(context.vectors), rows):
+            vectors = context.vectors[start : start + rows]
+            noisy = scaled.repeat(parts, 1, 1, 1)[start : start + rows]
+            timesteps = torch.full((len(noisy),), timestep, device=noisy.device)
+            masked = {} if context.mask is None else {"encoder_attention_mask": context.mask[start : start + rows]}
+            pieces.append(self._unet(noisy, timesteps, vectors, return_dict=False, **masked)[0].float())
+        return torch.cat(pieces).unflatten(0, (parts, len(scaled)))
+
+    # ---- guidance
+
+    def _guide(self, conditionals: Tensor, unconditional: Tensor) -> Tensor:
+        guided = self._composed(conditionals, unconditional, self._guidance.scale)
+        if self._guidance.rescale == 0:
+            return guided
+        plain = self._composed(conditionals, unconditional, 1.0)
+        return rescaled(guided, plain, self._guidance.rescale)
+
+    def _composed(self, conditionals: Tensor, base: Tensor, scale: float) -> Tensor:
+        """base + Σ scale · weight · (conditional − base)."""
+        if len(conditionals) == 1:
+            return torch.lerp(base, conditionals[0], scale * self._conditioning.weight)
+        weights = [scale * part.weight for part in self._conditioning.conditionals]
+        moved = base
+        for weight, conditional in zip(weights, conditionals, strict=True):
+            moved = moved + weight * (conditional - base)
+        return moved
+
+    # ---- what is attended to
+
+    def _context(self, call: int, guided: bool) -> _Context:
+        """Made once for each combination of texts."""
+        parts = [part.at(call) for part in self._conditioning.conditionals]
+        unconditional = self._conditioning.unconditional
+        last = [unconditional.at(call)] if guided and unconditional is not None else []
+        key = tuple(id(vectors) for vectors in (*parts, *last))
+        if key not in self._contexts:
+            self._contexts[key] = self._joined([*_equally_long(parts), *last])
+        return self._contexts[key]
+
+    def _joined(self, parts: list[Tensor]) -> _Context:
+        """Parts of different length are filled up with nothing and a mask that hides it: each counts as if it were alone."""
+        lengths = [len(part) for part in parts]
+        filled = [torch.nn.functional.pad(part, (0, 0, 0, max(lengths) - len(part))) for part in parts]
+        vectors = torch.stack(filled).to(self._unet.dtype).repeat_interleave(self._batch_size, dim=0)
+        if len(set(lengths)) == 1:
+            return _Context(vectors, None)
+        present = torch.tensor([[place < length for place in range(max(lengths))] for length in lengths], device=vectors.device)
+        return _Context(vectors, present.to(vectors.dtype).repeat_interleave(self._batch_size, dim=0))
+
+
+def _equally_long(parts: list[Tensor]) -> list[Tensor]:
+    """The parts of a prompt are filled up with their own last vector, as A1111 does it."""
+    longest = max(len(part) for part in parts)
+    return [torch.cat([part, part[-1:].expand(longest - len(part), -1)]) for part in parts]
+
+
+def rescaled(guided: Tensor, plain: Tensor, share: float) -> Tensor:
+    """Bring the spread of each picture towards what it is without guidance, which keeps a high scale from overexposing.
+
+    Source: Lin et al. 2023, equations 15 and 16, arXiv:2305.08891.
+    """
+    spread = plain.std(dim=(1, 2, 3), keepdim=True) / guided.std(dim=(1, 2, 3), keepdim=True)
+    return guided * (share * spread + 1 - share)

@@ -24,9 +24,13 @@ def latent_shape(width: int, height: int) -> tuple[int, int, int]:
     return CHANNELS, height // SCALE, width // SCALE
 
 
-def initial_latents(noise: NoiseSource, sigma: float) -> Tensor:
-    """Nothing but noise of the first level: (batch, 4, height / 8, width / 8), float32."""
-    return noise.next() * sigma
+def initial_latents(noise: NoiseSource, sigma: float, *, unit_variance: bool = False) -> Tensor:
+    """Nothing but noise of the first level: (batch, 4, height / 8, width / 8), float32.
+
+    Args:
+        unit_variance: scale by √(1 + σ²) instead of σ, which is unit variance in the scaling the UNet was trained in.
+    """
+    return noise.initial() * (math.hypot(1.0, sigma) if unit_variance else sigma)
 
 
 def preview_jpeg(latents: Tensor, latent_rgb: LatentRgb) -> bytes:

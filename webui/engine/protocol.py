@@ -64,7 +64,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """Sent every few seconds from a thread of its own, also while a step takes long."""
+    """Sent every few seconds from a thread of its own, also while torch loads (memory 0) or a step takes long."""
 
     memory_total: int = 0
     memory_free: int = 0

@@ -44,7 +44,8 @@ class EngineRunner(Protocol):
 
 def main(connection: Connection, settings: Settings, runner: str) -> None:
     """The engine process. It ends when told to, or when the front is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the front decides
+    for name in (signal.SIGINT, signal.SIGTERM):  # these go to the whole group; the front decides
+        signal.signal(name, signal.SIG_IGN)
     lock = threading.Lock()
 
     def send(event: Event) -> None:
@@ -81,6 +82,7 @@ class Worker:
         self._cancelled: dict[str, CancelWhen] = {}
         self._previews = False
         self._stopped = threading.Event()
+        self._runner: EngineRunner | None = None
 
     def receive(self, command: Command) -> None:
         match command:
@@ -102,10 +104,11 @@ class Worker:
 
     def serve(self) -> None:
         """Load torch, say so, then work until `Stop`."""
+        threading.Thread(target=self._beat, daemon=True, name="engine-heartbeat").start()
         module, _, name = self._runner_name.partition(":")
         runner: EngineRunner = getattr(importlib.import_module(module), name)(self._settings)
+        self._runner = runner
         self._send(runner.describe())
-        threading.Thread(target=self._beat, args=(runner,), daemon=True, name="engine-heartbeat").start()
         while (command := self._runs.get()) is not None:
             self._run(runner, command)
 
@@ -125,10 +128,10 @@ class Worker:
             del self._controls[command.job_id]
             self._cancelled.pop(command.job_id, None)
 
-    def _beat(self, runner: EngineRunner) -> None:
+    def _beat(self) -> None:
         while not self._stopped.wait(HEARTBEAT_SECONDS):
             try:
-                self._send(Heartbeat(*runner.memory()))
+                self._send(Heartbeat(*self._runner.memory()) if self._runner else Heartbeat())
             except OSError:
                 return  # the front is gone; `_listen` ends the process
 

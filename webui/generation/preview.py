@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from webui.checkpoints.pipeline import LatentRgb
 from webui.diffusion.latents import preview_jpeg
-from webui.diffusion.samplers import Step
+from webui.diffusion.samplers.base import Step
 from webui.engine.protocol import Event, Progress
 from webui.generation.control import JobControl
 
@@ -21,22 +22,37 @@ class ProgressReporter:
     """Counts the steps of a whole job; `on_step` is the samplers' callback and leaves the loop when told to."""
 
     def __init__(
-        self, job_id: str, images: int, batches: int, steps: int, emit: Callable[[Event], None], control: JobControl
+        self,
+        job_id: str,
+        images: int,
+        batches: int,
+        emit: Callable[[Event], None],
+        control: JobControl,
+        *,
+        batches_done: int = 0,
     ) -> None:
-        """`batches` counts those still to be made."""
-        self._job_id, self._images, self._steps = job_id, images, steps
+        """`batches` counts all of the job, `batches_done` those that were made before."""
+        self._job_id, self._images, self._batches = job_id, images, max(batches, 1)
+        self._batches_left_behind = batches_done
+        self._worked = 0.0
         self._emit, self._control = emit, control
-        self._per_batch = steps + _DECODE_STEPS
-        self._total = max(batches, 1) * self._per_batch
-        self._done_before = 0
-        self._begun = time.monotonic()
         self._last_preview = float("-inf")
         self._image = 0
+        self._in_batch = 0.0
+        self._begun = time.monotonic()
+        self._sigmas: Sequence[float] = (1.0, 0.0)
+        self._by_level = False
         self._latent_rgb: LatentRgb | None = None
 
-    def begin(self, latent_rgb: LatentRgb) -> None:
-        """Everything is loaded: time counts from here."""
+    def begin(self, latent_rgb: LatentRgb, sigmas: Sequence[float], *, by_level: bool = False) -> None:
+        """Everything is loaded: time counts from here.
+
+        Args:
+            sigmas: the noise levels, one step between each two.
+            by_level: the sampler chooses its steps itself, so that only the level tells how far it has come.
+        """
         self._latent_rgb = latent_rgb
+        self._sigmas, self._by_level = sigmas, by_level
         self._begun = time.monotonic()
 
     def begin_batch(self, image: int) -> None:
@@ -44,26 +60,45 @@ class ProgressReporter:
         self._image = image
 
     def end_batch(self) -> None:
-        """The batch is finished or left."""
-        self._done_before += self._per_batch
+        """The batch is finished or left; work that was left does not count for the forecast."""
+        self._batches_left_behind += 1
+        finished = self._in_batch >= self._steps
+        self._worked += self._in_batch + (_DECODE_STEPS if finished else 0)
+        self._in_batch = 0.0
 
     def on_step(self, step: Step) -> None:
-        done = self._done_before + step.index + 1
-        elapsed = time.monotonic() - self._begun
+        self._in_batch = self._done_in_batch(step)
+        per_batch = self._steps + _DECODE_STEPS
+        total = self._batches * per_batch
+        done = self._batches_left_behind * per_batch + self._in_batch
+        elapsed, worked = time.monotonic() - self._begun, self._worked + self._in_batch
         # The first step also pays for warming up: a forecast from it alone would be far too long.
-        eta = elapsed / done * (self._total - done) if done > 1 else None
+        eta = elapsed / worked * (total - done) if worked > 1 else None
         progress = Progress(
             job_id=self._job_id,
             image=self._image,
             images=self._images,
             step=step.index + 1,
-            steps=self._steps,
-            fraction=done / self._total,
+            steps=max(self._steps, step.index + 1),
+            fraction=done / total,
             eta=eta,
             preview=self._preview(step),
         )
         self._emit(progress)
         self._control.check()
+
+    @property
+    def _steps(self) -> int:
+        return len(self._sigmas) - 1
+
+    def _done_in_batch(self, step: Step) -> float:
+        """In steps, never more than there are: some samplers take further ones."""
+        if not self._by_level:
+            return min(step.index + 1, self._steps)
+        high, low = self._sigmas[0], min(sigma for sigma in self._sigmas if sigma > 0)
+        if not low < step.sigma < high:
+            return 0 if step.sigma >= high else self._steps
+        return self._steps * math.log(high / step.sigma) / math.log(high / low)
 
     def _preview(self, step: Step) -> bytes | None:
         now = time.monotonic()

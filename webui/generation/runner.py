@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
@@ -11,26 +11,22 @@ from torch import Tensor
 from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
 from webui.checkpoints.manager import PipelineManager
 from webui.checkpoints.pipeline import Pipeline
+from webui.core.prompt_parts import parse_networks, strip_comments
 from webui.core.request import VAE_BUILT_IN, GenerationRequest
-from webui.core.samplers import effective_scheduler
-from webui.core.sigmas import schedule
-from webui.diffusion.conditioning import Conditioning, encode_prompts
-from webui.diffusion.denoiser import Denoiser
-from webui.diffusion.latents import initial_latents, latent_shape
-from webui.diffusion.noise import NoiseSource
-from webui.diffusion.samplers import SAMPLERS, OnStep
+from webui.core.samplers import find_sampler
+from webui.diffusion.conditioning import HiddenStates
 from webui.diffusion.vae import decode
-from webui.engine.protocol import Event, Finished, ImageDone, Loading, Ready, Run
+from webui.engine.protocol import Event, Finished, ImageDone, Loading, Notice, Ready, Run
 from webui.errors import Cancelled, CheckpointNotFound, OutOfMemory
 from webui.generation import devices
 from webui.generation.control import JobControl, Skipped
 from webui.generation.preview import ProgressReporter
+from webui.generation.stages import make_plan, sample
 from webui.settings import Settings
 
 Emit = Callable[[Event], None]
 
-#: Infotext entries of every picture: noise comes from the CPU's generator on every device, which other UIs must be told.
-FACTS = {"RNG": "CPU"}
+_NOTICES_LIMIT = 8
 
 
 def make_runner(settings: Settings) -> Runner:
@@ -45,6 +41,7 @@ class Runner:
         self._catalog = catalog
         self.device = devices.choose(device)
         self._manager = PipelineManager(self.device, devices.compute_dtype(self.device))
+        self._states = HiddenStates()
 
     def describe(self) -> Ready:
         total, free = self.memory()
@@ -83,29 +80,32 @@ class Runner:
         if not batches or control.stop_before_next:
             emit(Finished(job_id, cancelled=bool(batches)))
             return
-        reporter = ProgressReporter(job_id, request.image_count, len(batches), request.steps, emit, control)
+        for text in _network_notices(request):
+            emit(Notice(text, job_id))
+        count = len(_batches(request))
+        reporter = ProgressReporter(job_id, request.image_count, count, emit, control, batches_done=count - len(batches))
         outcome = Finished(job_id)
-        with self._manager.lease(checkpoint, vae, lambda name, size: emit(Loading(job_id, name, size))) as pipeline:
-            reporter.begin(pipeline.latent_rgb)
-            with torch.inference_mode():
-                conditioning = _encode(pipeline, request)
-                for batch in batches:
-                    if control.stop_before_next:
-                        outcome = replace(outcome, cancelled=True)
-                        break
-                    missing = [index for index in batch if index not in command.done]
-                    try:
-                        reporter.begin_batch(batch[0])
-                        latents = _sample(pipeline, request, conditioning, batch, reporter.on_step)
-                        for index in missing:
-                            emit(_picture(pipeline, latents[index - batch[0]], job_id, index))
-                    except Skipped:
-                        outcome = replace(outcome, skipped=outcome.skipped + len(missing))
-                    except Cancelled:
-                        outcome = replace(outcome, cancelled=True)
-                        break
-                    reporter.end_batch()
-                    control.end_batch()
+        lease = self._manager.lease(checkpoint, vae, lambda name, size: emit(Loading(job_id, name, size)))
+        with lease as pipeline, torch.inference_mode():
+            plan = make_plan(pipeline, request, self._states)
+            reporter.begin(pipeline.latent_rgb, plan.sigmas, by_level=plan.sampler.ignores_steps)
+            for batch in batches:
+                if control.stop_before_next:
+                    outcome = replace(outcome, cancelled=True)
+                    break
+                missing = [index for index in batch if index not in command.done]
+                try:
+                    reporter.begin_batch(batch[0])
+                    latents = sample(pipeline, plan, batch, reporter.on_step)
+                    for index in missing:
+                        emit(_picture(pipeline, latents[index - batch[0]], job_id, index))
+                except Skipped:
+                    outcome = replace(outcome, skipped=outcome.skipped + len(missing))
+                except Cancelled:
+                    outcome = replace(outcome, cancelled=True)
+                    break
+                reporter.end_batch()
+                control.end_batch()
         emit(outcome)
 
     def _files(self, request: GenerationRequest) -> tuple[CheckpointInfo, VaeInfo | None]:
@@ -132,36 +132,34 @@ class Runner:
 
 def _missing_batches(request: GenerationRequest, done: frozenset[int]) -> list[range]:
     """The indices of each batch of which some picture is missing."""
-    size = request.batch_size
-    batches = (range(start, start + size) for start in range(0, request.image_count, size))
-    return [batch for batch in batches if not done.issuperset(batch)]
+    return [batch for batch in _batches(request) if not done.issuperset(batch)]
 
 
-def _encode(pipeline: Pipeline, request: GenerationRequest) -> Conditioning:
-    negative = None if request.guidance_scale == 1 else request.negative_prompt
-    return encode_prompts(pipeline.text_encoder, pipeline.tokenizer, request.prompt, negative)
+def _batches(request: GenerationRequest) -> list[range]:
+    size = 1 if _one_at_a_time(request) else request.batch_size
+    return [range(start, start + size) for start in range(0, request.image_count, size)]
 
 
-def _sample(
-    pipeline: Pipeline, request: GenerationRequest, conditioning: Conditioning, batch: Sequence[int], on_step: OnStep
-) -> Tensor:
-    """The latents of a batch: (batch, 4, height / 8, width / 8)."""
-    sigmas = schedule(effective_scheduler(request.sampler, request.scheduler), request.steps, pipeline.sigmas)
-    seeds = [request.single(index).seed for index in batch]
-    noise = NoiseSource(seeds, latent_shape(request.width, request.height), pipeline.device)
-    denoiser = Denoiser(
-        unet=pipeline.unet,
-        conditioning=conditioning[0],
-        unconditional=conditioning[1],
-        guidance_scale=request.guidance_scale,
-        sigmas=pipeline.sigmas,
-        prediction_type=pipeline.prediction_type,
-        batch_size=len(batch),
-    )
-    return SAMPLERS[request.sampler](denoiser, initial_latents(noise, sigmas[0]), sigmas, noise, on_step)
+def _one_at_a_time(request: GenerationRequest) -> bool:
+    """Whether a picture would depend on its batch: a sampler that chooses its steps does so for all of them together."""
+    sampler = find_sampler(request.sampler)
+    return sampler is not None and sampler.ignores_steps and request.noise_source != "ComfyUI"
+
+
+def _network_notices(request: GenerationRequest) -> Iterator[str]:
+    """What to say of `<…>` tags: each name once, and no more than a few."""
+    _, wanted = parse_networks(strip_comments(request.prompt))
+    tags = [f"<{network.kind}:{':'.join(network.positional)}>" for network in wanted]
+    for tag in list(dict.fromkeys(tags))[:_NOTICES_LIMIT]:
+        yield f"{tag:.80} in the prompt was left out: networks such as LoRA cannot be applied yet."
+    _, misplaced = parse_networks(strip_comments(request.negative_prompt))
+    if misplaced:
+        first = misplaced[0]
+        tag = f"<{first.kind}:{':'.join(first.positional)}>"
+        yield f"{tag:.80} in the negative prompt is read as plain text: networks are applied by the prompt alone."
 
 
 def _picture(pipeline: Pipeline, latents: Tensor, job_id: str, index: int) -> ImageDone:
     pixels = decode(pipeline.vae, latents)
     height, width, _ = pixels.shape
-    return ImageDone(job_id, index, width, height, pixels.numpy().tobytes(), FACTS)
+    return ImageDone(job_id, index, width, height, pixels.numpy().tobytes())

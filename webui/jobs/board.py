@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from webui.jobs.events import EngineChanged, EngineState, Event, EventBus, JobChanged, JobProgress
-from webui.jobs.store import Job, JobState, JobStore
+from webui.jobs.store import Job, JobStore
 
 
 class Board:
@@ -25,7 +25,7 @@ class Board:
     def set_memory(self, total: int, free: int) -> None:
         """In bytes. Told only when it has moved by a hundredth: every listener hears it."""
         moved = abs(free - self.engine.memory_free) > total / 100 or total != self.engine.memory_total
-        if moved:
+        if moved and total:
             self._tell_engine(replace(self.engine, memory_total=total, memory_free=free))
 
     def _tell_engine(self, engine: EngineChanged) -> None:
@@ -35,7 +35,8 @@ class Board:
     def set_progress(self, progress: JobProgress) -> None:
         """Previews are made less often than steps; until the next one comes, the last of the same picture stays."""
         last = self.progress
-        if progress.preview is None and last is not None and last.image == progress.image:
+        same = last is not None and (last.job_id, last.image) == (progress.job_id, progress.image)
+        if progress.preview is None and same and last is not None:
             progress = replace(progress, preview=last.preview)
         self.progress = progress
         self._bus.publish(progress)
@@ -45,24 +46,16 @@ class Board:
         self.current, self.progress = None, None
 
     def announce(self, job: Job) -> None:
-        self._bus.publish(JobChanged(job, self._ahead(job, self._store.waiting())))
+        self._bus.publish(JobChanged(job, self._store.ahead(job)))
 
     def announce_queue(self) -> None:
         """Everyone who waits has moved up."""
-        waiting = self._store.waiting()
-        for job in waiting:
-            self._bus.publish(JobChanged(job, self._ahead(job, waiting)))
-
-    def _ahead(self, job: Job, waiting: list[Job]) -> int:
-        if job.state is not JobState.QUEUED:
-            return 0
-        place = next((index for index, other in enumerate(waiting) if other.id == job.id), 0)
-        return place + (self.current is not None)
+        for job in self._store.waiting():
+            self.announce(job)
 
     def snapshot(self) -> list[Event]:
         """The engine, the jobs that wait and the newest others, oldest first, and the running one's progress."""
-        waiting = self._store.waiting()
-        shown = {job.id: job for job in [*waiting, *self._store.recent()]}
+        shown = {job.id: job for job in [*self._store.waiting(), *self._store.recent()]}
         jobs = sorted(shown.values(), key=lambda job: job.created)
-        told: list[Event] = [self.engine, *(JobChanged(job, self._ahead(job, waiting)) for job in jobs)]
+        told: list[Event] = [self.engine, *(JobChanged(job, self._store.ahead(job)) for job in jobs)]
         return [*told, self.progress] if self.progress else told

@@ -7,17 +7,18 @@ import queue
 import secrets
 import threading
 import time
+from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog
-from webui.core.request import VAE_BUILT_IN, GenerationRequest
+from webui.core.request import GenerationRequest
 from webui.engine import protocol
 from webui.engine.client import EngineClient
 from webui.engine.protocol import Cancel, CancelWhen, Run, Watch
-from webui.errors import InvalidRequest, SaveFailed, WebUIError
+from webui.errors import InvalidRequest, SaveFailed
 from webui.jobs.board import Board
 from webui.jobs.events import EngineChanged, EngineState, EventBus, JobProgress, NoticePosted, PictureSaved
 from webui.jobs.keeper import PictureKeeper
-from webui.jobs.resolve import resolve
+from webui.jobs.resolve import model_hashes, resolve
 from webui.jobs.store import Job, JobState, JobStore, Picture
 from webui.storage.preferences import PreferencesFile
 
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 #: How often a job whose engine dies is tried, and how long to wait before an engine that will not start is tried again.
 ATTEMPTS = 2
+STARTS = 5  # a job that takes the whole program down with it is not begun more often, restarts of the program included
 RETRY_SECONDS = (0.0, 2.0, 10.0, 60.0)
 
 
@@ -71,6 +73,9 @@ class Dispatcher:
             return
         if len(job.pictures) == job.request.image_count:
             self._store.finish(job.id, JobState.DONE)
+        elif job.attempts >= STARTS:
+            error = f"The program stopped {job.attempts} times while it worked on this job; it is not tried again."
+            self._store.finish(job.id, JobState.FAILED, error=error)
         else:
             done = f"; {len(job.pictures)} of its pictures were finished" if job.pictures else ""
             self._store.requeue(job.id, f"Taken up again after a restart{done}.")
@@ -224,27 +229,28 @@ class Dispatcher:
 
     def _facts(self, job: Job) -> dict[str, object]:
         """Infotext entries beside the request's fields. A hash that is not known yet is left out: no picture waits for one."""
-        try:
-            checkpoint = self._catalog.sha256(self._catalog.find_checkpoint(job.request.checkpoint or ""))
-            vae = None if job.request.vae == VAE_BUILT_IN else self._catalog.sha256(self._catalog.find_vae(job.request.vae))
-        except WebUIError:
-            return {}  # the file went away while the job ran
-        return {"Model hash": checkpoint and checkpoint[:10], "VAE hash": vae and vae[:10]}
+        checkpoint, vae = model_hashes(job.request, self._catalog)
+        return {"Model hash": checkpoint, "VAE hash": vae}
 
     def _finish(self, job: Job, state: JobState, note: str = "", *, error: str = "", field: str | None = None) -> None:
         with self._lock:
-            finished = self._store.finish(job.id, state, note=note, error=error, field=field)
             self._board.clear()
             self._deaths.pop(job.id, None)
+            try:
+                finished = self._store.finish(job.id, state, note=note, error=error, field=field)
+            except SaveFailed as problem:  # the next start takes it up again; people are told now
+                finished = replace(job, state=JobState.FAILED, finished=time.time(), error=str(problem))
         self._board.announce(finished)
 
     # ---- an engine that dies
 
     def _on_death(self, death: protocol.Died) -> None:
-        job, self._board.current, self._progress = self._board.current, None, None
+        with self._lock:
+            job = self._board.current
+            self._board.clear()
+            if job is not None:
+                self._offer_again(job, death.reason)
         self._board.set_engine(EngineState.RESTARTING, f"The engine stopped: {death.reason}. Starting it again.")
-        if job is not None:
-            self._offer_again(job, death.reason)
         if death.started:
             self._failed_starts = 0
         else:

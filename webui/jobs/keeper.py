@@ -88,8 +88,11 @@ class PictureKeeper:
         """Delete the pictures that nobody asked to save (`Job.save` false)."""
         for picture in self._store.get(job_id).pictures:
             if not picture.saved and picture.path is not None:
-                Path(picture.path).unlink(missing_ok=True)
-                self._store.drop_picture(job_id, picture.index)
+                self._forget(picture)
+
+    def _forget(self, picture: Picture) -> None:
+        Path(picture.path or "").unlink(missing_ok=True)
+        self._store.drop_picture(picture.job_id, picture.index)
 
     def recover(self) -> None:
         """Clear up after a crash: a picture whose file is whole is kept, one whose file is not there will be made again."""
@@ -100,6 +103,8 @@ class PictureKeeper:
                 self._store.finish_picture(writing.picture)
             else:
                 self._store.drop_picture(writing.picture.job_id, writing.picture.index)
+        for picture in self._store.unsaved_pictures():
+            self._forget(picture)
         for rubbish in [*self._staging.glob("*.tmp"), *(self._settings.state_dir / "pictures").glob("*.tmp")]:
             rubbish.unlink(missing_ok=True)
 

@@ -6,23 +6,41 @@ import secrets
 from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog, CheckpointInfo
-from webui.core.request import GenerationRequest
-from webui.errors import CheckpointNotFound
+from webui.core.request import VAE_BUILT_IN, GenerationRequest
+from webui.errors import CheckpointNotFound, WebUIError
 
 #: Random seeds stay below this, as A1111's do, so that they can be typed into any of the peers.
 RANDOM_SEED_LIMIT = 4_294_967_294
 
 
 def resolve(request: GenerationRequest, catalog: Catalog, preferred: str | None) -> GenerationRequest:
-    """Name the checkpoint and the VAE, and draw the seed.
+    """Name the checkpoint and the VAE, and draw the seeds that are left open.
 
     Raises:
         CheckpointNotFound, UnsupportedCheckpoint: naming what was looked for.
     """
     checkpoint = choose_checkpoint(request.checkpoint, catalog, preferred)
     vae = catalog.resolve_vae(checkpoint, request.vae)
-    seed = secrets.randbelow(RANDOM_SEED_LIMIT) if request.seed == -1 else request.seed
-    return replace(request, checkpoint=checkpoint.name, vae=vae, seed=seed)
+    seeds = ("seed", "variation_seed") if request.variation_strength > 0 else ("seed",)
+    drawn = {name: _drawn(getattr(request, name)) for name in seeds}
+    return replace(request, checkpoint=checkpoint.name, vae=vae, **drawn)
+
+
+def _drawn(seed: int) -> int:
+    return secrets.randbelow(RANDOM_SEED_LIMIT) if seed == -1 else seed
+
+
+def model_hashes(request: GenerationRequest, catalog: Catalog) -> tuple[str | None, str | None]:
+    """The short hashes of a resolved request's checkpoint and VAE file; None where it is not known (yet) or there is no file."""
+    vae = None if request.vae == VAE_BUILT_IN else request.vae
+    try:
+        hashes = (
+            catalog.sha256(catalog.find_checkpoint(request.checkpoint or "")),
+            catalog.sha256(catalog.find_vae(vae)) if vae else None,
+        )
+    except WebUIError:
+        return None, None  # the file was removed since: its pictures are there all the same
+    return hashes[0] and hashes[0][:10], hashes[1] and hashes[1][:10]
 
 
 def choose_checkpoint(asked: str | None, catalog: Catalog, preferred: str | None) -> CheckpointInfo:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from webui.core.params import FieldSpec, check_value, params_of
 from webui.core.request import GenerationRequest
-from webui.errors import JobNotFound
+from webui.errors import InvalidRequest, JobNotFound, SaveFailed
+from webui.jobs import database
 
 
 class JobState(StrEnum):
@@ -70,21 +72,6 @@ class Writing:
     digest: str
 
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY, kind TEXT NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, owner TEXT NOT NULL,
-    save INTEGER NOT NULL, place REAL NOT NULL, created REAL NOT NULL, started REAL, finished REAL,
-    attempts INTEGER NOT NULL DEFAULT 0, note TEXT NOT NULL DEFAULT '', error TEXT NOT NULL DEFAULT '', error_field TEXT
-);
-CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
-CREATE INDEX IF NOT EXISTS jobs_by_creation ON jobs (created);
-CREATE TABLE IF NOT EXISTS pictures (
-    job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, number INTEGER NOT NULL, seed TEXT NOT NULL,
-    width INTEGER NOT NULL, height INTEGER NOT NULL, infotext TEXT NOT NULL, path TEXT, saved INTEGER NOT NULL,
-    digest TEXT, PRIMARY KEY (job_id, number)
-);
-"""
-_VERSION = 1  # of the schema, in SQLite's user_version
 _JOB = "id, kind, request, state, owner, save, created, started, finished, attempts, note, error, error_field"
 _PICTURE = "job_id, number, seed, width, height, infotext, path, saved"
 
@@ -97,14 +84,17 @@ class JobStore:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Open or make the database. One that is no database any more is set aside, which `problem` tells.
+
+        Raises:
+            SaveFailed: the disk is full, say.
+            WebUIError: it was made by a newer version.
+        """
+        self._path = path
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {_VERSION}")
+        with self._telling_errors():
+            self._db, self.problem = database.open_or_set_aside(path)
+            self._fail_unreadable()
 
     def close(self) -> None:
         with self._lock:
@@ -112,14 +102,34 @@ class JobStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, self._telling_errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _telling_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise SaveFailed(
+                f"The job database {self._path} could not be written: {error}. Free some space, or see whether it is protected."
+            ) from error
+
+    def _fail_unreadable(self) -> None:
+        """Jobs that wait with a request that this version cannot carry out would come out otherwise than asked for."""
+        rows = self._db.execute("SELECT id, request FROM jobs WHERE state IN ('queued', 'running')").fetchall()
+        for job_id, text in rows:
+            _, problem = _read_request(text)
+            if problem:
+                self.finish(
+                    job_id, JobState.FAILED, error=f"This job was queued by another version and cannot be done: {problem}"
+                )
 
     # ---- jobs
 
@@ -146,6 +156,14 @@ class JobStore:
     def waiting(self) -> list[Job]:
         """The queued jobs, next one first."""
         return self._jobs("WHERE state = 'queued' ORDER BY place")
+
+    def ahead(self, job: Job) -> int:
+        """How many jobs come before a queued one, the running one included; 0 for any other."""
+        if job.state is not JobState.QUEUED:
+            return 0
+        before = "state = 'running' OR (state = 'queued' AND place < (SELECT place FROM jobs WHERE id = ?))"
+        with self._lock:
+            return self._db.execute(f"SELECT COUNT(*) FROM jobs WHERE {before}", (job.id,)).fetchone()[0]
 
     def running(self) -> Job | None:
         return next(iter(self._jobs("WHERE state = 'running'")), None)
@@ -222,6 +240,15 @@ class JobStore:
                 return picture
         raise JobNotFound(f"Job “{job_id:.80}” has no picture {index}.")
 
+    def unsaved_pictures(self) -> list[Picture]:
+        """Files of finished jobs that nobody asked to save and nobody has fetched and forgotten."""
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT {', '.join('p.' + name for name in _PICTURE.split(', '))} FROM pictures p JOIN jobs j ON j.id = p.job_id"
+                " WHERE NOT p.saved AND p.path IS NOT NULL AND j.state NOT IN ('queued', 'running')"
+            ).fetchall()
+        return [_picture(row) for row in rows]
+
     def unfinished_writes(self) -> list[Writing]:
         with self._lock:
             rows = self._db.execute(f"SELECT {_PICTURE}, digest FROM pictures WHERE digest IS NOT NULL").fetchall()
@@ -242,7 +269,7 @@ class JobStore:
         return Job(
             id=job_id,
             kind=kind,
-            request=GenerationRequest.from_dict(json.loads(request)),
+            request=_read_request(request)[0],
             state=JobState(state),
             owner=owner,
             save=bool(save),
@@ -255,6 +282,27 @@ class JobStore:
             error_field=error_field,
             pictures=tuple(_picture(picture) for picture in pictures),
         )
+
+
+def _read_request(text: str) -> tuple[GenerationRequest, str]:
+    """A request as it was stored, and what is wrong with it, if anything.
+
+    A field that this version does not know or allow is left at its default: an old job must not keep the others from being shown.
+    """
+    values = json.loads(text)
+    try:
+        return GenerationRequest.from_dict(values), ""
+    except InvalidRequest as error:
+        usable = {name: values[name] for name, spec in params_of(GenerationRequest).items() if _is_usable(spec, values)}
+        return GenerationRequest.from_dict(usable), str(error)
+
+
+def _is_usable(spec: FieldSpec, values: dict[str, object]) -> bool:
+    try:
+        check_value(spec, values[spec.name])
+    except (KeyError, InvalidRequest):
+        return False
+    return True
 
 
 def _picture(row: tuple) -> Picture:

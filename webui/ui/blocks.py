@@ -14,11 +14,14 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from webui.core.params import params_of
 from webui.core.request import VAE_AUTOMATIC
 from webui.errors import SaveFailed
-from webui.ui import models, pnginfo, settings_tab, txt2img
-from webui.ui.form import Form, collect, shown, stored_values
-from webui.ui.script import ASSETS_URL, call, head, host
+from webui.storage.preferences import Preferences
+from webui.ui import counting, models, pnginfo, settings_tab, txt2img
+from webui.ui.form import FIELDS, Form, collect, shown, stored_values
+from webui.ui.head import head
+from webui.ui.script import ASSETS_URL, call, host
 from webui.ui.services import PageServices
 from webui.ui.texts import ASSETS, t
 from webui.ui.theme import make_theme
@@ -89,6 +92,7 @@ def build(services: PageServices) -> gr.Blocks:
                 preferences = settings_tab.build(services.preferences, services.settings)
         host("foot", "mountFooter")
         txt2img.connect(services, form, generate, tabs)
+        counting.connect()
         pnginfo.connect(services.catalog)
         _connect_header(services, form, refresh)
         _connect_load(page, services, form, preferences)
@@ -104,6 +108,7 @@ def _draw_header(form: Form, services: PageServices) -> gr.Button:
             form.draw("checkpoint", choices=models.checkpoint_choices(catalog), scale=5, min_width=160)
             refresh = gr.Button("", elem_id="refresh_models", elem_classes=["icon-button", "icon-refresh"], scale=0, min_width=36)
             form.draw("vae", choices=models.vae_choices(catalog), scale=3, min_width=120)
+            form.draw("clip_skip", as_box=True, scale=0, min_width=72)
         host("engine", "mountEngine")
         host("queue_button", "mountQueueButton")
     return refresh
@@ -128,9 +133,10 @@ def _connect_header(services: PageServices, form: Form, refresh: gr.Button) -> N
             gr.update(choices=models.vae_choices(services.catalog)),
         )
 
-    checkpoint.input(  # pyright: ignore[reportAttributeAccessIssue]
+    chosen = checkpoint.input(  # pyright: ignore[reportAttributeAccessIssue]
         on_checkpoint, inputs=form.inputs, outputs=[*form.components.values(), told], **quiet
-    ).then(None, inputs=told, js=call("checkpointChosen"))
+    )
+    form.tell_script(chosen.then(None, inputs=told, js=call("checkpointChosen")))
     vae.input(on_vae, inputs=vae, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
     refresh.click(on_refresh, outputs=[checkpoint, vae], **quiet)
 
@@ -155,9 +161,8 @@ def choose_checkpoint(services: PageServices, form: Form, payloads: Mapping[str,
 def checkpoint_answer(services: PageServices, name: str | None) -> dict[str, str]:
     """What the script shows of the checkpoint: its sentence, and what is wrong with it."""
     info = models.find(services.catalog, name)
-    broken = next((info for info in services.catalog.checkpoints() if info.name == name and info.problem), None)
-    problem = t("model.unusable", name=broken.name, problem=broken.problem) if broken else ""
-    return {"note": "" if broken else models.note(info), "problem": problem}
+    problem = models.problem(services.catalog, name)
+    return {"note": "" if problem else models.note(info), "problem": problem}
 
 
 def _connect_load(page: gr.Blocks, services: PageServices, form: Form, preferences: Mapping[str, Any]) -> None:
@@ -167,7 +172,8 @@ def _connect_load(page: gr.Blocks, services: PageServices, form: Form, preferenc
     def on_load(text: str | None) -> dict[Any, Any]:
         values = opening_values(services, stored_values(text))
         answer = {**checkpoint_answer(services, values["checkpoint"]), **page_preferences(services)}
-        updates = form.updates(values)
+        # Every control is set: one that is rendered late would show 0 for a value that was never sent, such as no eta.
+        updates = form.updates({name: spec.default for name, spec in FIELDS.items()} | values)
         for name, choices in (("checkpoint", models.checkpoint_choices), ("vae", models.vae_choices)):
             updates[form.components[name]] = gr.update(choices=choices(services.catalog), value=shown(name, values[name]))
         for name, component in preferences.items():
@@ -175,9 +181,8 @@ def _connect_load(page: gr.Blocks, services: PageServices, form: Form, preferenc
         return {**updates, told: answer}
 
     outputs = [*form.components.values(), *preferences.values(), told]
-    page.load(on_load, inputs=stored, outputs=outputs, js=call("storedForm"), queue=False, show_progress="hidden").then(
-        None, inputs=told, js=call("opened", form.names, form.tab)
-    )
+    loaded = page.load(on_load, inputs=stored, outputs=outputs, js=call("storedForm"), queue=False, show_progress="hidden")
+    form.tell_script(loaded.then(None, inputs=told, js=call("opened")))
 
 
 def opening_values(services: PageServices, stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,7 +198,8 @@ def opening_values(services: PageServices, stored: Mapping[str, Any]) -> dict[st
 def page_preferences(services: PageServices) -> dict[str, Any]:
     """What the script must know of the preferences, and what was wrong with their file."""
     current = services.preferences.current
-    preferences = {"live_preview": current.live_preview, "title_progress": current.title_progress}
+    switches = [spec.name for spec in params_of(Preferences).values() if spec.kind is bool]
+    preferences = {name: getattr(current, name) for name in switches}
     return {"preferences": preferences, "warning": services.preferences.problem or ""}
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from abc import ABCMeta
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.components import Component
@@ -13,8 +14,17 @@ from gradio.components import Component
 from webui.core.params import FieldSpec, check_value, params_of
 from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest
+from webui.ui.script import call
+
+_Control = TypeVar("_Control", bound=Component)
 
 FIELDS = params_of(GenerationRequest)
+
+#: Seeds are text in the browser, because its numbers lose digits past 2^53.
+SEEDS = tuple(spec.name for spec in FIELDS.values() if spec.kind is int and (spec.param.high or 0) > 2**53)
+
+#: A slider that has to tell more values apart than this cannot be set by hand; a box for typing can.
+_SLIDER_VALUES = 5_000
 
 
 class Form:
@@ -24,9 +34,14 @@ class Form:
         self.tab = tab
         self.components: dict[str, Component] = {}
 
-    def draw(self, name: str, **options: Any) -> Component:
-        """The control of a field where the layout stands; `options` are Gradio's own (lines, scale, placeholder)."""
-        return self.add(name, _draw(FIELDS[name], f"{self.tab}_{name}", options))
+    def draw(self, name: str, *, as_box: bool = False, **options: Any) -> Component:
+        """The control of a field where the layout stands.
+
+        Args:
+            as_box: a box for typing where there would be a slider.
+            options: Gradio's own (lines, scale, placeholder).
+        """
+        return self.add(name, _draw(FIELDS[name], f"{self.tab}_{name}", as_box, options))
 
     def add(self, name: str, component: Component) -> Component:
         """Count a control that stands elsewhere (the checkpoint in the header) among the form's."""
@@ -42,9 +57,18 @@ class Form:
         """The field names in the order in which Gradio hands a set of components to JavaScript."""
         return sorted(self.components, key=lambda name: self.components[name]._id)
 
+    @property
+    def ordered(self) -> list[Component]:
+        """The controls in the order of `names`."""
+        return [self.components[name] for name in self.names]
+
     def values(self, given: Mapping[Any, Any]) -> dict[str, Any]:
         """What a handler was given, by field name."""
         return {name: given[component] for name, component in self.components.items()}
+
+    def tell_script(self, event: Any) -> None:
+        """After an event that set controls: the script reads them all, for what is not rendered tells of no change."""
+        event.then(None, inputs=self.inputs, js=call("settled", self.names))
 
     def updates(self, values: Mapping[str, Any]) -> dict[Component, Any]:
         """A handler's answer that shows `values` (by field name) and leaves the other controls as they are."""
@@ -52,14 +76,14 @@ class Form:
 
 
 def shown(name: str, value: Any) -> Any:
-    """A field's value as its control holds it: a seed is text, because a browser's number loses digits past 2^53."""
-    return str(value) if name == "seed" else value
+    """A field's value as its control holds it: the same, but for seeds."""
+    return str(value) if name in SEEDS else value
 
 
 def typed(name: str, payload: Any) -> Any:
     """A control's value as the request wants it; what cannot be converted comes back as it is, to be refused in words."""
     spec = FIELDS[name]
-    if name == "seed":
+    if name in SEEDS:
         text = str("" if payload is None else payload).strip().replace("−", "-")
         return -1 if not text else int(text) if re.fullmatch(r"[+-]?\d{1,30}", text) else text
     if spec.kind is int and isinstance(payload, float) and payload.is_integer():
@@ -98,21 +122,31 @@ def stored_values(text: str | None) -> dict[str, Any]:
     return values
 
 
-def _draw(spec: FieldSpec, elem_id: str, options: dict[str, Any]) -> Component:
+def _draw(spec: FieldSpec, elem_id: str, as_box: bool, options: dict[str, Any]) -> Component:
     param = spec.param
     common: dict[str, Any] = {"label": param.label, "elem_id": elem_id, "value": shown(spec.name, spec.default), **options}
     if param.choices or "choices" in options:
-        return _lenient(gr.Dropdown(**{"choices": list(param.choices), **common}))
+        return _lenient(gr.Dropdown)(**{"choices": list(param.choices), **common})
     if spec.kind is bool:
         return gr.Checkbox(**common)
-    if spec.kind in (int, float) and param.low is not None and param.high is not None and spec.name != "seed":
-        step = param.step or (1 if spec.kind is int else None)
-        return _lenient(gr.Slider(param.low, param.high, step=step, buttons=[], **common))
+    if spec.kind in (int, float) and spec.name not in SEEDS:
+        return _draw_number(spec, as_box, common)
     return gr.Textbox(**{"max_lines": 1, **common})
 
 
-def _lenient(component: Component) -> Component:
-    """Let the request judge what was given: Gradio's own check answers with a toast that names no field."""
-    unchecked: Callable[[Any], Any] = lambda payload: payload  # noqa: E731
-    component.preprocess = unchecked
-    return component
+def _draw_number(spec: FieldSpec, as_box: bool, common: dict[str, Any]) -> Component:
+    """A slider, or a box where the value may be left out or the range is too wide for one."""
+    low, high = spec.param.low, spec.param.high
+    step = spec.param.step or (1 if spec.kind is int else 0.01)
+    if as_box or spec.optional or low is None or high is None or (high - low) / step > _SLIDER_VALUES:
+        return _lenient(gr.Number)(minimum=low, maximum=high, step=step, **common)
+    return _lenient(gr.Slider)(low, high, step=step, buttons=[], **common)
+
+
+def _lenient(kind: type[_Control]) -> type[_Control]:
+    """`kind` that lets the request judge what was given: Gradio's own check answers with a toast that names no field.
+
+    A class, because Gradio makes a visitor's components anew from theirs; of the same name, by which the page finds what draws
+    it; and made past Gradio's metaclass, which would write a stub file beside this module.
+    """
+    return ABCMeta.__new__(type(kind), kind.__name__, (kind,), {"preprocess": lambda self, payload: payload})

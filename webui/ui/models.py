@@ -7,6 +7,7 @@ from typing import Any
 
 from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
+from webui.errors import WebUIError
 from webui.ui.form import FIELDS
 from webui.ui.texts import t
 
@@ -39,6 +40,17 @@ def size_in_words(size: int) -> str:
 def find(catalog: Catalog, name: str | None) -> CheckpointInfo | None:
     """The usable checkpoint of exactly that name; None where there is none."""
     return next((info for info in catalog.checkpoints() if info.name == name and info.problem is None), None)
+
+
+def problem(catalog: Catalog, name: str | None) -> str:
+    """Why the checkpoint of exactly that name cannot be used, in the words of the catalogue; empty if it can or is not there."""
+    if not any(info.name == name and info.problem for info in catalog.checkpoints()):
+        return ""
+    try:
+        catalog.find_checkpoint(name or "")
+    except WebUIError as error:
+        return str(error)
+    return ""
 
 
 def chosen_checkpoint(catalog: Catalog, *wishes: str | None) -> CheckpointInfo | None:

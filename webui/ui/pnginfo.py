@@ -71,21 +71,23 @@ def connect(catalog: Catalog) -> None:
     """Tie what reads a file. Outside the tab, which is not rendered before it is opened: a prompt takes pictures too."""
     # gr.Image would decode the picture and write it anew, without its text.
     upload = gr.File(visible=False)
+    ticket = gr.Textbox(visible=False)
     answer = gr.JSON(visible=False)
     ask = gr.Button("", elem_id="bridge_inspect", elem_classes=["bridge"])
 
-    def on_inspect(path: str | None) -> dict[str, Any]:
+    def on_inspect(path: str | None, ticket: str) -> dict[str, Any]:
+        """The answer carries the ticket of the question, so that the script never takes one for another's."""
         if path is None:
-            return {"error": t("pnginfo.no_file"), "name": ""}
+            return {"error": t("pnginfo.no_file"), "name": "", "ticket": ticket}
         file = Path(path)
         try:
-            return inspect(file, file.name, catalog)
+            return {**inspect(file, file.name, catalog), "ticket": ticket}
         finally:
             file.unlink(missing_ok=True)  # an upload; the folder is Gradio's and nobody else's
 
     ask.click(
         on_inspect,
-        inputs=upload,
+        inputs=[upload, ticket],
         outputs=answer,
         js=call("takeUpload"),
         queue=False,

@@ -1,15 +1,10 @@
-"""How handlers reach the page's script: snippets for the `js=` of Gradio's events, and what the page's head loads."""
+"""How handlers reach the page's script: snippets for the `js=` of Gradio's events."""
 
 from __future__ import annotations
 
 import json
 
 import gradio as gr
-
-from webui import __version__
-from webui.core.params import params_of
-from webui.core.request import GenerationRequest
-from webui.ui.texts import table
 
 #: Where the assets are served, relative to the page (so that it also works behind a proxy with a path of its own).
 ASSETS_URL = "webui-assets"
@@ -31,19 +26,3 @@ def on_load(function: str) -> str:
 def host(elem_id: str, function: str, classes: list[str] | None = None) -> gr.HTML:
     """An empty place in the layout whose content the script owns; Gradio never touches it again."""
     return gr.HTML("", elem_id=elem_id, elem_classes=classes, js_on_load=on_load(function), apply_default_css=False)
-
-
-def head() -> str:
-    """What goes into the page's head: the style sheet, the script, and what the script must know from the start."""
-    fields = {
-        spec.name: {"label": spec.param.label, "help": spec.param.help, "low": spec.param.low, "high": spec.param.high}
-        for spec in params_of(GenerationRequest).values()
-    }
-    config = {"version": __version__, "texts": table(), "fields": fields}
-    # "<" never stands in the data, so that no text can end the script element.
-    data = json.dumps(config, ensure_ascii=False, default=str).replace("<", "\\u003c")
-    return (
-        f'<link rel="stylesheet" href="{ASSETS_URL}/css/page.css">'
-        f"<script>window.periplusConfig = {data};</script>"
-        f'<script type="module" src="{ASSETS_URL}/js/main.js"></script>'
-    )

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from webui.checkpoints.catalog import Catalog
 from webui.jobs.dispatcher import Dispatcher
+from webui.jobs.store import JobStore
 from webui.settings import Settings
 from webui.storage.preferences import PreferencesFile
 
@@ -15,6 +16,8 @@ class PageServices(Protocol):
 
     @property
     def settings(self) -> Settings: ...
+    @property
+    def store(self) -> JobStore: ...
     @property
     def catalog(self) -> Catalog: ...
     @property

@@ -8,6 +8,7 @@ from typing import Any
 from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest, UnsupportedCheckpoint, WebUIError
 from webui.jobs.dispatcher import Dispatcher
+from webui.jobs.store import JobStore
 from webui.ui.form import collect
 
 
@@ -29,6 +30,15 @@ def submit(dispatcher: Dispatcher, payloads: Mapping[str, Any], owner: str) -> d
     except WebUIError as error:
         return _answer(message=str(error))
     return _answer(job=job.id)
+
+
+def submit_again(dispatcher: Dispatcher, store: JobStore, job_id: str) -> dict[str, Any]:
+    """Queue a copy of a job that was taken out; the answer is that of `submit`. What cannot be done is a `message`."""
+    try:
+        job = store.get(job_id)
+        return _answer(job=dispatcher.submit(job.request, owner=job.owner, save=job.save).id)
+    except WebUIError as error:
+        return _answer(message=str(error))
 
 
 def _answer(job: str | None = None, errors: dict[str, str] | None = None, message: str = "") -> dict[str, Any]:

@@ -10,6 +10,8 @@ from webui.core import infotext
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
 from webui.ui.texts import t
 
+_SIZES = (("width", "height"), ("seed_resize_width", "seed_resize_height"))
+
 
 @dataclass(frozen=True)
 class Transfer:
@@ -28,6 +30,9 @@ def read(text: str, catalog: Catalog) -> Transfer:
     remarks = list(restored.problems)
     checkpoint_here = _take_checkpoint(values, restored.checkpoint_hash, catalog, remarks)
     vae_here = _take_vae(values, catalog, remarks)
+    for width, height in _SIZES:
+        if (width in values) != (height in values):  # one was refused: a size of two halves of different pictures is none
+            values = {name: value for name, value in values.items() if name not in (width, height)}
     if restored.unused:
         unused = ", ".join(f"{key}: {value}" for key, value in restored.unused.items())
         remarks.append(t("transfer.unused", entries=unused))

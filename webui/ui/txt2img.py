@@ -7,12 +7,15 @@ from typing import Any
 
 import gradio as gr
 
-from webui.ui import transfer
+from webui.ui import options, transfer
 from webui.ui.form import Form
 from webui.ui.script import call, host
 from webui.ui.services import PageServices
-from webui.ui.submit import submit
+from webui.ui.submit import submit, submit_again
 from webui.ui.texts import t
+
+#: What stands behind "Extra" at the seed.
+EXTRA = ("variation_seed", "variation_strength", "seed_resize_width", "seed_resize_height")
 
 
 def build(form: Form) -> gr.Button:
@@ -40,24 +43,45 @@ def _draw_controls(form: Form) -> None:
             form.draw("steps", scale=1, min_width=120)
         with gr.Row(elem_classes=["sizes"]):
             width = form.draw("width", scale=5, min_width=110)
-            swap = _icon_button("swap", "size.swap")
+            swap = _icon_button("swap", "swap")
             height = form.draw("height", scale=5, min_width=110)
         with gr.Row(elem_classes=["thirds"]):
             form.draw("guidance_scale", scale=1, min_width=120)
             form.draw("batch_count", scale=1, min_width=120)
             form.draw("batch_size", scale=1, min_width=120)
         with gr.Row(elem_classes=["seeds"]):
-            seed = form.draw("seed", scale=5, min_width=110)
-            random_seed = _icon_button("die", "seed.random")
-            reuse_seed = _icon_button("recycle", "seed.reuse")
+            _draw_seed(form, "seed", "reuseSeed")
+            host("txt2img_extra", "mountExtra")
+        _draw_extra(form)
+        options.draw(form)
     swap.click(None, inputs=[width, height], outputs=[width, height], js="(width, height) => [height, width]")
-    random_seed.click(None, outputs=seed, js="() => '-1'")
-    reuse_seed.click(None, inputs=seed, outputs=seed, js=call("reuseSeed"))
 
 
-def _icon_button(icon: str, text: str) -> gr.Button:
-    """A button whose icon the style sheet draws; the script gives it its label and tooltip from `data-text`."""
-    return gr.Button("", elem_id=f"txt2img_{icon}", elem_classes=["icon-button", f"icon-{icon}"], scale=0, min_width=36)
+def _draw_seed(form: Form, name: str, reuse: str) -> None:
+    """A seed with its two buttons: random, and `reuse` of the selected picture's."""
+    seed = form.draw(name, scale=5, min_width=110)
+    random_button = _icon_button(f"{name}_random", "die")
+    reuse_button = _icon_button(f"{name}_reuse", "recycle")
+    random_button.click(None, outputs=seed, js="() => '-1'")
+    reuse_button.click(None, inputs=seed, outputs=seed, js=call(reuse))
+
+
+def _draw_extra(form: Form) -> None:
+    """What "Extra" beside the seed shows. The script ticks it and sets the fields back where it is taken away."""
+    with gr.Column(elem_id="txt2img_extra_fields"):
+        with gr.Row(elem_classes=["seeds"]):
+            _draw_seed(form, "variation_seed", "reuseVariationSeed")
+            form.draw("variation_strength", scale=5, min_width=150)
+        with gr.Row(elem_classes=["halves"]):
+            form.draw("seed_resize_width", scale=1, min_width=120)
+            form.draw("seed_resize_height", scale=1, min_width=120)
+    bridge = gr.Button("", elem_id="bridge_extra", elem_classes=["bridge"])
+    bridge.click(None, outputs=[form.components[name] for name in EXTRA], js=call("takeExtra", EXTRA))
+
+
+def _icon_button(name: str, icon: str) -> gr.Button:
+    """A button whose icon the style sheet draws and whose words the script adds."""
+    return gr.Button("", elem_id=f"txt2img_{name}", elem_classes=["icon-button", f"icon-{icon}"], scale=0, min_width=36)
 
 
 def connect(services: PageServices, form: Form, generate: gr.Button, tabs: gr.Tabs) -> None:
@@ -81,9 +105,16 @@ def connect(services: PageServices, form: Form, generate: gr.Button, tabs: gr.Ta
 
     outputs = [*form.components.values(), tabs, answer]
     restore = gr.Button("", elem_id="bridge_restore", elem_classes=["bridge"])
-    restore.click(on_restore, inputs=owner, outputs=outputs, js=call("takeInfotext"), **quiet).then(
-        None, inputs=answer, js=call("restored")
-    )
+    taken = restore.click(on_restore, inputs=owner, outputs=outputs, js=call("takeInfotext"), **quiet)
+    form.tell_script(taken.then(None, inputs=answer, js=call("restored")))
+    again = gr.Button("", elem_id="bridge_again", elem_classes=["bridge"])
+    again.click(
+        lambda job_id: submit_again(services.dispatcher, services.store, job_id),
+        inputs=owner,
+        outputs=answer,
+        js=call("takeJob"),
+        **quiet,
+    ).success(None, inputs=answer, js=call("queuedAgain"))
     size = gr.Button("", elem_id="bridge_size", elem_classes=["bridge"])
     size.click(None, outputs=[form.components["width"], form.components["height"]], js=call("takeSize"))
     prompt = gr.Button("", elem_id="bridge_prompt", elem_classes=["bridge"])

@@ -1,9 +1,11 @@
-// The form in the browser: kept over a reload, errors at their fields, and what is sent to it from elsewhere.
-// Gradio owns the controls. What the script wants to set goes through a hidden button ("bridge"), whose event takes
-// the value from here; so the controls are never written to behind Gradio's back.
+// The form in the browser: kept over a reload, sent to the queue, and filled by what is sent to it from elsewhere.
+// What the script wants to set goes through a bridge, whose event takes the value from here.
 
-import { h, setText } from "./dom.js";
+import { promptChanged } from "./counters.js";
+import { clearError, clearErrors, showErrors } from "./errors.js";
+import { TAB, fieldElement, labelFields, press } from "./fields.js";
 import { post } from "./notices.js";
+import { drawExtra, drawOptions } from "./options.js";
 import { follow, pageId } from "./page.js";
 import { changed, state } from "./state.js";
 import { selectedPicture, setExamples } from "./output.js";
@@ -11,11 +13,8 @@ import { setNote } from "./header.js";
 import { t } from "./texts.js";
 
 const STORED = "periplus.form";
-const fields = window.periplusConfig?.fields ?? {};
 const KEPT_MS = 200;
 
-let names = [];
-let tab = "txt2img";
 let ready = false; // before the stored form is back, Gradio's first values must not overwrite it
 let latest = null;
 let timer = null;
@@ -28,15 +27,13 @@ export function storedForm() {
   return [sessionStorage.getItem(STORED) ?? localStorage.getItem(STORED)];
 }
 
-export function opened(componentNames, tabName, answer) {
-  [names, tab] = [componentNames, tabName];
+export function opened(answer) {
   ready = true;
   Object.assign(state.preferences, answer?.preferences);
   if (answer?.warning) post(answer.warning, "warning");
   checkpointChosen(answer);
   labelFields();
   changed();
-  document.documentElement.dataset.periplus = "ready";
 }
 
 export function remember(componentNames, ...values) {
@@ -44,6 +41,20 @@ export function remember(componentNames, ...values) {
   latest = Object.fromEntries(componentNames.map((name, index) => [name, values[index]]));
   clearTimeout(timer);
   timer = setTimeout(keep, KEPT_MS);
+  follows(latest, false);
+}
+
+// After the program has set fields: when the page was opened, a checkpoint chosen, settings taken over.
+export function settled(componentNames, ...values) {
+  remember(componentNames, ...values);
+  follows(latest, true);
+  document.documentElement.dataset.periplus = "ready";
+}
+
+function follows(values, bySettings) {
+  drawOptions(values);
+  drawExtra(values, bySettings);
+  promptChanged(values);
 }
 
 function keep() {
@@ -61,7 +72,7 @@ window.addEventListener("pagehide", keep);
 
 // ---- Generate
 
-export const generateButton = () => document.getElementById(`${tab}_generate`);
+export const generateButton = () => document.getElementById(`${TAB}_generate`);
 
 export function withPageId(position, ...values) {
   values[position] = pageId;
@@ -84,63 +95,7 @@ export function pressGenerate() {
   generateButton()?.click();
 }
 
-// ---- errors at their fields
-
-export const fieldElement = (name) => document.getElementById(`${tab}_${name}`);
-
-export function showErrors(errors) {
-  for (const [name, message] of Object.entries(errors)) {
-    const element = fieldElement(name);
-    if (element) markField(element, name, message);
-    else post(message, "error");
-  }
-  const first = Object.keys(errors).map(fieldElement).find(Boolean);
-  first?.scrollIntoView({ block: "nearest" });
-  first?.querySelector("input, textarea")?.focus();
-}
-
-function markField(element, name, message) {
-  element.classList.add("field-invalid");
-  let line = element.querySelector(":scope > .field-error");
-  if (!line) {
-    line = h("p", { class: "field-error", id: `${element.id}_error`, role: "alert" });
-    element.append(line);
-  }
-  setText(line, message);
-  for (const input of element.querySelectorAll("input, textarea")) {
-    input.setAttribute("aria-invalid", "true");
-    input.setAttribute("aria-describedby", line.id);
-    input.addEventListener("input", () => clearError(element), { once: true });
-  }
-}
-
-function clearError(element) {
-  element.classList.remove("field-invalid");
-  element.querySelector(":scope > .field-error")?.remove();
-  for (const input of element.querySelectorAll("input, textarea")) input.removeAttribute("aria-invalid");
-}
-
-export function clearErrors() {
-  document.querySelectorAll(".field-invalid").forEach(clearError);
-}
-
-function labelFields() {
-  for (const name of names) {
-    const element = fieldElement(name);
-    if (element && fields[name]?.help) element.title = fields[name].help;
-  }
-  generateButton()?.setAttribute("title", t("generate.help"));
-  const labels = { txt2img_swap: "size.swap", txt2img_die: "seed.random", txt2img_recycle: "seed.reuse", refresh_models: "models.refresh" };
-  for (const [id, key] of Object.entries(labels)) {
-    const element = document.getElementById(id);
-    element?.setAttribute("aria-label", t(key));
-    element?.setAttribute("title", t(key));
-  }
-}
-
 // ---- sent from elsewhere
-
-const press = (bridge) => document.getElementById(`bridge_${bridge}`)?.click();
 
 export function sendInfotext(text) {
   pending.infotext = text;
@@ -151,9 +106,10 @@ export const takeInfotext = () => [pending.infotext];
 
 export function restored(answer) {
   clearErrors();
-  post(t(answer?.count ? "transfer.done" : "transfer.nothing"), answer?.count ? "info" : "warning");
-  for (const remark of answer?.remarks ?? []) post(remark, "warning");
-  document.querySelector(`#${tab}_prompt textarea`)?.focus({ preventScroll: true });
+  const remarks = answer?.remarks ?? [];
+  const text = [t(answer?.count ? "transfer.done" : "transfer.nothing"), ...remarks].join("\n");
+  post(text, answer?.count && !remarks.length ? "info" : "warning", { seconds: Math.min(12, 4 + 2 * remarks.length) });
+  document.querySelector(`#${TAB}_prompt textarea`)?.focus({ preventScroll: true });
 }
 
 export function setSize(width, height) {
@@ -172,10 +128,28 @@ export const takePrompt = () => pending.prompt;
 
 export const reuseSeed = (seed) => pending.seed ?? selectedPicture()?.seed ?? seed;
 
+// Of a picture without a variation its seed: one then varies another picture towards it.
+export function reuseVariationSeed(seed) {
+  const picture = selectedPicture();
+  return /\bVariation seed: (\d+)/.exec(picture?.infotext.split("\n").at(-1))?.[1] ?? picture?.seed ?? seed;
+}
+
 export function setSeed(seed) {
   pending.seed = seed;
-  document.getElementById(`${tab}_recycle`)?.click();
+  document.getElementById(`${TAB}_seed_reuse`)?.click();
   setTimeout(() => delete pending.seed);
+}
+
+// A job that was taken out of the queue, once more.
+export function queueAgain(jobId) {
+  pending.job = jobId;
+  press("again");
+}
+
+export const takeJob = () => [pending.job];
+
+export function queuedAgain(answer) {
+  if (answer?.message) post(answer.message, "error");
 }
 
 // ---- checkpoint and preferences

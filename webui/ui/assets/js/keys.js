@@ -2,9 +2,12 @@
 
 import { drawerIsOpen, toggle } from "./queue.js";
 import { pressGenerate, setSize } from "./form.js";
+import { snap } from "./inputs.js";
 import { readDropped } from "./pnginfo.js";
-import { stopShown } from "./output.js";
-import { viewerIsOpen } from "./viewer.js";
+import { stopRunning } from "./output.js";
+
+const MODAL = "dialog[open]";
+const OPEN_LIST = "input[aria-expanded=true]"; // it closes
 
 const SIZE = /^\s*(\d{2,4})\s*[x×*]\s*(\d{2,4})\s*$/i;
 
@@ -17,17 +20,16 @@ export function listenToKeys() {
 
 function onKey(event) {
   if (event.isComposing) return; // Enter and Esc belong to the input method
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) act(event, pressGenerate);
-  else if (event.key === "Enter" && event.altKey) act(event, () => stopShown("skip"));
-  else if (event.key === "Escape") onEscape(event);
+  const held = event.repeat; // a key that is held down acts once
+  if (event.key === "Escape" && drawerIsOpen() && !document.querySelector(MODAL)) act(event, () => held || toggle());
+  else if (!formIsShown()) return;
+  else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) act(event, () => held || (snap(event.target), pressGenerate()));
+  else if (event.key === "Enter" && event.altKey) act(event, () => held || stopRunning("skip"));
+  else if (event.key === "Escape" && !event.target.closest?.(OPEN_LIST)) act(event, () => held || stopRunning("interrupt"));
 }
 
-function onEscape(event) {
-  const list = event.target.closest?.("[role=listbox], [aria-expanded=true]");
-  if (viewerIsOpen() || (list && list.id !== "queue_opener")) return; // closes what is open
-  if (drawerIsOpen()) act(event, toggle);
-  else act(event, () => stopShown("interrupt"));
-}
+// The tab txt2img is the visible one, and nothing lies over it.
+const formIsShown = () => !document.querySelector(MODAL) && document.querySelector(".output")?.checkVisibility();
 
 function act(event, action) {
   event.preventDefault();

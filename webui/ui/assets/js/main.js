@@ -2,16 +2,21 @@
 // What the handlers and elements on the server's side call by name is exported at the end.
 
 import { applyTheme } from "./header.js";
+import { watchInputs } from "./inputs.js";
 import { listenToKeys } from "./keys.js";
 import { watchForEnds } from "./notify.js";
+import { guardRequests } from "./reach.js";
 import { connect } from "./stream.js";
 
 applyTheme();
+guardRequests();
 listenToKeys();
+watchInputs();
 watchForEnds();
 connect();
 
 export { mountEngine, mountFooter, mountModelNote } from "./header.js";
+export { mountExtra, mountUnused, takeExtra } from "./options.js";
 export { mountOutput } from "./output.js";
 export { mountPngInfo, showInspection, takeUpload } from "./pnginfo.js";
 export { mountQueueButton } from "./queue.js";
@@ -20,12 +25,16 @@ export {
   opened,
   preferenceChanged,
   pressGenerate,
+  queuedAgain,
   remember,
   restored,
   reuseSeed,
+  reuseVariationSeed,
+  settled,
   storedForm,
   submitted,
   takeInfotext,
+  takeJob,
   takePrompt,
   takeSize,
   withPageId,

@@ -6,6 +6,7 @@ import { finished, onChange, state } from "./state.js";
 import { choose, isChosen, shownJob } from "./page.js";
 import { percent, starting, statusText, titleText } from "./status.js";
 import { ask, url } from "./stream.js";
+import { reachable } from "./reach.js";
 import { post } from "./notices.js";
 import { sendInfotext, setSeed, usePrompt } from "./form.js";
 import { openViewer } from "./viewer.js";
@@ -42,7 +43,11 @@ function build() {
   const failText = h("p", { class: "fail-text" });
   const copyDetails = button(t("action.copy_details"), "copy", () => copyDetailsOf(shownJob(), copyDetails));
   const fail = h("div", { class: "stage-fail", role: "alert" }, icon("warning"), h("strong", {}, t("state.failed")), failText, copyDetails);
-  const stageElement = h("div", { class: "stage" }, open, empty, fail);
+  const live = button(t("action.live"), null, () => ((selection = { job: selection.job, index: null }), draw()), { class: "plain-button stage-live", id: "output_live" });
+  const stripText = h("p", { class: "fail-text" });
+  const copyStrip = button(t("action.copy_details"), "copy", () => copyDetailsOf(shownJob(), copyStrip));
+  const strip = h("div", { class: "stage-strip", role: "alert", hidden: true }, icon("warning"), stripText, copyStrip);
+  const stageElement = h("div", { class: "stage" }, open, empty, fail, live, strip);
 
   const fill = h("div", { class: "bar-fill" });
   const bar = h("div", { class: "bar", role: "progressbar", "aria-label": t("queue.running"), "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
@@ -62,7 +67,7 @@ function build() {
   const infotext = h("div", { class: "infotext", tabindex: "0", role: "region", "aria-label": t("infotext.label") });
   const spoken = h("div", { class: "off-screen", role: "status", "aria-live": "polite" });
   const root = h("section", { class: "output", "aria-label": t("tab.txt2img") }, stageElement, status, thumbs, actions, infotext, spoken);
-  return { root, stageElement, image, open, empty, emptyText, examples, fail, failText, bar, fill, line, interrupt, skip, cancel, back,
+  return { root, stageElement, image, open, empty, emptyText, examples, fail, failText, live, strip, stripText, bar, fill, line, interrupt, skip, cancel, back,
     thumbs, actions, save, infotext, spoken };
 }
 
@@ -99,8 +104,20 @@ function drawStage(job) {
   setHidden(parts.open, !stage.url || failed);
   setHidden(parts.empty, Boolean(stage.url) || failed);
   if (failed) setText(parts.failText, job.error || job.note);
-  setText(parts.emptyText, state.online && starting() && !job ? statusText(null) : job ? "" : t(bundled ? "state.empty" : "state.empty.other"));
-  setHidden(parts.examples, Boolean(job) || !bundled);
+  // Beside what was made, in the same place: the picture is drawn smaller, nothing moves.
+  const reason = job?.state === "failed" && picture ? job.error || job.note || t("state.failed") : "";
+  setText(parts.stripText, reason);
+  setHidden(parts.strip, !reason);
+  setHidden(parts.live, !(job?.state === "running" && picture && selection.index !== null));
+  setText(parts.emptyText, emptyWords(job));
+  setHidden(parts.examples, Boolean(job && !finished(job)) || !bundled);
+}
+
+function emptyWords(job) {
+  if (!job && state.online && starting()) return statusText(null);
+  if (job && !finished(job)) return "";
+  if (!bundled) return t("state.empty.other");
+  return t(job ? "state.empty.again" : "state.empty");
 }
 
 function showPicture(source, job) {
@@ -125,6 +142,7 @@ function drawStatus(job) {
   parts.bar.classList.toggle("unsure", active && !state.progress.get(job.id)?.steps);
   setHidden(parts.interrupt, !active);
   setHidden(parts.skip, !active);
+  for (const pressed of [parts.interrupt, parts.skip, parts.cancel]) pressed.disabled = !state.online;
   setHidden(parts.cancel, job?.state !== "queued");
   setHidden(parts.back, !isChosen());
 }
@@ -176,14 +194,23 @@ export function stopShown(how) {
   if (job && !finished(job)) stop(job, how);
 }
 
+// By a key: what runs is meant. A job that waits is taken out of the queue by a button only.
+export function stopRunning(how) {
+  if (shownJob()?.state === "running") stopShown(how);
+}
+
+// Returns whether the server has taken it.
 export async function stop(job, how) {
+  if (!reachable()) return false;
   if (job.state === "running") state.asked.set(job.id, how);
   draw();
   try {
     await ask(`api/v1/jobs/${encodeURIComponent(job.id)}/${how}`);
+    return true;
   } catch (error) {
     state.asked.delete(job.id);
     post(t("notice.request_failed", { reason: error.message }), "warning");
+    return false;
   }
 }
 

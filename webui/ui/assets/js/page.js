@@ -1,6 +1,6 @@
 // Who this page is and which job it shows. A page follows its own jobs, also after a reload.
 
-import { finished, newestFirst, state, waiting } from "./state.js";
+import { finished, state, waiting } from "./state.js";
 
 const NAME = "periplus.page";
 
@@ -38,5 +38,6 @@ export function shownJob() {
   if (active) return active;
   const next = waiting().find((job) => candidates.includes(job));
   if (next) return next;
-  return newestFirst().find((job) => candidates.includes(job) && finished(job)) ?? null;
+  // The one that ended last: a job that was taken out of the queue long ago does not come before one that has run since.
+  return candidates.filter(finished).sort((a, b) => b.finished - a.finished)[0] ?? null;
 }

@@ -2,15 +2,18 @@
 
 import { button, copyText, h, icon, once } from "./dom.js";
 import { post } from "./notices.js";
+import { press } from "./fields.js";
 import { sendInfotext } from "./form.js";
+import { onChange, state } from "./state.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
 
 const LIMIT_MB = 256;
 
 let parts = null;
-let pending = null; // {file, purpose}: what the bridge takes next
-let purpose = "show";
+const waiting = []; // {file, what, ticket}; what: "show" or "send"
+let asked = null; // the one of them that the server is asked about; one at a time, so that no answer is taken for another's
+let tickets = 0;
 let shownUrl = null;
 
 export function mountPngInfo(host) {
@@ -57,23 +60,40 @@ function showPicture(file) {
 function hand(file, what) {
   const megabytes = file.size / 1e6;
   if (megabytes > LIMIT_MB) return fail(t("pnginfo.too_large", { name: file.name, size: megabytes.toFixed(0), limit: LIMIT_MB }), what);
-  pending = { file, what };
-  return document.getElementById("bridge_inspect")?.click();
+  waiting.push({ file, what, ticket: String(++tickets) });
+  return askNext();
 }
 
+function askNext() {
+  if (asked || !waiting.length) return;
+  asked = waiting.shift();
+  if (!press("inspect")) drop();
+}
+
+// The question did not arrive.
+function drop() {
+  const { what, problem } = asked;
+  asked = null;
+  fail(problem ?? t("notice.offline"), what);
+  askNext();
+}
+
+onChange(() => asked && !state.online && drop());
+
 export async function takeUpload() {
-  const { file, what } = pending;
-  purpose = what;
+  if (!asked) return [null, ""];
+  const question = asked;
+  const { file, ticket } = question;
   try {
     const form = new FormData();
     form.append("files", file, file.name);
     const response = await fetch(url("gradio_api/upload"), { method: "POST", body: form });
     if (!response.ok) throw new Error((await response.json().catch(() => ({}))).detail ?? `HTTP ${response.status}`);
     const [path] = await response.json();
-    return [{ path, orig_name: file.name, size: file.size, meta: { _type: "gradio.FileData" } }];
+    return [{ path, orig_name: file.name, size: file.size, meta: { _type: "gradio.FileData" } }, ticket];
   } catch (error) {
-    fail(t("pnginfo.failed", { reason: error.message }), what);
-    return [null];
+    question.problem = t("pnginfo.failed", { reason: error.message });
+    return [null, ticket];
   }
 }
 
@@ -83,9 +103,18 @@ function fail(message, what) {
 }
 
 export function showInspection(answer) {
-  if (!answer) return;
-  if (answer.error) return void fail(answer.error, purpose);
-  if (purpose === "send") return void (answer.raw ? sendInfotext(answer.raw) : post(t("pnginfo.none", { name: answer.name }), "warning"));
+  if (!asked) return;
+  // Also called where the question did not arrive, with the former answer.
+  if (answer?.ticket !== asked.ticket || asked.problem) return drop();
+  const { what } = asked;
+  asked = null;
+  tell(answer, what);
+  askNext();
+}
+
+function tell(answer, what) {
+  if (answer.error) return void fail(answer.error, what);
+  if (what === "send") return void (answer.raw ? sendInfotext(answer.raw) : post(t("pnginfo.none", { name: answer.name }), "warning"));
   parts.facts.textContent = t("pnginfo.facts", answer);
   parts.result.replaceChildren(...described(answer));
 }

@@ -6,10 +6,12 @@ import { percent, statusText } from "./status.js";
 import { choose } from "./page.js";
 import { stop } from "./output.js";
 import { url } from "./stream.js";
-import { showTab } from "./form.js";
+import { queueAgain, showTab } from "./form.js";
+import { post } from "./notices.js";
 import { t } from "./texts.js";
 
 const RECENT = 20;
+const UNDO_SECONDS = 8;
 
 let drawer = null;
 let opener = null;
@@ -70,7 +72,8 @@ function row(job, key) {
   const last = job.pictures[job.pictures.length - 1];
   const image = h("img", { alt: "", src: last && url(last.url), loading: "lazy", decoding: "async", hidden: !last });
   const place = h("span", { class: "row-picture" }, icon("picture"), image);
-  const facts = { width: job.request.width, height: job.request.height, steps: job.request.steps, count: job.image_count };
+  const { width, height, steps } = job.request;
+  const facts = { width, height, steps: t(steps === 1 ? "queue.step" : "queue.steps", { steps }), count: job.image_count };
   const text = h(
     "span",
     { class: "row-text" },
@@ -82,8 +85,14 @@ function row(job, key) {
   const open = h("button", { type: "button", class: "row-open", onclick: () => show(job) }, place, text);
   const made = h("li", { "data-key": key, "data-job": job.id }, open);
   if (job.state === "running") made.append(iconButton(t("action.interrupt"), "stop", () => stop(state.jobs.get(job.id), "interrupt")));
-  if (job.state === "queued") made.append(iconButton(t("action.remove"), "close", () => stop(state.jobs.get(job.id), "interrupt")));
+  if (job.state === "queued") made.append(iconButton(t("action.remove"), "close", () => remove(state.jobs.get(job.id))));
   return made;
+}
+
+async function remove(job) {
+  if (!(await stop(job, "interrupt"))) return;
+  const text = t("queue.removed", { prompt: job.request.prompt.slice(0, 60) || t("queue.no_prompt") });
+  post(text, "info", { action: { text: t("action.undo"), press: () => queueAgain(job.id) }, seconds: UNDO_SECONDS });
 }
 
 function show(job) {

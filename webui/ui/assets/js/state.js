@@ -39,7 +39,8 @@ const HANDLERS = {
     // A notice of a change may be older than a picture that came on its own; pictures are never taken back.
     const pictures = new Map([...(known?.pictures ?? []), ...job.pictures].map((picture) => [picture.index, picture]));
     state.jobs.set(job.id, { ...job, pictures: [...pictures.values()].sort((a, b) => a.index - b.index) });
-    if (finished(job)) for (const table of [state.progress, state.previews, state.asked]) table.delete(job.id);
+    // A job that waits again, after the engine has died, has forgotten what it was asked.
+    if (finished(job) || job.state === "queued") for (const table of [state.progress, state.previews, state.asked]) table.delete(job.id);
     forgetOld();
   },
   progress(event) {
@@ -61,7 +62,14 @@ const HANDLERS = {
 
 // The stream begins with how things stand; what was known before it may be out of date.
 export function reset() {
-  for (const table of [state.jobs, state.progress, state.previews]) table.clear();
+  for (const table of [state.jobs, state.progress, state.previews, state.asked]) table.clear();
+}
+
+// What is known as the events that tell of it, for one who begins to listen now.
+export function asEvents() {
+  const jobs = [...state.jobs.values()].map((job) => ({ type: "job", job }));
+  const progress = [...state.progress.values()].map((event) => ({ ...event, preview: state.previews.get(event.job_id) ?? null }));
+  return [...(state.engine ? [state.engine] : []), ...jobs, ...progress];
 }
 
 function forgetOld() {

@@ -62,7 +62,7 @@ const WORDS = {
     if (!job.pictures.length) return t("state.interrupted.one");
     return t("state.interrupted", { kept: job.pictures.length, count: job.image_count });
   },
-  failed: () => t("state.failed"),
+  failed: (job) => [t("state.failed"), job.pictures.some((picture) => !picture.path) && t("state.unsaved")].filter(Boolean).join(" · "),
 };
 
 export function statusText(job) {

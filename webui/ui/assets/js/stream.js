@@ -1,43 +1,76 @@
-// The one event stream of this page. It begins with how things stand, so reconnecting needs nothing else.
+// How this page follows what happens: through the one connection of all its tabs, or where the browser cannot share one,
+// through a connection of its own that it lets go while nobody sees it.
 
+import { follow } from "./source.js";
 import { apply, changed, reset, state } from "./state.js";
 import { post } from "./notices.js";
 
-const WAITS = [500, 1000, 2000, 4000]; // milliseconds between tries; a server that restarts is found soon
+const PATIENCE_MS = 10_000; // for the shared connection to answer at all
 
-let source = null;
-let failures = 0;
-let timer = null;
+let end = null; // lets go of what connect made
+let retry = null;
 
 export function connect() {
-  clearTimeout(timer);
-  source?.close();
-  source = new EventSource(url("api/v1/events"));
-  let fresh = true;
-  source.onmessage = ({ data }) => {
-    const event = JSON.parse(data);
-    if (fresh) {
-      fresh = false;
-      failures = 0;
-      state.online = true;
-      reset();
-    }
-    if (event.type === "notice") post(event.text, event.level);
-    else apply(event);
+  end?.();
+  try {
+    share();
+  } catch {
+    connectAlone();
+  }
+}
+
+function share() {
+  // By version, so that the tabs of an updated page do not follow through the former one's code.
+  const name = `periplus ${window.periplusConfig?.version ?? ""}`;
+  const worker = new SharedWorker(new URL("./stream-worker.js", import.meta.url), { type: "module", name });
+  let heard = null; // null: nothing yet; a browser may also end the worker without telling
+  const timer = setInterval(() => {
+    if (!heard) return heard === null ? connectInstead() : connect();
+    heard = false;
+    worker.port.postMessage("ping");
+  }, PATIENCE_MS);
+  worker.onerror = connectInstead;
+  worker.port.onmessage = ({ data }) => {
+    heard = true;
+    take(data);
   };
-  source.onerror = () => {
-    // Its own way of reconnecting gives up for good at some errors, a server that is just starting among them.
-    source.close();
-    state.online = failures < 1 && state.online;
-    changed();
-    timer = setTimeout(connect, WAITS[Math.min(failures++, WAITS.length - 1)]);
+  retry = () => worker.port.postMessage("retry");
+  end = () => {
+    clearInterval(timer);
+    worker.onerror = worker.port.onmessage = null;
+    worker.port.postMessage("bye");
+    worker.port.close();
   };
 }
 
-window.addEventListener("online", connect);
-// A page that comes out of the browser's back/forward cache has lost its stream; one that goes in frees its connection.
+function connectInstead() {
+  end();
+  connectAlone();
+}
+
+function connectAlone() {
+  const source = follow(url("api/v1/events"), take);
+  const follows = () => (document.hidden ? source.close() : source.open());
+  document.addEventListener("visibilitychange", follows);
+  retry = source.open;
+  end = () => {
+    document.removeEventListener("visibilitychange", follows);
+    source.close();
+  };
+}
+
+function take(event) {
+  if (event.type === "notice") return post(event.text, event.level);
+  if (event.type === "begin") reset();
+  if (event.type === "begin" || event.type === "lost") state.online = event.type === "begin";
+  if (event.type === "begin" || event.type === "lost") changed();
+  else apply(event);
+}
+
+window.addEventListener("online", () => retry?.());
+// A page that comes out of the browser's back/forward cache has lost its stream; one that goes in lets go of it.
 window.addEventListener("pageshow", (event) => event.persisted && connect());
-window.addEventListener("pagehide", () => source?.close());
+window.addEventListener("pagehide", () => end?.());
 
 // An address of this server, also where the page lies below a path of its own behind a proxy.
 export const url = (path) => new URL(path.replace(/^\//, ""), document.baseURI).href;

@@ -37,5 +37,3 @@ export function openViewer(job, index, onSelect) {
   show(Math.max(0, job.pictures.findIndex((picture) => picture.index === index)));
   dialog.showModal();
 }
-
-export const viewerIsOpen = () => open !== null;

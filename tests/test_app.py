@@ -1,0 +1,50 @@
+import os
+
+import pytest
+from starlette.testclient import TestClient
+
+from webui.app import build_services, create_app
+from webui.engine.client import ProcessEngine
+from webui.jobs.events import EngineState
+from webui.settings import Settings
+
+
+@pytest.fixture
+def loading(tmp_path):
+    """The program while its engine is still starting."""
+    settings = Settings(data_dir=tmp_path)
+    services = build_services(settings, ProcessEngine(settings, "tests.fakes:start_slowly"))
+    services.dispatcher.start()
+    yield services
+    services.dispatcher.close()
+    services.store.close()
+
+
+def test_the_page_answers_and_takes_jobs_while_the_engine_is_loading(loading):
+    client = TestClient(create_app(loading), base_url="http://127.0.0.1:7860")
+    assert client.get("/").status_code == 200
+    answer = client.post("/api/v1/jobs", json={"prompt": "red heart", "steps": 2})
+    assert answer.status_code == 201
+    assert loading.dispatcher.engine.state is EngineState.STARTING
+    assert loading.dispatcher.wait(answer.json()["id"], 60).state == "done"
+
+
+def test_without_the_page_the_apis_are_served_alone(tmp_path):
+    services = build_services(Settings(data_dir=tmp_path, page=False))
+    client = TestClient(create_app(services), base_url="http://127.0.0.1:7860")
+    assert client.get("/").status_code == 404
+    assert client.get("/sdapi/v1/samplers").status_code == 200
+    services.store.close()
+
+
+def test_uploads_lie_in_the_data_folder_and_are_cleared_at_each_start(tmp_path, monkeypatch):
+    from webui import app
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "elsewhere")
+    settings = Settings(data_dir=tmp_path)
+    left = settings.state_dir / "uploads" / "left.png"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    app._use_own_uploads_folder(settings)
+    assert os.environ["GRADIO_TEMP_DIR"] == str(settings.state_dir / "uploads")
+    assert not left.exists()

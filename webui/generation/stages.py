@@ -1,0 +1,157 @@
+"""What a request comes to for one loaded checkpoint: noise levels, conditioning, noise, guidance; and the sampling itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from webui.checkpoints.pipeline import Pipeline
+from webui.core.request import GenerationRequest
+from webui.core.samplers import SamplerInfo, effective_scheduler, find_sampler
+from webui.core.schedules import Range, schedule
+from webui.core.sigmas import zero_terminal_snr
+from webui.diffusion.conditioning import Conditioning, HiddenStates, PromptEncoder
+from webui.diffusion.denoiser import Denoiser, Guidance
+from webui.diffusion.latents import initial_latents, latent_shape
+from webui.diffusion.noise import NoiseOptions, NoiseSource
+from webui.diffusion.samplers import SAMPLERS
+from webui.diffusion.samplers.base import OnStep, SamplerOptions
+from webui.errors import InvalidRequest
+
+#: CFG++ interpolates where plain guidance extrapolates; as in A1111 this brings the CFG scales in use to the range 0…1 and a
+#: little above. Source of the method: Chung et al. 2024, arXiv:2406.08070.
+CFG_PLUS_PLUS_DIVISOR = 12.5
+
+#: The schedule of samplers that count in whole timesteps; its last level is theirs, so that none may be left out.
+_WHOLE_TIMESTEPS = "DDIM timesteps"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the batches of a job have in common.
+
+    Args:
+        table: the noise level of each of the model's timesteps, rising.
+        sigmas: the levels of this job, falling.
+    """
+
+    request: GenerationRequest
+    sampler: SamplerInfo
+    table: Sequence[float]
+    sigmas: Sequence[float]
+    guidance: Guidance
+    conditioning: Conditioning
+
+
+def make_plan(pipeline: Pipeline, request: GenerationRequest, states: HiddenStates) -> Plan:
+    """Raise InvalidRequest where request and checkpoint do not go together."""
+    sampler = find_sampler(request.sampler)
+    assert sampler is not None, request.sampler
+    table = zero_terminal_snr(pipeline.sigmas) if request.zero_terminal_snr else pipeline.sigmas
+    sigmas = noise_levels(request, sampler, table)
+    guidance = make_guidance(request, sampler)
+    return Plan(request, sampler, table, sigmas, guidance, encode(pipeline, request, guidance, states))
+
+
+def noise_levels(request: GenerationRequest, sampler: SamplerInfo, table: Sequence[float]) -> list[float]:
+    """Where the range is overridden, a 0 stands for the model's own end."""
+    label = effective_scheduler(request.sampler, request.scheduler)
+    over = Range(
+        sigmas=table[sampler.stride - 1 :: sampler.stride],
+        low=request.schedule_low or None,
+        high=request.schedule_high or None,
+        rho=request.schedule_rho or None,
+        alpha=request.beta_alpha,
+        beta=request.beta_beta,
+    )
+    high, low = over.ends
+    if low >= high:
+        raise InvalidRequest(
+            "schedule_low", f"The lowest noise level ({low:g}) must be below the highest ({high:g}) of the schedule."
+        )
+    discard = (sampler.discards or request.discard_penultimate) and label != _WHOLE_TIMESTEPS
+    return schedule(label, request.steps, over, discard_penultimate=discard)
+
+
+def make_guidance(request: GenerationRequest, sampler: SamplerInfo) -> Guidance:
+    plus_plus = sampler.name.endswith("CFG++")
+    return Guidance(
+        scale=request.guidance_scale / (CFG_PLUS_PLUS_DIVISOR if plus_plus else 1.0),
+        rescale=request.cfg_rescale,
+        minimum_sigma=request.ngms,
+        every_call=request.ngms_all_steps,
+        skip_early=request.skip_early_cfg,
+        calls=request.steps * sampler.calls,
+        keeps_unconditional=plus_plus,
+    )
+
+
+def encode(pipeline: Pipeline, request: GenerationRequest, guidance: Guidance, states: HiddenStates) -> Conditioning:
+    """The negative prompt is encoded only where it counts."""
+    encoder = PromptEncoder(
+        text_encoder=pipeline.text_encoder,
+        tokenizer=pipeline.tokenizer,
+        states=states,
+        clip_skip=request.clip_skip,
+        emphasis=request.emphasis,
+        old_schedules=request.old_prompt_editing,
+    )
+    conditioning = Conditioning(encoder.conditionals(request.prompt, guidance.calls))
+    if not guidance.needed(conditioning.weight):
+        return conditioning
+    return Conditioning(conditioning.conditionals, encoder.unconditional(request.negative_prompt, guidance.calls))
+
+
+# ---- a batch
+
+
+def sample(pipeline: Pipeline, plan: Plan, batch: Sequence[int], on_step: OnStep) -> Tensor:
+    """The latents of the pictures of these indices: (batch, 4, height / 8, width / 8)."""
+    request = plan.request
+    noise = noise_source(pipeline, request, batch)
+    unit_variance = plan.sampler.unit_variance or request.sgm_noise_multiplier
+    latents = initial_latents(noise, plan.sigmas[0], unit_variance=unit_variance)
+    denoiser = Denoiser(
+        unet=pipeline.unet,
+        conditioning=plan.conditioning,
+        guidance=plan.guidance,
+        sigmas=plan.table,
+        prediction_type=pipeline.prediction_type,
+        batch_size=len(batch),
+    )
+    return SAMPLERS[plan.sampler.name](denoiser, latents, plan.sigmas, noise, sampler_options(plan), on_step)
+
+
+def noise_source(pipeline: Pipeline, request: GenerationRequest, batch: Sequence[int]) -> NoiseSource:
+    """The noise of each picture is that of the request that makes it alone."""
+    singles = [request.single(index) for index in batch]
+    resized = request.seed_resize_width > 0 and request.seed_resize_height > 0
+    options = NoiseOptions(
+        source=request.noise_source,
+        variation_seeds=[single.variation_seed for single in singles],
+        variation_strength=request.variation_strength,
+        resize_from=latent_shape(request.seed_resize_width, request.seed_resize_height) if resized else None,
+        seed_delta=request.eta_noise_seed_delta,
+    )
+    shape = latent_shape(request.width, request.height)
+    return NoiseSource([single.seed for single in singles], shape, pipeline.device, options)
+
+
+def sampler_options(plan: Plan) -> SamplerOptions:
+    request = plan.request
+    return SamplerOptions(
+        eta=request.eta,
+        churn=request.sigma_churn,
+        tmin=request.sigma_tmin,
+        tmax=request.sigma_tmax or math.inf,
+        noise=request.sigma_noise,
+        unipc_variant=request.unipc_variant,
+        # Levels that were chosen by a schedule type are kept.
+        unipc_skip_type=request.unipc_skip_type if request.scheduler == "Automatic" else None,
+        unipc_order=request.unipc_order,
+        unipc_lower_order_final=request.unipc_lower_order_final,
+        sigmas=plan.table,
+    )

@@ -1,0 +1,71 @@
+"""The job database's file: its tables, opening it, and what becomes of one that is damaged."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from pathlib import Path
+
+from webui.errors import WebUIError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, owner TEXT NOT NULL,
+    save INTEGER NOT NULL, place REAL NOT NULL, created REAL NOT NULL, started REAL, finished REAL,
+    attempts INTEGER NOT NULL DEFAULT 0, note TEXT NOT NULL DEFAULT '', error TEXT NOT NULL DEFAULT '', error_field TEXT
+);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
+CREATE INDEX IF NOT EXISTS jobs_by_creation ON jobs (created);
+CREATE TABLE IF NOT EXISTS pictures (
+    job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, number INTEGER NOT NULL, seed TEXT NOT NULL,
+    width INTEGER NOT NULL, height INTEGER NOT NULL, infotext TEXT NOT NULL, path TEXT, saved INTEGER NOT NULL,
+    digest TEXT, PRIMARY KEY (job_id, number)
+);
+"""
+_VERSION = 1  # of the schema, in SQLite's user_version
+
+
+def open_or_set_aside(path: Path) -> tuple[sqlite3.Connection, str]:
+    """The connection, and what people must be told: a file that is no database any more is set aside and an empty one serves.
+
+    Raises:
+        sqlite3.OperationalError: it cannot be read or written at all.
+        WebUIError: it was made by a newer version.
+    """
+    try:
+        return _open(path), ""
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        aside = _set_aside(path)
+        problem = f"The job database {path} is damaged ({error}). It was set aside as {aside.name}; the queue is empty."
+        return _open(path), problem
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    try:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:
+            raise WebUIError(
+                f"The job database {path} was made by a newer version of Periplus. Use that one, or move the file away."
+            )
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        db.executescript(_SCHEMA)
+        db.execute(f"PRAGMA user_version = {_VERSION}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _set_aside(path: Path) -> Path:
+    number = next(number for number in itertools.count(1) if not path.with_suffix(f".broken-{number}").exists())
+    aside = path.with_suffix(f".broken-{number}")
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return aside

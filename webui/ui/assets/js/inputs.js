@@ -1,0 +1,41 @@
+// What boxes for typing do beyond Gradio's: sizes snap to their raster and say so, and a list is searched by typing at once.
+
+import { h } from "./dom.js";
+import { TAB, fields } from "./fields.js";
+import { t } from "./texts.js";
+
+const SAID_MS = 6000;
+
+export function watchInputs() {
+  document.addEventListener("change", (event) => snap(event.target), true);
+  // The list's box holds the chosen name: selected as a whole, so that typing replaces it and searches.
+  document.addEventListener("focusin", ({ target }) => target.matches?.(".block input[role=listbox], .block input[role=combobox]") && target.select());
+}
+
+function fieldOf(input) {
+  const element = input.closest?.(`[id^=${TAB}_].block`);
+  return element ? { element, ...fields[element.id.slice(TAB.length + 1)] } : null;
+}
+
+// Also called before Ctrl+Enter generates, for then the box has not been left. A slider's box would be limited by Gradio
+// without a word when it is left; a box of its own is not, and Generate refuses what it cannot use.
+export function snap(input) {
+  const field = input?.type === "number" && fieldOf(input);
+  if (!field || !field.element.querySelector("input[type=range]")) return;
+  const { element, multiple_of: raster, low, high, label } = field;
+  const typed = input.value === "" ? null : Number(input.value);
+  const wanted = typed ?? Number(field.default);
+  const value = Math.min(high, Math.max(low, raster ? Math.round(wanted / raster) * raster : wanted));
+  if (value === typed) return;
+  input.value = value;
+  input.dispatchEvent(new Event("input", { bubbles: true })); // as if it had been typed: the control takes it from there
+  const key = typed === null ? "number.empty" : typed > high || typed < low ? "number.limited" : "size.snapped";
+  say(element, t(key, { label, typed, value, raster, low, high }));
+}
+
+// Over what follows instead of above it: the press of a button that ended the typing must still find its button.
+function say(element, text) {
+  document.querySelectorAll(".field-note").forEach((old) => old.remove());
+  const note = element.appendChild(h("p", { class: "field-note", role: "status" }, text));
+  setTimeout(() => note.remove(), SAID_MS);
+}

@@ -1,0 +1,42 @@
+"""What the page's head loads: the style sheet, the script, and what the script must know from the start."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from webui import __version__
+from webui.ui.conditions import NEEDS
+from webui.ui.form import FIELDS, shown
+from webui.ui.options import OPTIONS
+from webui.ui.script import ASSETS_URL
+from webui.ui.texts import table
+from webui.ui.txt2img import EXTRA
+
+
+def head() -> str:
+    fields = {name: describe_field(name) for name in FIELDS}
+    config = {"version": __version__, "texts": table(), "fields": fields, "options": OPTIONS, "extra": EXTRA}
+    # "<" never stands in the data, so that no text can end the script element.
+    data = json.dumps(config, ensure_ascii=False).replace("<", "\\u003c")
+    return (
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/page.css">'
+        f"<script>window.periplusConfig = {data};</script>"
+        f'<script type="module" src="{ASSETS_URL}/js/main.js"></script>'
+    )
+
+
+def describe_field(name: str) -> dict[str, Any]:
+    """What the script knows of a field. `short` names it where there is little room; `needs` says where it has an effect."""
+    spec = FIELDS[name]
+    param = spec.param
+    return {
+        "label": param.label,
+        "short": param.label if spec.kind is bool else param.infotext or param.label,
+        "help": param.help,
+        "low": param.low,
+        "high": param.high,
+        "multiple_of": param.multiple_of,
+        "default": shown(name, spec.default),
+        "needs": NEEDS.get(name, {}),
+    }
