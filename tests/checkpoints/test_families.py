@@ -121,3 +121,11 @@ def test_folder_that_cannot_be_used_says_why(index: str, unet: str, said: str, t
     (tmp_path / "model_index.json").write_text(index)
     (tmp_path / "unet" / "config.json").write_text(unet)
     assert said in str(detect_folder(tmp_path).problem)
+
+
+@pytest.mark.parametrize("index", ["{}", '{"_class_name": null}', '{"_class_name": 3}'])
+def test_a_folder_whose_index_names_no_pipeline_says_so(tmp_path: Path, index: str):
+    (tmp_path / "model_index.json").write_text(index)
+    family = detect_folder(tmp_path)
+    assert family.name is None
+    assert "names no pipeline" in str(family.problem)

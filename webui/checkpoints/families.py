@@ -50,8 +50,10 @@ def detect_folder(folder: Path) -> Family:
         kind, channels, width = index.get("_class_name"), unet.get("in_channels"), unet.get("cross_attention_dim")
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return Family(None, "is damaged: model_index.json or unet/config.json cannot be read")
-    if not isinstance(kind, str) or kind != "StableDiffusionPipeline":
-        return _not_yet(f"a diffusers folder for {kind!s:.60}", None)
+    if not isinstance(kind, str):
+        return Family(None, "is no diffusers folder of a known kind: its model_index.json names no pipeline")
+    if kind != "StableDiffusionPipeline":
+        return _not_yet(f"a diffusers folder for {kind:.60}", None)
     if channels != 4:
         return _not_yet(f"a Stable Diffusion folder with {channels!s:.20} input channels", None)
     if width == 1024:
