@@ -8,7 +8,7 @@ from scipy import stats
 
 from webui.core.beta import cumulative_beta, inverse_beta
 from webui.core.samplers import SAMPLERS, SCHEDULER_LABELS
-from webui.core.schedules import SCHEDULES, Range, interpolate_log, nearest_timestep, schedule
+from webui.core.schedules import SCHEDULES, Range, interpolate_log, schedule
 from webui.core.sigmas import model_sigmas, sigma_to_timestep
 
 SIGMAS = model_sigmas()
@@ -137,9 +137,3 @@ def test_discarding_the_penultimate_level_keeps_the_number_of_steps():
     plain, without = schedule("Karras", 11, OVER), schedule("Karras", 10, OVER, discard_penultimate=True)
     assert without == [*plain[:-2], plain[-1]]
     assert len(without) == 11
-
-
-@given(timestep=st.integers(0, 999))
-def test_the_nearest_timestep_of_a_level_is_its_own(timestep):
-    assert nearest_timestep(SIGMAS[timestep], SIGMAS) == timestep
-    assert nearest_timestep(SIGMAS[timestep] * 1.00001, SIGMAS) == timestep

@@ -7,7 +7,6 @@ which ends at the lowest level, as it does in the peers.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -201,12 +200,3 @@ def schedule(label: str, steps: int, over: Range, *, discard_penultimate: bool =
     """
     levels = SCHEDULES[label](steps + discard_penultimate, over)
     return [*levels[:-2], levels[-1]] if discard_penultimate else levels
-
-
-def nearest_timestep(sigma: float, sigmas: Sequence[float]) -> int:
-    """The training timestep whose level is nearest in log σ; for models that are fed whole timesteps."""
-    place = bisect_right(sigmas, sigma)
-    if place == 0 or place == len(sigmas):
-        return min(place, len(sigmas) - 1)
-    nearer_below = math.log(sigma) - math.log(sigmas[place - 1]) <= math.log(sigmas[place]) - math.log(sigma)
-    return place - 1 if nearer_below else place
