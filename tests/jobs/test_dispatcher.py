@@ -77,8 +77,12 @@ def test_jobs_run_in_order_and_listeners_hear_all_of_it(services):
     services.dispatcher.start()
     with services.bus.subscribe() as subscription:
         jobs = [services.dispatcher.submit(replace(QUICK, seed=seed)) for seed in range(3)]
+        heard = []
+        while not (
+            heard and isinstance(heard[-1], JobChanged) and heard[-1].job.id == jobs[2].id and heard[-1].job.state.finished
+        ):
+            heard.append(subscription.get(30))
         done = [services.dispatcher.wait(job.id, 30) for job in jobs]
-        heard = list(iter(subscription.get_nowait, None))
     times = [job.finished for job in done]
     assert times == sorted(times)
     saved = [event.picture.seed for event in heard if isinstance(event, PictureSaved)]

@@ -49,7 +49,8 @@ class Dispatcher:
         self._store, self._bus, self._engine = store, bus, engine
         self._catalog, self._keeper, self._preferences = catalog, keeper, preferences
         self._inbox: queue.SimpleQueue[protocol.Event | _Wake | None] = queue.SimpleQueue()
-        self._lock = threading.RLock()  # a job is started and cancelled under it, so that no cancel falls between
+        # A job changes and is announced under it: no cancel falls between, and listeners hear the changes in their order.
+        self._lock = threading.RLock()
         self._board = Board(store, bus)
         self._deaths: dict[str, int] = {}
         self._failed_starts = 0
@@ -96,12 +97,13 @@ class Dispatcher:
             InvalidRequest, CheckpointNotFound, UnsupportedCheckpoint
         """
         resolved = resolve(request, self._catalog, self._preferences.current.checkpoint)
-        try:
-            job = self._store.add(job_id or f"t2i-{secrets.token_hex(6)}", resolved, owner=owner, save=save)
-        except ValueError as error:
-            raise InvalidRequest("force_task_id", str(error)) from error
         self._catalog.hash_later(self._catalog.find_checkpoint(resolved.checkpoint or ""))
-        self._board.announce(job)
+        with self._lock:
+            try:
+                job = self._store.add(job_id or f"t2i-{secrets.token_hex(6)}", resolved, owner=owner, save=save)
+            except ValueError as error:
+                raise InvalidRequest("force_task_id", str(error)) from error
+            self._board.announce(job)
         self._inbox.put(_Wake())
         return job
 
@@ -159,7 +161,7 @@ class Dispatcher:
             try:
                 self._handle(message)
                 self._start_next()
-            except Exception as error:  # a full disk under the database, say: the job fails, the loop goes on
+            except Exception as error:  # a defect, or a database that takes nothing: people are told, the loop goes on
                 log.exception("While handling %s", type(message).__name__)
                 self._bus.publish(NoticePosted(f"{type(error).__name__}: {error}", "error"))
 
@@ -192,9 +194,9 @@ class Dispatcher:
             self._board.current = job
             self._set_watched(self._wants_previews())
             self._engine.send(Run(job.id, job.request, frozenset(picture.index for picture in job.pictures)))
-        self._board.set_engine(EngineState.SAMPLING)
-        self._board.announce(job)
-        self._board.announce_queue()
+            self._board.set_engine(EngineState.SAMPLING)
+            self._board.announce(job)
+            self._board.announce_queue()
 
     def _on_job_event(
         self, job: Job, message: protocol.Loading | protocol.Progress | protocol.ImageDone | protocol.Finished | protocol.Failed
@@ -240,7 +242,7 @@ class Dispatcher:
                 finished = self._store.finish(job.id, state, note=note, error=error, field=field)
             except SaveFailed as problem:  # the next start takes it up again; people are told now
                 finished = replace(job, state=JobState.FAILED, finished=time.time(), error=str(problem))
-        self._board.announce(finished)
+            self._board.announce(finished)
 
     # ---- an engine that dies
 
@@ -292,17 +294,16 @@ class Dispatcher:
 
 
 def _told(message: protocol.Progress) -> JobProgress:
-    text = f"Step {message.step} of {message.steps}"
     return JobProgress(
-        message.job_id,
-        text,
-        message.fraction,
-        message.step,
-        message.steps,
-        message.image,
-        message.images,
-        message.eta,
-        message.preview,
+        job_id=message.job_id,
+        text=f"Step {message.step} of {message.steps}",
+        fraction=message.fraction,
+        step=message.step,
+        steps=message.steps,
+        image=message.image,
+        images=message.images,
+        eta=message.eta,
+        preview=message.preview,
     )
 
 
