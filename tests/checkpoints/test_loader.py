@@ -14,10 +14,12 @@ from torch import nn
 from tests.checkpoints.test_families import header_of_architecture
 from tests.tiny import TinyParts, tiny_parts, write_tiny_checkpoint, write_tiny_folder, write_tiny_vae
 from webui.checkpoints import configs, keys
+from webui.checkpoints.blueprint import LatentRgb
+from webui.checkpoints.blueprints import SD1_LATENT_RGB
 from webui.checkpoints.catalog import BUNDLED_CHECKPOINT
 from webui.checkpoints.header import read_header
-from webui.checkpoints.loader import SD1_LATENT_RGB, load_checkpoint, load_vae
-from webui.checkpoints.pipeline import LatentRgb, Pipeline
+from webui.checkpoints.loader import load_checkpoint, load_vae
+from webui.checkpoints.pipeline import Pipeline
 from webui.checkpoints.scan import inspect_checkpoint, inspect_vae
 from webui.checkpoints.tokenizer import clip_tokenizer
 from webui.errors import UnsupportedCheckpoint

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from webui.checkpoints.pipeline import LatentRgb
+from webui.checkpoints.blueprint import LatentRgb
 from webui.diffusion.latents import initial_latents, latent_shape, preview_jpeg
 from webui.diffusion.noise import NoiseSource
 

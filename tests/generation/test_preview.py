@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from webui.checkpoints.loader import SD1_LATENT_RGB
+from webui.checkpoints.blueprints import SD1_LATENT_RGB
 from webui.diffusion.samplers.base import Step
 from webui.engine.protocol import CancelWhen, Event, Progress
 from webui.errors import Cancelled

@@ -9,15 +9,8 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from webui.checkpoints.blueprint import LatentRgb
 from webui.checkpoints.catalog import CheckpointInfo
-
-
-@dataclass(frozen=True)
-class LatentRgb:
-    """A linear map from latents, as the UNet sees them, to RGB in −1…1: latents @ matrix + bias; for previews only."""
-
-    matrix: tuple[tuple[float, float, float], ...]
-    bias: tuple[float, float, float]
 
 
 @dataclass(frozen=True)

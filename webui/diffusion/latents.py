@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from webui.checkpoints.pipeline import LatentRgb
+from webui.checkpoints.blueprint import LatentRgb
 from webui.diffusion.noise import NoiseSource
 
 CHANNELS = 4

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from webui.checkpoints.pipeline import LatentRgb
+from webui.checkpoints.blueprint import LatentRgb
 from webui.diffusion.latents import preview_jpeg
 from webui.diffusion.samplers.base import Step
 from webui.engine.protocol import Event, Progress
