@@ -1,0 +1,1 @@
+"""The fields of a request, by subject; `core.request` puts them together."""
