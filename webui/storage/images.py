@@ -54,7 +54,7 @@ def write_new(folder: Path, name: str, data: bytes, *, staging: Path, announce: 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         staging.mkdir(parents=True, exist_ok=True)
-        _write_synced(temporary, data)
+        write_synced(temporary, data)
         path = _take_free_name(temporary, folder, name, announce)
         _sync_folder(folder)
         return path
@@ -68,7 +68,7 @@ def write_new(folder: Path, name: str, data: bytes, *, staging: Path, announce: 
             temporary.unlink(missing_ok=True)
 
 
-def _write_synced(path: Path, data: bytes) -> None:
+def write_synced(path: Path, data: bytes) -> None:
     with path.open("xb") as file:
         file.write(data)
         file.flush()
@@ -94,7 +94,7 @@ def _give_name(temporary: Path, path: Path) -> None:
         raise
     except OSError:
         # FAT and some network folders have no links: write again, under a name that must not exist yet.
-        _write_synced(path, temporary.read_bytes())
+        write_synced(path, temporary.read_bytes())
 
 
 def _next_number(folder: Path) -> int:
