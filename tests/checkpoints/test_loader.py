@@ -41,7 +41,7 @@ def assert_same_weights(found: nn.Module, expected: nn.Module, rounded: torch.dt
 def assert_same_parts(pipeline: Pipeline, parts: TinyParts, rounded: torch.dtype = torch.float32) -> None:
     assert_same_weights(pipeline.unet, parts.unet, rounded)
     assert_same_weights(pipeline.vae, parts.vae, rounded)
-    assert_same_weights(pipeline.text_encoder, parts.text_encoder, rounded)
+    assert_same_weights(pipeline.modules["text_encoder"], parts.text_encoder, rounded)
 
 
 @pytest.mark.parametrize("stored", [torch.float16, torch.float32, torch.bfloat16])
@@ -50,7 +50,7 @@ def test_single_file_gives_the_weights_that_were_written(stored: torch.dtype, tm
     assert_same_parts(pipeline, tiny_parts(3), stored)
     assert not pipeline.unet.training
     assert not any(parameter.requires_grad for parameter in pipeline.unet.parameters())
-    assert not any(tensor.is_meta for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder) for tensor in part.buffers())
+    assert not any(tensor.is_meta for part in pipeline.modules.values() for tensor in part.buffers())
 
 
 def test_diffusers_folder_gives_the_same_weights(tmp_path: Path):
@@ -71,7 +71,7 @@ def test_folder_with_older_names_gives_the_same_weights(tmp_path: Path):
 
 def test_half_precision_keeps_the_stored_numbers(tmp_path: Path):
     pipeline = load(write_tiny_checkpoint(tmp_path / "a.safetensors", seed=3), torch.float16)
-    assert pipeline.unet.dtype == pipeline.vae.dtype == pipeline.text_encoder.dtype == torch.float16
+    assert pipeline.unet.dtype == pipeline.vae.dtype == pipeline.text_encoders[0].module.dtype == torch.float16
     assert_same_parts(pipeline, tiny_parts(3), torch.float16)
 
 
@@ -114,7 +114,7 @@ def test_header_config_gives_heads_and_groups(tmp_path: Path):
     pipeline = load(write_tiny_checkpoint(tmp_path / "a.safetensors"))
     assert (pipeline.unet.config["attention_head_dim"], pipeline.unet.config["norm_num_groups"]) == (2, 4)
     assert pipeline.vae.config["norm_num_groups"] == 2
-    assert pipeline.text_encoder.config.num_attention_heads == 2
+    assert pipeline.text_encoders[0].module.config.num_attention_heads == 2
 
 
 def test_file_without_config_loads_by_its_shapes(tmp_path: Path):
@@ -133,7 +133,7 @@ def test_tensors_that_old_files_carry_along_are_ignored(tmp_path: Path):
     }
     pipeline = load(write_tiny_checkpoint(tmp_path / "a.safetensors", seed=1, extra=extra))
     assert_same_parts(pipeline, tiny_parts(1), torch.float16)
-    assert torch.equal(pipeline.text_encoder.embeddings.position_ids, torch.arange(77)[None])
+    assert torch.equal(pipeline.modules["text_encoder"].embeddings.position_ids, torch.arange(77)[None])
 
 
 TIME = "model.diffusion_model.time_embed.0.weight"

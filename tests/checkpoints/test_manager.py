@@ -76,7 +76,7 @@ def test_file_that_was_replaced_is_loaded_again(manager: PipelineManager, tmp_pa
 
 def test_other_checkpoint_takes_the_place_and_the_old_weights_are_freed(manager: PipelineManager, files: Files):
     with manager.lease(files.first, None) as pipeline:
-        old = [weakref.ref(part) for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder)]
+        old = [weakref.ref(part) for part in pipeline.modules.values()]
     del pipeline
     with manager.lease(files.second, None) as pipeline:
         assert pipeline.checkpoint == files.second

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -8,10 +9,13 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from tests.tiny import TEXT_CONFIG
+from webui.checkpoints.families import FAMILIES, SD1
+from webui.checkpoints.pipeline import TextEncoder
 from webui.checkpoints.tokenizer import clip_tokenizer
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
-from webui.diffusion.conditioning import EMPHASIS, Conditioning, HiddenStates, PromptEncoder, Schedule
+from webui.diffusion.conditioning import Conditioning, HiddenStates, PromptEncoder, Schedule
+from webui.diffusion.emphasis import EMPHASIS
 from webui.errors import InvalidRequest
 
 LAYERS = 3
@@ -28,12 +32,24 @@ def text_encoder() -> CLIPTextModel:
         return model
 
 
-def encoder(text_encoder: CLIPTextModel, **options: Any) -> PromptEncoder:
-    return PromptEncoder(text_encoder, clip_tokenizer(), **{"states": HiddenStates(), **options})
+SD1_FAMILY = FAMILIES[SD1]
 
 
-def encoded(text_encoder: CLIPTextModel, text: str, **options: Any) -> Tensor:
-    return encoder(text_encoder, **options).encode([text])[text]
+def sd1(module: CLIPTextModel) -> TextEncoder:
+    return TextEncoder(module, clip_tokenizer(), SD1_FAMILY.encoders[0])
+
+
+def encoder(text_encoder: CLIPTextModel | TextEncoder, **options: Any) -> PromptEncoder:
+    loaded = text_encoder if isinstance(text_encoder, TextEncoder) else sd1(text_encoder)
+    return PromptEncoder([loaded], SD1_FAMILY, **{"states": HiddenStates(), **options})
+
+
+def encoded(text_encoder: CLIPTextModel | TextEncoder, text: str, **options: Any) -> Tensor:
+    return vectors_of(encoder(text_encoder, **options), text)
+
+
+def vectors_of(reader: PromptEncoder, text: str) -> Tensor:
+    return reader.encode([text])[text].vectors
 
 
 def token_ids(text: str) -> Tensor:
@@ -47,8 +63,9 @@ def reference(text_encoder: CLIPTextModel, text: str) -> Tensor:
 
 def texts_at(schedule: Schedule, encoder_of: PromptEncoder, words: list[str], calls: int) -> list[str]:
     """Which of the words each call is conditioned on."""
-    known = {word: encoder_of.encode([word])[word] for word in words}
-    return [next(word for word, vectors in known.items() if torch.equal(vectors, schedule.at(call))) for call in range(calls)]
+    known = {word: vectors_of(encoder_of, word) for word in words}
+    seen = [schedule.at(call).vectors for call in range(calls)]
+    return [next(word for word, vectors in known.items() if torch.equal(vectors, at_call)) for at_call in seen]
 
 
 # ---- chunks
@@ -67,16 +84,16 @@ def test_long_prompt_is_one_chunk_after_another(text_encoder: CLIPTextModel):
 
 
 def test_texts_of_a_schedule_are_padded_with_empty_chunks(text_encoder: CLIPTextModel):
-    vectors = encoder(text_encoder).encode(["cat BREAK dog", "red"])
+    texts = encoder(text_encoder).encode(["cat BREAK dog", "red"])
     expected = torch.cat([reference(text_encoder, "red"), reference(text_encoder, "")])
-    assert torch.allclose(vectors["red"], expected, atol=1e-6)
+    assert torch.allclose(texts["red"].vectors, expected, atol=1e-6)
 
 
 def test_prompt_and_negative_prompt_keep_their_own_lengths(text_encoder: CLIPTextModel):
     """The denoiser hides the difference; padding would change the picture, and A1111 does not pad unless told to."""
     reader = encoder(text_encoder)
-    assert reader.conditionals("cat BREAK dog", 10)[0].at(0).shape == (154, 8)
-    assert reader.unconditional("red", 10).at(0).shape == (77, 8)
+    assert reader.conditionals("cat BREAK dog", 10)[0].at(0).vectors.shape == (154, 8)
+    assert reader.unconditional("red", 10).at(0).vectors.shape == (77, 8)
 
 
 # ---- emphasis
@@ -123,9 +140,9 @@ def test_mean_is_restored_over_all_texts_of_a_schedule_as_often_as_they_come(tex
     weighted = cat.clone()
     weighted[2] *= 1.5
     factor = torch.stack([cat, dog, dog]).mean() / torch.stack([weighted, dog, dog]).mean()
-    vectors = encoder(text_encoder).encode(texts)
-    assert torch.allclose(vectors["a (cat:1.5)"], weighted * factor, atol=1e-6)
-    assert torch.allclose(vectors["dog"], dog * factor, atol=1e-6)
+    encodings = encoder(text_encoder).encode(texts)
+    assert torch.allclose(encodings["a (cat:1.5)"].vectors, weighted * factor, atol=1e-6)
+    assert torch.allclose(encodings["dog"].vectors, dog * factor, atol=1e-6)
 
 
 # ---- clip skip
@@ -163,7 +180,7 @@ def test_alternation_begins_with_two_calls_of_the_first_as_in_a1111(text_encoder
 def test_calls_after_the_last_keep_the_last_text(text_encoder: CLIPTextModel):
     reader = encoder(text_encoder)
     (schedule,) = reader.conditionals("[cat:dog:0.5]", 4)
-    assert torch.equal(schedule.at(99), schedule.at(3))
+    assert schedule.at(99) is schedule.at(3)
 
 
 def test_old_rules_take_whole_numbers_with_a_point_as_steps(text_encoder: CLIPTextModel):
@@ -178,7 +195,7 @@ def test_parts_joined_by_and_have_weights_and_schedules_of_their_own(text_encode
     assert [part.weight for part in parts] == [1.0, 0.5, -1.5]
     assert Conditioning(parts).weight == 0.0
     assert texts_at(parts[1], reader, ["dog", "red"], 4) == ["dog"] * 3 + ["red"]
-    assert torch.equal(parts[2].at(0), reader.encode(["bird"])["bird"])
+    assert torch.equal(parts[2].at(0).vectors, vectors_of(reader, "bird"))
 
 
 def test_negative_prompt_has_schedules_but_no_parts(text_encoder: CLIPTextModel):
@@ -191,8 +208,8 @@ def test_negative_prompt_has_schedules_but_no_parts(text_encoder: CLIPTextModel)
 def test_comments_and_network_tags_are_left_out(text_encoder: CLIPTextModel):
     reader = encoder(text_encoder)
     (schedule,) = reader.conditionals("cat<lora:fluffy:0.8> # and nothing else", 4)
-    assert torch.equal(schedule.at(0), reader.encode(["cat "])["cat "])
-    assert torch.equal(reader.unconditional("red# blue", 4).at(0), reader.encode(["red"])["red"])
+    assert torch.equal(schedule.at(0).vectors, vectors_of(reader, "cat "))
+    assert torch.equal(reader.unconditional("red# blue", 4).at(0).vectors, vectors_of(reader, "red"))
 
 
 # ---- memory
@@ -202,21 +219,29 @@ def test_no_chunk_is_encoded_twice(text_encoder: CLIPTextModel, monkeypatch: pyt
     seen: list[Any] = []
     forward = text_encoder.forward
     monkeypatch.setattr(text_encoder, "forward", lambda **inputs: (seen.append(inputs["input_ids"]), forward(**inputs))[1])
-    states = HiddenStates()
-    encoder(text_encoder, states=states).conditionals("[cat|dog] AND cat", 20)
+    states, loaded = HiddenStates(), sd1(text_encoder)
+    encoder(loaded, states=states).conditionals("[cat|dog] AND cat", 20)
     assert len(seen) == 2
-    encoder(text_encoder, states=states, emphasis="No norm").conditionals("(cat:1.2) BREAK dog", 7)
+    encoder(loaded, states=states, emphasis="No norm").conditionals("(cat:1.2) BREAK dog", 7)
     assert len(seen) == 2
-    encoder(text_encoder, states=states, clip_skip=2).unconditional("cat", 20)
+    encoder(loaded, states=states, clip_skip=2).unconditional("cat", 20)
     assert len(seen) == 3
 
 
 def test_memory_gives_the_same_bits_and_knows_its_text_encoder(text_encoder: CLIPTextModel):
-    states = HiddenStates(limit=2)
-    first = encoded(text_encoder, "cat BREAK dog BREAK bird", states=states)
-    assert torch.equal(first, encoded(text_encoder, "cat BREAK dog BREAK bird", states=states))
+    states, loaded = HiddenStates(limit=2), sd1(text_encoder)
+    first = encoded(loaded, "cat BREAK dog BREAK bird", states=states)
+    assert torch.equal(first, encoded(loaded, "cat BREAK dog BREAK bird", states=states))
     other = CLIPTextModel(text_encoder.config).eval().requires_grad_(False)
     assert torch.allclose(encoded(other, "cat", states=states), reference(other, "cat"), atol=1e-6)
+
+
+def test_module_that_took_other_weights_is_asked_anew(text_encoder: CLIPTextModel):
+    states, module = HiddenStates(), copy.deepcopy(text_encoder)
+    before = encoded(sd1(module), "cat", states=states)
+    with torch.no_grad():
+        module.final_layer_norm.bias.add_(1.0)
+    assert torch.allclose(encoded(sd1(module), "cat", states=states), before + 1.0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -225,4 +250,4 @@ def test_memory_gives_the_same_bits_and_knows_its_text_encoder(text_encoder: CLI
 def test_odd_prompts_are_encoded(prompt: str, text_encoder: CLIPTextModel):
     reader = encoder(text_encoder)
     for part in (*reader.conditionals(prompt, 3), reader.unconditional(prompt, 3)):
-        assert torch.isfinite(part.at(0)).all()
+        assert torch.isfinite(part.at(0).vectors).all()

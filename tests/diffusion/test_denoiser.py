@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tests.tiny import tiny_parts
 from webui.core.sigmas import model_sigmas, sigma_to_timestep
-from webui.diffusion.conditioning import Conditioning, Schedule
+from webui.diffusion.conditioning import Conditioning, Encoded, Schedule
 from webui.diffusion.denoiser import Denoiser, Guidance, rescaled
 
 SPREAD = 1.5
@@ -43,7 +43,7 @@ def _interpolated(timestep: float) -> float:
 
 def constant(*values: float, weight: float = 1.0) -> Schedule:
     """Each call sees the next value; the last one stays."""
-    return Schedule(tuple((call, torch.full((77, 8), value)) for call, value in enumerate(values)), weight)
+    return Schedule(tuple((call, Encoded(torch.full((77, 8), value))) for call, value in enumerate(values)), weight)
 
 
 def make(unet: Any, *conditionals: Schedule, negative: float | None = None, batch: int = 2, **guidance: Any) -> Denoiser:
@@ -59,6 +59,10 @@ def zeros(batch: int = 2) -> Tensor:
 
 def random(batch: int = 2, seed: int = 0) -> Tensor:
     return torch.randn(batch, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def random_vectors(tokens: int, seed: int) -> Tensor:
+    return torch.randn(tokens, 8, generator=torch.Generator().manual_seed(seed))
 
 
 def epsilons(denoiser: Denoiser, calls: int, sigma: float = 2.0) -> list[float]:
@@ -197,7 +201,7 @@ def test_rescaling_gives_the_spread_of_the_prediction_without_guidance():
 
 def test_rescaling_of_a_picture_does_not_depend_on_its_batch():
     unet = tiny_parts(2).unet.requires_grad_(False)
-    vectors = [Schedule(((1, torch.randn(77, 8, generator=torch.Generator().manual_seed(seed))),)) for seed in (1, 2)]
+    vectors = [Schedule(((1, Encoded(random_vectors(77, seed))),)) for seed in (1, 2)]
     options = Guidance(scale=9.0, rescale=0.7)
 
     def denoised(latents: Tensor, guidance: Guidance = options) -> Tensor:
@@ -214,8 +218,7 @@ def test_rescaling_of_a_picture_does_not_depend_on_its_batch():
 
 def test_parts_of_different_length_count_as_if_each_were_alone():
     unet = tiny_parts(3).unet.requires_grad_(False)
-    generator = torch.Generator().manual_seed(4)
-    long, short = (Schedule(((9, torch.randn(length, 8, generator=generator)),)) for length in (231, 77))
+    long, short = (Schedule(((9, Encoded(random_vectors(length, 4))),)) for length in (231, 77))
     latents = random(2) * 2
 
     def alone(schedule: Schedule) -> Tensor:
@@ -230,8 +233,8 @@ def test_parts_of_different_length_count_as_if_each_were_alone():
 
 def test_shorter_part_of_a_prompt_is_filled_up_with_its_last_vector():
     unet = GaussianUNet()
-    short = Schedule(((0, torch.cat([torch.zeros(76, 8), torch.ones(1, 8)])),))
-    long = Schedule(((0, torch.zeros(154, 8)),))
+    short = Schedule(((0, Encoded(torch.cat([torch.zeros(76, 8), torch.ones(1, 8)]))),))
+    long = Schedule(((0, Encoded(torch.zeros(154, 8))),))
     make(unet, short, long, batch=1)(zeros(1), 2.0)
     ((_, _, conditioning),) = unet.calls
     assert conditioning[0, :, 0].tolist() == [0.0] * 76 + [1.0] * 78

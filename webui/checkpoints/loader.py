@@ -19,10 +19,8 @@ from torch import Tensor
 from webui.checkpoints.blueprint import Part, TensorSource
 from webui.checkpoints.blueprints import read_blueprint, read_vae_part
 from webui.checkpoints.catalog import CheckpointInfo, VaeInfo
-from webui.checkpoints.pipeline import Pipeline
+from webui.checkpoints.pipeline import Pipeline, assemble
 from webui.checkpoints.skeletons import build_skeleton
-from webui.checkpoints.tokenizer import clip_tokenizer
-from webui.core.sigmas import model_sigmas
 from webui.errors import UnsupportedCheckpoint
 
 
@@ -31,23 +29,7 @@ def load_checkpoint(info: CheckpointInfo, device: torch.device, dtype: torch.dty
     with naming(info.path):
         blueprint = read_blueprint(info)
         modules = {part.name: load_part(part, device, dtype) for part in blueprint.parts}
-    text_encoder, unet = modules["text_encoder"], modules["unet"]
-    width, expected = text_encoder.config.hidden_size, unet.config["cross_attention_dim"]
-    if width != expected:
-        raise UnsupportedCheckpoint(f"{info.path.name}: the text encoder is {width} wide, the UNet expects {expected}.")
-    return Pipeline(
-        checkpoint=info,
-        vae_name=None,
-        unet=unet,
-        vae=modules["vae"],
-        text_encoder=text_encoder,
-        tokenizer=clip_tokenizer(),
-        sigmas=tuple(model_sigmas(*blueprint.betas)),
-        prediction_type=blueprint.prediction_type,
-        latent_rgb=blueprint.latent_rgb,
-        device=device,
-        dtype=dtype,
-    )
+        return assemble(blueprint, info, modules, device, dtype)
 
 
 def load_vae(info: VaeInfo, device: torch.device, dtype: torch.dtype) -> AutoencoderKL:

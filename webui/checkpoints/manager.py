@@ -91,11 +91,11 @@ class PipelineManager:
 
     def _with_vae(self, held: _Held, vae: VaeInfo | None, on_load: OnLoad) -> _Held:
         if vae is None:
-            restored = replace(held.pipeline, vae=held.built_in_vae, vae_name=None)
+            restored = held.pipeline.with_vae(held.built_in_vae, None)
             return replace(held, pipeline=restored, vae=None)
         on_load(vae.name, vae.size)
         other = load_vae(vae, self.device, self.dtype)
-        return replace(held, pipeline=replace(held.pipeline, vae=other, vae_name=vae.name), vae=_identity(vae))
+        return replace(held, pipeline=held.pipeline.with_vae(other, vae.name), vae=_identity(vae))
 
 
 def _identity(info: CheckpointInfo | VaeInfo) -> _Identity:

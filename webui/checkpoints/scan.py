@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from webui.checkpoints.configs import embedded_config
-from webui.checkpoints.families import SD1, VAE, Family, detect, detect_folder
+from webui.checkpoints.families import SD1, VAE, Detected, detect, detect_folder
 from webui.checkpoints.header import Header, read_header
 from webui.core.params import check_value, params_of
 from webui.core.request import GenerationRequest
@@ -163,7 +163,7 @@ def _prediction(header: Header) -> str | None:
     return _PREDICTIONS.get(told.lower()) if isinstance(told, str) else None
 
 
-def _resolution(header: Header, family: Family) -> tuple[int, int]:
+def _resolution(header: Header, family: Detected) -> tuple[int, int]:
     found = re.fullmatch(r"(\d{1,5})\s*x\s*(\d{1,5})", header.metadata.get("modelspec.resolution", "").strip().lower())
     if found:
         return int(found[1]), int(found[2])

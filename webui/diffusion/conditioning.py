@@ -1,41 +1,67 @@
-"""From prompts to what the UNet is conditioned on: schedules, parts, chunks, text encoder, emphasis."""
+"""From prompts to what the UNet is conditioned on: schedules, parts, chunks, text encoders, emphasis."""
 
 from __future__ import annotations
 
 import weakref
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel
 
+from webui.checkpoints.families import Family
+from webui.checkpoints.pipeline import TextEncoder
 from webui.core.chunks import CHUNK, Chunk, split_chunks
 from webui.core.prompt_parts import parse_composable, parse_networks, strip_comments
 from webui.core.prompt_schedule import prompt_schedule
+from webui.diffusion.emphasis import EMPHASIS
 from webui.errors import InvalidRequest
+
+#: What a refiner is told of how pleasing the picture is, for prompt and negative prompt; A1111's defaults.
+AESTHETIC_SCORE, NEGATIVE_AESTHETIC_SCORE = 6.0, 2.5
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A text as the UNet is told of it.
+
+    Args:
+        vectors: (tokens, width) to attend to.
+        pooled: (width,) of the whole text, and
+        size_ids: numbers beside it, where the family has them.
+    """
+
+    vectors: Tensor
+    pooled: Tensor | None = None
+    size_ids: tuple[float, ...] = ()
+
+    def zeroed(self) -> Encoded:
+        """Told of nothing but sizes."""
+        pooled = None if self.pooled is None else torch.zeros_like(self.pooled)
+        return replace(self, vectors=torch.zeros_like(self.vectors), pooled=pooled)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A text as vectors that may change while sampling.
+    """A text that may change while sampling.
 
     Args:
-        entries: (last model call, vectors (tokens, width)) pairs, rising and all of one length.
+        entries: (last model call, text) pairs, rising; the vectors all of one length.
         weight: of this part where several are joined by AND.
     """
 
-    entries: tuple[tuple[int, Tensor], ...]
+    entries: tuple[tuple[int, Encoded], ...]
     weight: float = 1.0
 
-    def at(self, call: int) -> Tensor:
-        """The vectors of a model call, counted from 0.
+    def at(self, call: int) -> Encoded:
+        """The text of a model call, counted from 0.
 
         A change "after step n" is seen by call n + 1, which is the call after next when calls count from 0. So it is in A1111,
         and pictures in circulation were made with it.
         """
-        return next((vectors for end, vectors in self.entries if call <= end), self.entries[-1][1])
+        return next((encoded for end, encoded in self.entries if call <= end), self.entries[-1][1])
 
 
 @dataclass(frozen=True)
@@ -51,89 +77,88 @@ class Conditioning:
         return sum(part.weight for part in self.conditionals)
 
 
-# ---- emphasis
+def size_ids(family: Family, width: int, height: int, *, negative: bool = False) -> tuple[float, ...]:
+    """The numbers beside the pooled vector, in the order of the family: sizes are height first, nothing is cropped.
 
-
-def _restoring_mean(hidden: Tensor, weights: Tensor, shares: Tensor) -> Tensor:
-    """Multiply, then scale all so that the mean is as before, which keeps one strong word from brightening everything.
-
-    The mean is that of all texts of a schedule together, as in A1111.
+    Source: Podell et al. 2023, section 2.2, arXiv:2307.01952.
     """
-    weighted = hidden * weights
-    ratio = (hidden * shares).mean() / (weighted * shares).mean()
-    return weighted * ratio.nan_to_num(1.0, 1.0, 1.0)  # a mean of 0 cannot be restored
-
-
-def _multiplied(hidden: Tensor, weights: Tensor, shares: Tensor) -> Tensor:
-    return hidden * weights
-
-
-def _unchanged(hidden: Tensor, weights: Tensor, shares: Tensor) -> Tensor:
-    return hidden
-
-
-#: What weights do, by the names of `GenerationRequest.emphasis`. Arguments: (texts, 77, width), the weights (texts, 77, 1), and
-#: how often each text comes in its schedule (texts, 1, 1).
-EMPHASIS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
-    "Original": _restoring_mean,
-    "No norm": _multiplied,
-    "Ignore": _unchanged,
-    "None": _unchanged,
-}
+    if family.size_ids == "target":
+        return height, width, 0, 0, height, width
+    if family.size_ids == "aesthetic":
+        return height, width, 0, 0, NEGATIVE_AESTHETIC_SCORE if negative else AESTHETIC_SCORE
+    return ()
 
 
 # ---- encoding
 
 
+@dataclass(frozen=True)
+class _State:
+    """Of one chunk: (77, width), and (width,) of its end where the encoder gives that."""
+
+    hidden: Tensor
+    pooled: Tensor | None
+
+
 class HiddenStates:
-    """What the text encoder gave for the latest chunks, for as long as the same one is in memory: none is encoded twice."""
+    """What text encoders gave for the latest chunks, for as long as they are in memory: none is encoded twice."""
 
     def __init__(self, limit: int = 64) -> None:
         self._limit = limit
-        self._encoder: weakref.ref[CLIPTextModel] | None = None
-        self._states: OrderedDict[tuple[int, tuple[int, ...]], Tensor] = OrderedDict()
+        # A module may take another checkpoint's weights; the `TextEncoder` around it is then another.
+        self._known: weakref.WeakKeyDictionary[TextEncoder, OrderedDict[tuple[object, ...], _State]]
+        self._known = weakref.WeakKeyDictionary()
 
-    def of(self, text_encoder: CLIPTextModel, ids: tuple[int, ...], clip_skip: int) -> Tensor:
-        """(77, width) for 77 token ids."""
-        if self._encoder is None or self._encoder() is not text_encoder:
-            self._states.clear()
-            self._encoder = weakref.ref(text_encoder)
-        key = clip_skip, ids
-        if key not in self._states:
-            self._states[key] = _run(text_encoder, ids, clip_skip)
-        self._states.move_to_end(key)
-        if len(self._states) > self._limit:
-            self._states.popitem(last=False)
-        return self._states[key]
+    def of(self, encoder: TextEncoder, ids: tuple[int, ...], clip_skip: int) -> _State:
+        """For 77 token ids."""
+        states = self._known.setdefault(encoder, OrderedDict())
+        key = clip_skip if encoder.facts.follows_clip_skip else 0, ids
+        if key not in states:
+            states[key] = _run(encoder, ids, clip_skip)
+        states.move_to_end(key)
+        if len(states) > self._limit:
+            states.popitem(last=False)
+        return states[key]
 
 
-def _run(text_encoder: CLIPTextModel, ids: tuple[int, ...], clip_skip: int) -> Tensor:
-    """What `clip_skip` − 1 layers before the end give, after the norm that follows the last."""
-    tensor = torch.tensor([ids], device=text_encoder.device)
-    if clip_skip == 1:
-        return text_encoder(input_ids=tensor).last_hidden_state[0]
-    layers = text_encoder.config.num_hidden_layers
-    if clip_skip > layers:
-        message = f"The text encoder of this checkpoint has {layers} layers: clip skip can be 1 to {layers}, not {clip_skip}."
+def _run(encoder: TextEncoder, ids: tuple[int, ...], clip_skip: int) -> _State:
+    """What the layer before the end that the family, or clip skip, wants gave."""
+    module, facts = encoder.module, encoder.facts
+    layer = clip_skip if facts.follows_clip_skip else facts.layer
+    layers = module.config.num_hidden_layers
+    if layer > layers:
+        message = f"The text encoder of this checkpoint has {layers} layers: clip skip can be 1 to {layers}, not {layer}."
         raise InvalidRequest("clip_skip", message)
-    states = text_encoder(input_ids=tensor, output_hidden_states=True).hidden_states
-    return text_encoder.final_layer_norm(states[-clip_skip])[0]
+    last_alone = layer == 1 and facts.normed
+    outputs = module(input_ids=torch.tensor([ids], device=module.device), output_hidden_states=not last_alone)
+    pooled = outputs.text_embeds[0].float() if facts.pooled else None
+    if last_alone:
+        return _State(outputs.last_hidden_state[0].float(), pooled)
+    hidden = outputs.hidden_states[-layer]
+    if facts.normed:
+        inner = module if isinstance(module, CLIPTextModel) else module.text_model
+        hidden = inner.final_layer_norm(hidden)
+    return _State(hidden[0].float(), pooled)
 
 
 @dataclass(frozen=True)
 class PromptEncoder:
-    """A text encoder and how it is to read.
+    """Text encoders and how they are to read.
 
     Args:
+        text_encoders: their vectors are put side by side.
         states: remembers chunks; shared by jobs.
-        clip_skip: 1 is the last layer.
+        width, height: of the picture in pixels, for families that are told.
+        clip_skip: 1 is the last layer; for text encoders that follow it.
         emphasis: a key of `EMPHASIS`.
         old_schedules: `[a:b:n]` by the rules of before A1111 1.6.
     """
 
-    text_encoder: CLIPTextModel
-    tokenizer: CLIPTokenizer
+    text_encoders: Sequence[TextEncoder]
+    family: Family
     states: HiddenStates
+    width: int = 512
+    height: int = 512
     clip_skip: int = 1
     emphasis: str = "Original"
     old_schedules: bool = False
@@ -145,39 +170,59 @@ class PromptEncoder:
             calls: how often the model will be asked; schedules count these.
         """
         text, _ = parse_networks(strip_comments(prompt))
-        return tuple(self._scheduled(part, calls, weight) for part, weight in parse_composable(text))
+        ids = size_ids(self.family, self.width, self.height)
+        return tuple(self._scheduled(part, calls, ids, weight) for part, weight in parse_composable(text))
 
     def unconditional(self, negative_prompt: str, calls: int) -> Schedule:
-        """Here AND and network tags are text."""
-        return self._scheduled(strip_comments(negative_prompt), calls)
+        """Here AND and network tags are text. Of an empty one SDXL is told nothing, as in A1111: zeros."""
+        text = strip_comments(negative_prompt)
+        schedule = self._scheduled(text, calls, size_ids(self.family, self.width, self.height, negative=True))
+        if text or not self.family.sdxl:
+            return schedule
+        return replace(schedule, entries=tuple((end, encoded.zeroed()) for end, encoded in schedule.entries))
 
-    def encode(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        """(77 · chunks, width) for each text of a schedule, in float32. Shorter ones are filled up with empty chunks."""
+    def encode(self, texts: Sequence[str], ids: tuple[float, ...] = ()) -> dict[str, Encoded]:
+        """Each text of a schedule, (77 · chunks, width), in float32. Shorter ones are filled up with empty chunks."""
         counts = Counter(texts)
         chunked = [split_chunks(text, self._tokenize, self.emphasis) for text in counts]
         longest = max(len(chunks) for chunks in chunked)
         rows = [[chunks[place] if place < len(chunks) else Chunk() for chunks in chunked] for place in range(longest)]
-        encoded = torch.cat([self._encode_row(row, list(counts.values())) for row in rows], dim=1)
-        return dict(zip(counts, encoded, strict=True))
+        vectors = torch.cat([self._encode_row(row, list(counts.values())) for row in rows], dim=1)
+        pooled = [self._pooled(chunk) for chunk in rows[0]]
+        return {text: Encoded(rows, whole, ids) for text, rows, whole in zip(counts, vectors, pooled, strict=True)}
 
-    def _scheduled(self, text: str, calls: int, weight: float = 1.0) -> Schedule:
+    def _scheduled(self, text: str, calls: int, ids: tuple[float, ...], weight: float = 1.0) -> Schedule:
         schedule = prompt_schedule(text, calls, old=self.old_schedules)
-        vectors = self.encode([said for _, said in schedule])
-        return Schedule(tuple((end, vectors[said]) for end, said in schedule), weight)
+        encoded = self.encode([said for _, said in schedule], ids)
+        return Schedule(tuple((end, encoded[said]) for end, said in schedule), weight)
 
     def _encode_row(self, chunks: list[Chunk], counts: list[int]) -> Tensor:
-        """(texts, 77, width): the chunks of one place in all texts, weighted."""
-        hidden = torch.stack([self.states.of(self.text_encoder, self._ids(chunk), self.clip_skip) for chunk in chunks]).float()
-        if all(weight == 1.0 for chunk in chunks for weight in chunk.weights):
-            return hidden
-        rows = [[1.0, *chunk.weights, *[1.0] * (CHUNK + 1 - len(chunk.weights))] for chunk in chunks]
-        weights, shares = torch.tensor(rows, device=hidden.device), torch.tensor(counts, device=hidden.device)
-        return EMPHASIS[self.emphasis](hidden, weights[:, :, None], shares[:, None, None])
+        """(texts, 77, width): the chunks of one place in all texts, weighted for each text encoder by itself."""
+        hidden = [torch.stack([self._state(encoder, chunk).hidden for chunk in chunks]) for encoder in self.text_encoders]
+        if any(weight != 1.0 for chunk in chunks for weight in chunk.weights):
+            rows = [[1.0, *chunk.weights, *[1.0] * (CHUNK + 1 - len(chunk.weights))] for chunk in chunks]
+            weights = torch.tensor(rows, device=hidden[0].device)[:, :, None]
+            shares = torch.tensor(counts, device=hidden[0].device)[:, None, None]
+            hidden = [EMPHASIS[self.emphasis](of_encoder, weights, shares) for of_encoder in hidden]
+        return torch.cat(hidden, dim=-1)
 
-    def _ids(self, chunk: Chunk) -> tuple[int, ...]:
-        start, end = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
-        assert isinstance(start, int) and isinstance(end, int)
-        return (start, *chunk.tokens, *[end] * (CHUNK + 1 - len(chunk.tokens)))
+    def _pooled(self, first: Chunk) -> Tensor | None:
+        """Of a text's first chunk, without its weights."""
+        return next((self._state(encoder, first).pooled for encoder in self.text_encoders if encoder.facts.pooled), None)
+
+    def _state(self, encoder: TextEncoder, chunk: Chunk) -> _State:
+        return self.states.of(encoder, padded(chunk.tokens, encoder), self.clip_skip)
 
     def _tokenize(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]  # pyright: ignore
+        """The vocabulary is the same for all text encoders."""
+        tokenizer = self.text_encoders[0].tokenizer
+        return tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]  # pyright: ignore
+
+
+def padded(tokens: Sequence[int], encoder: TextEncoder) -> tuple[int, ...]:
+    """77 token ids: start, tokens, end, and after the first end what the text encoder was trained to see there."""
+    start, end = encoder.tokenizer.bos_token_id, encoder.tokenizer.eos_token_id
+    assert isinstance(start, int) and isinstance(end, int)
+    ids = [start, *tokens, end]
+    ids = ids[: ids.index(end) + 1] if encoder.facts.padding != end else ids
+    return (*ids, *[encoder.facts.padding] * (CHUNK + 2 - len(ids)))

@@ -11,7 +11,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
 from webui.core.sigmas import sigma_to_timestep
-from webui.diffusion.conditioning import Conditioning
+from webui.diffusion.conditioning import Conditioning, Encoded
 
 Scalings = tuple[float, float, float]
 
@@ -66,10 +66,22 @@ class Guidance:
 
 @dataclass(frozen=True)
 class _Context:
-    """What the UNet attends to: (parts · batch, tokens, width), and which of it exists, where parts differ in length."""
+    """What the UNet is told beside noise and time, for (parts · batch) pictures.
+
+    Args:
+        vectors: (parts · batch, tokens, width) to attend to.
+        named: by the UNet's names: which of the tokens exist, where parts differ in length, and what belongs to the whole text.
+    """
 
     vectors: Tensor
-    mask: Tensor | None
+    named: dict[str, Tensor | dict[str, Tensor]]
+
+    def part(self, rows: slice) -> tuple[Tensor, dict[str, Tensor | dict[str, Tensor]]]:
+        cut: dict[str, Tensor | dict[str, Tensor]] = {
+            name: value[rows] if isinstance(value, Tensor) else {key: tensor[rows] for key, tensor in value.items()}
+            for name, value in self.named.items()
+        }
+        return self.vectors[rows], cut
 
 
 class Denoiser:
@@ -87,12 +99,15 @@ class Denoiser:
         sigmas: Sequence[float],
         prediction_type: str,
         batch_size: int,
+        concat: Tensor | None = None,
     ) -> None:
         """
         Args:
             conditioning: for every picture of the batch.
             sigmas: the model's table, rising.
             prediction_type: a key of `SCALINGS`.
+            concat: (batch or 1, channels, height / 8, width / 8), what the UNet sees behind the latents at every call: the
+                picture to be changed, and which part of it.
         """
         self._unet = unet
         self._conditioning = conditioning
@@ -104,6 +119,7 @@ class Denoiser:
         self._sigmas = sigmas
         self._scalings = SCALINGS[prediction_type]
         self._batch_size = batch_size
+        self._concat = None if concat is None else concat.to(unet.dtype).expand(batch_size, -1, -1, -1)
         self._calls = 0
         self._contexts: dict[tuple[int, ...], _Context] = {}
         #: The clean latents of the last call by the unconditional alone; the same as its result where that was left out.
@@ -128,14 +144,14 @@ class Denoiser:
     def _predict(self, scaled: Tensor, timestep: float, context: _Context) -> Tensor:
         """(parts, batch, 4, height / 8, width / 8), float32: what the UNet says to each part."""
         parts = len(context.vectors) // len(scaled)
+        seen = scaled if self._concat is None else torch.cat([scaled, self._concat], dim=1)
         rows = max(_ROWS_AT_ONCE, 2 * len(scaled))
         pieces = []
         for start in range(0, len(context.vectors), rows):
-            vectors = context.vectors[start : start + rows]
-            noisy = scaled.repeat(parts, 1, 1, 1)[start : start + rows]
+            vectors, named = context.part(slice(start, start + rows))
+            noisy = seen.repeat(parts, 1, 1, 1)[start : start + rows]
             timesteps = torch.full((len(noisy),), timestep, device=noisy.device)
-            masked = {} if context.mask is None else {"encoder_attention_mask": context.mask[start : start + rows]}
-            pieces.append(self._unet(noisy, timesteps, vectors, return_dict=False, **masked)[0].float())
+            pieces.append(self._unet(noisy, timesteps, vectors, return_dict=False, **named)[0].float())
         return torch.cat(pieces).unflatten(0, (parts, len(scaled)))
 
     # ---- guidance
@@ -164,20 +180,34 @@ class Denoiser:
         parts = [part.at(call) for part in self._conditioning.conditionals]
         unconditional = self._conditioning.unconditional
         last = [unconditional.at(call)] if guided and unconditional is not None else []
-        key = tuple(id(vectors) for vectors in (*parts, *last))
+        texts = [*parts, *last]
+        key = tuple(id(encoded) for encoded in texts)
         if key not in self._contexts:
-            self._contexts[key] = self._joined([*_equally_long(parts), *last])
+            vectors = [*_equally_long([part.vectors for part in parts]), *(encoded.vectors for encoded in last)]
+            self._contexts[key] = self._joined(vectors, texts)
         return self._contexts[key]
 
-    def _joined(self, parts: list[Tensor]) -> _Context:
+    def _joined(self, parts: list[Tensor], texts: list[Encoded]) -> _Context:
         """Parts of different length are filled up with nothing and a mask that hides it: each counts as if it were alone."""
         lengths = [len(part) for part in parts]
         filled = [torch.nn.functional.pad(part, (0, 0, 0, max(lengths) - len(part))) for part in parts]
-        vectors = torch.stack(filled).to(self._unet.dtype).repeat_interleave(self._batch_size, dim=0)
-        if len(set(lengths)) == 1:
-            return _Context(vectors, None)
-        present = torch.tensor([[place < length for place in range(max(lengths))] for length in lengths], device=vectors.device)
-        return _Context(vectors, present.to(vectors.dtype).repeat_interleave(self._batch_size, dim=0))
+        vectors, named = self._for_batch(filled), {}
+        if len(set(lengths)) > 1:
+            present = [torch.arange(max(lengths), device=vectors.device) < length for length in lengths]
+            named["encoder_attention_mask"] = self._for_batch(present)
+        pooled = [encoded.pooled for encoded in texts if encoded.pooled is not None]
+        if pooled:
+            ids = [torch.tensor(encoded.size_ids, device=vectors.device) for encoded in texts]
+            # Sizes stay in full precision: half of it could not tell 1032 from 1024.
+            added = {
+                "text_embeds": self._for_batch(pooled),
+                "time_ids": torch.stack(ids).repeat_interleave(self._batch_size, dim=0),
+            }
+            named["added_cond_kwargs"] = added
+        return _Context(vectors, named)
+
+    def _for_batch(self, rows: list[Tensor]) -> Tensor:
+        return torch.stack(rows).to(self._unet.dtype).repeat_interleave(self._batch_size, dim=0)
 
 
 def _equally_long(parts: list[Tensor]) -> list[Tensor]:

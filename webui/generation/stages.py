@@ -50,13 +50,14 @@ def make_plan(pipeline: Pipeline, request: GenerationRequest, states: HiddenStat
     """Raise InvalidRequest where request and checkpoint do not go together."""
     sampler = find_sampler(request.sampler)
     assert sampler is not None, request.sampler
-    table = zero_terminal_snr(pipeline.sigmas) if request.zero_terminal_snr else pipeline.sigmas
-    sigmas = noise_levels(request, sampler, table)
+    rescaled = request.zero_terminal_snr or pipeline.zero_terminal_snr
+    table = zero_terminal_snr(pipeline.sigmas) if rescaled else pipeline.sigmas
+    sigmas = noise_levels(request, sampler, table, sdxl=pipeline.family.sdxl)
     guidance = make_guidance(request, sampler)
     return Plan(request, sampler, table, sigmas, guidance, encode(pipeline, request, guidance, states))
 
 
-def noise_levels(request: GenerationRequest, sampler: SamplerInfo, table: Sequence[float]) -> list[float]:
+def noise_levels(request: GenerationRequest, sampler: SamplerInfo, table: Sequence[float], *, sdxl: bool = False) -> list[float]:
     """Where the range is overridden, a 0 stands for the model's own end."""
     label = effective_scheduler(request.sampler, request.scheduler)
     over = Range(
@@ -64,6 +65,7 @@ def noise_levels(request: GenerationRequest, sampler: SamplerInfo, table: Sequen
         low=request.schedule_low or None,
         high=request.schedule_high or None,
         rho=request.schedule_rho or None,
+        sdxl=sdxl,
         alpha=request.beta_alpha,
         beta=request.beta_beta,
     )
@@ -92,9 +94,11 @@ def make_guidance(request: GenerationRequest, sampler: SamplerInfo) -> Guidance:
 def encode(pipeline: Pipeline, request: GenerationRequest, guidance: Guidance, states: HiddenStates) -> Conditioning:
     """The negative prompt is encoded only where it counts."""
     encoder = PromptEncoder(
-        text_encoder=pipeline.text_encoder,
-        tokenizer=pipeline.tokenizer,
+        text_encoders=pipeline.text_encoders,
+        family=pipeline.family,
         states=states,
+        width=request.width,
+        height=request.height,
         clip_skip=request.clip_skip,
         emphasis=request.emphasis,
         old_schedules=request.old_prompt_editing,
