@@ -27,11 +27,12 @@ _BITS = {
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """What the header says of one tensor; `size` in bytes."""
+    """What the header says of one tensor; `size` in bytes, `start` where its data begin in the file."""
 
     dtype: str
     shape: tuple[int, ...]
     size: int
+    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,28 +93,29 @@ def _parse(text: bytes, size: int) -> Header:
     metadata = document.pop("__metadata__", None) or {}
     if not isinstance(metadata, dict):
         raise UnsupportedCheckpoint("is damaged: its metadata is no table")
-    entries = {name: _entry(name, value) for name, value in document.items()}
-    _check_places([place for _, place in entries.values()], len(text) + 8, size)
+    begin = len(text) + 8
+    entries = {name: _entry(name, value, begin) for name, value in document.items()}
+    _check_places(list(entries.values()), begin, size)
     notes = {key: value for key, value in metadata.items() if isinstance(value, str)}
-    return Header({name: entry for name, (entry, _) in entries.items()}, notes)
+    return Header(entries, notes)
 
 
-def _check_places(places: list[tuple[int, int]], begin: int, size: int) -> None:
+def _check_places(entries: list[TensorEntry], begin: int, size: int) -> None:
     """The data of all tensors lie one after another and fill the file; the library that reads them wants it so."""
-    promised = begin + max((end for _, end in places), default=0)
+    places = sorted((entry.start, entry.start + entry.size) for entry in entries)
+    promised = places[-1][1] if places else begin
     if promised > size:
         raise UnsupportedCheckpoint(f"is cut short: the header promises {promised:,} bytes, the file has {size:,}")
-    last = 0
-    for start, end in sorted(places):
+    last = begin
+    for start, end in places:
         if start != last:
-            raise UnsupportedCheckpoint(f"is damaged: its tensors overlap or leave a gap at byte {begin + min(start, last):,}")
+            raise UnsupportedCheckpoint(f"is damaged: its tensors overlap or leave a gap at byte {min(start, last):,}")
         last = end
     if promised < size:
         raise UnsupportedCheckpoint(f"is damaged: {size - promised:,} bytes at its end belong to no tensor")
 
 
-def _entry(name: str, value: object) -> tuple[TensorEntry, tuple[int, int]]:
-    """The entry, and where its data begin and end."""
+def _entry(name: str, value: object, begin: int) -> TensorEntry:
     damaged = UnsupportedCheckpoint(f"is damaged: the header's entry “{name:.80}” makes no sense")
     if not isinstance(value, dict):
         raise damaged
@@ -127,7 +129,7 @@ def _entry(name: str, value: object) -> tuple[TensorEntry, tuple[int, int]]:
         raise UnsupportedCheckpoint(f"holds numbers of an unknown type, {dtype!r:.40}")
     if length * 8 != math.prod(shape) * _BITS[dtype]:
         raise damaged
-    return TensorEntry(dtype, tuple(shape), length), (offsets[0], offsets[1])
+    return TensorEntry(dtype, tuple(shape), length, begin + offsets[0])
 
 
 def _is_counts(value: object) -> TypeGuard[list[int]]:
