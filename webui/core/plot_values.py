@@ -28,8 +28,11 @@ _TRUE, _FALSE = ("true", "yes", "y", "1", "on"), ("false", "no", "n", "0", "off"
 
 def split_values(text: str) -> list[str]:
     """The items of a comma-separated line, as CSV has it: quotes protect commas, blanks around items do not count."""
-    rows = csv.reader(io.StringIO(text.strip()), skipinitialspace=True)
-    return [item.strip() for row in rows for item in row]
+    lines = text.strip().replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        return [item.strip() for row in csv.reader(io.StringIO(lines), skipinitialspace=True) for item in row]
+    except csv.Error as error:
+        raise InvalidRequest("values", f"The list of values cannot be read: {error}.") from error
 
 
 def join_values(values: Sequence[str]) -> str:
@@ -49,7 +52,7 @@ def parse_values(spec: FieldSpec, text: str) -> list[object]:
         InvalidRequest: naming the field, for the first item that is no value of it.
     """
     if spec.kind in (int, float):
-        values = [value for item in split_values(text) if item for value in _numbers(spec, item)]
+        values: list[object] = [value for item in split_values(text) if item for value in _numbers(spec, item)]
     elif spec.kind is bool:
         values = [_switch(spec, item) for item in split_values(text) if item]
     else:
