@@ -23,6 +23,7 @@ from webui.jobs.store import JobStore
 from webui.settings import Settings
 from webui.storage.lock import FolderLock
 from webui.storage.preferences import PreferencesFile
+from webui.storage.styles import Styles, style_files
 
 if TYPE_CHECKING:
     import uvicorn
@@ -44,6 +45,7 @@ class Services:
     dispatcher: Dispatcher
     catalog: Catalog
     preferences: PreferencesFile
+    styles: Styles
 
 
 def build_services(settings: Settings, engine: EngineClient | None = None) -> Services:
@@ -55,7 +57,8 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
     preferences = PreferencesFile(settings.preferences_file)
     keeper = PictureKeeper(store, settings)
     dispatcher = Dispatcher(store, bus, engine or make_engine(settings), catalog, keeper, preferences)
-    return Services(settings, store, bus, dispatcher, catalog, preferences)
+    styles = style_files(settings.styles_files, settings.data_dir)
+    return Services(settings, store, bus, dispatcher, catalog, preferences, styles)
 
 
 def create_app(services: Services) -> FastAPI:

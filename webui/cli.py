@@ -35,6 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--data-dir", type=Path, default=Path(), help="where models, outputs and settings lie (default: this folder)")
     add("--ckpt-dir", type=Path, action="append", default=[], metavar="DIR", help="one more folder of checkpoints")
     add("--vae-dir", type=Path, action="append", default=[], metavar="DIR", help="one more folder of VAEs")
+    add("--styles-file", action="append", default=[], metavar="FILE", help="styles, instead of styles.csv; may hold wildcards")
     add("--device", help="cpu, cuda:0, mps … (default: the best there is)")
     add("--engine", choices=("process", "inline"), default=Settings.engine, help="inline: in this process, for debugging")
     add("--no-browser", action="store_true", help="do not open the page in a browser")
@@ -61,6 +62,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
         port=arguments.port,
         checkpoint_dirs=tuple(arguments.ckpt_dir),
         vae_dirs=tuple(arguments.vae_dir),
+        styles_files=tuple(arguments.styles_file),
         device=arguments.device,
         engine=arguments.engine,
         allowed_hosts=tuple(arguments.allowed_host),

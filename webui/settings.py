@@ -17,6 +17,7 @@ class Settings:
     port: int = 7860
     checkpoint_dirs: tuple[Path, ...] = ()
     vae_dirs: tuple[Path, ...] = ()
+    styles_files: tuple[str, ...] = ()  # paths, which may hold wildcards; none: styles.csv in the data folder
     device: str | None = None  # "cpu", "cuda:0", "mps"; None: the best there is
     engine: str = "process"  # or "inline": a thread of this process, for tests and debugging
     allowed_hosts: tuple[str, ...] = ()  # names, beside loopback and plain addresses, that a Host header may carry

@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 from tests.api.conftest import add_checkpoint, wait_until
 from webui.app import Services, create_app
 from webui.core.request import GenerationRequest
+from webui.core.styles import Style
 from webui.jobs.store import JobState
 
 URL = "/sdapi/v1"
@@ -121,14 +122,18 @@ def test_vaes_have_the_names_of_their_files(shared_client: TestClient):
     assert shared_client.post(f"{URL}/refresh-vae").json() is None
 
 
-NOT_YET = (
-    "prompt-styles upscalers latent-upscale-modes hypernetworks face-restorers realesrgan-models loras script-info extensions"
-).split()
+NOT_YET = ("upscalers latent-upscale-modes hypernetworks face-restorers realesrgan-models loras script-info extensions").split()
 
 
 @pytest.mark.parametrize("path", NOT_YET)
 def test_what_there_is_not_yet_is_an_empty_list(shared_client: TestClient, path: str):
     assert get(shared_client, path) == []
+
+
+def test_styles_are_listed_as_their_file_has_them(client: TestClient, services: Services):
+    assert get(client, "prompt-styles") == []
+    services.styles.save(Style("photo", "photo of {prompt}", "drawing"))
+    assert get(client, "prompt-styles") == [{"name": "photo", "prompt": "photo of {prompt}", "negative_prompt": "drawing"}]
 
 
 def test_forms_of_embeddings_scripts_and_ping(shared_client: TestClient):

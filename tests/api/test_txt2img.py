@@ -17,6 +17,7 @@ from webui.api.sdapi_request import Txt2ImgRequest
 from webui.app import Services
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
+from webui.core.styles import Style
 from webui.jobs.store import JobState
 
 URL = "/sdapi/v1/txt2img"
@@ -253,6 +254,23 @@ def test_an_infotext_fills_what_the_request_leaves_open(shared_client: TestClien
     assert "Hires upscale: 2" in info["comments"]
 
 
+def test_styles_go_into_the_prompts_and_unknown_ones_are_left_out_with_a_comment(client: TestClient, services: Services):
+    services.styles.save(Style("photo", "photo of {prompt}", "drawing"))
+    services.styles.save(Style("sharp", "sharp"))
+    answer = post(client, prompt="a cat", negative_prompt="ugly", styles=["sharp", "lost", "photo"], steps=1)
+    info = info_of(answer)
+    assert (info["prompt"], info["negative_prompt"]) == ("photo of a cat, sharp", "ugly, drawing")
+    assert info["infotexts"][0].startswith("photo of a cat, sharp\nNegative prompt: ugly, drawing\n")
+    assert info["styles"] == ["sharp", "lost", "photo"]
+    assert "lost" in info["comments"]
+    assert answer["parameters"]["prompt"] == "a cat"
+
+
+def test_a_prompt_that_its_styles_make_too_long_is_refused_by_name(client: TestClient, services: Services):
+    services.styles.save(Style("long", "word " * 3_000))
+    assert refused(client, prompt="x " * 5_000, styles=["long"])["field"] == "prompt"
+
+
 # ---- refusals
 
 
@@ -281,7 +299,7 @@ def test_a_value_that_cannot_be_used_is_refused_by_name_and_the_next_job_runs(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("enable_hr", True), ("restore_faces", True), ("tiling", True), ("styles", ["photo"]),
+        ("enable_hr", True), ("restore_faces", True), ("tiling", True),
         ("script_name", "x/y/z plot"), ("alwayson_scripts", {"ControlNet": {"args": []}}), ("refiner_checkpoint", "xl"),
     ],
 )  # fmt: skip

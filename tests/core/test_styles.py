@@ -41,6 +41,10 @@ def test_without_a_style_a_comment_stays():
     assert apply_styles([], "a cat # my cat", "") == ("a cat # my cat", "")
 
 
+def test_a_style_that_doubles_the_prompt_fills_no_memory():
+    assert 20_000 < len(apply_styles([Style("twice", "{prompt}{prompt}")] * 60, "a cat", "")[0]) < 1_000_000
+
+
 @pytest.mark.parametrize("styles", [[PHOTO], [DETAIL], [CLEAN], [DETAIL, PHOTO], [PHOTO, DETAIL], [CLEAN, PHOTO, DETAIL]])
 @pytest.mark.parametrize("prompt", ["a cat", "a cat,\n(red:1.2) hat", ""])
 def test_applied_styles_are_found_in_their_order_and_taken_off(styles, prompt):

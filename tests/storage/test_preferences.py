@@ -17,6 +17,7 @@ OTHER_VALUES: dict[str, Any] = {
     "live_preview": False,
     "title_progress": False,
     "notify_when_done": True,
+    "infotext_styles": "Ignore",
 }
 
 

@@ -159,6 +159,13 @@ def test_a_data_folder_with_brackets_in_its_name_is_no_wildcard(tmp_path: Path):
     assert style_files((), data).all() == [Style("cat", "a")]
 
 
+def test_a_tilde_in_a_quoted_wildcard_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write(tmp_path / "mine" / "a.csv", "name,prompt\ncat,a\n")
+    assert style_files(("~/mine/*.csv",), tmp_path / "data").all() == [Style("cat", "a")]
+
+
 def test_chosen_names_keep_their_order_and_unknown_ones_are_passed_over(styles: Styles):
     for name in "abc":
         styles.save(Style(name, name))

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from webui.api import sdapi_models, sdapi_options
 from webui.api.sdapi_answer import echo, encoded_pictures, info_text, progress_json
 from webui.api.sdapi_options import current_vae
-from webui.api.sdapi_request import Translated, Txt2ImgRequest, api_field, translate
+from webui.api.sdapi_request import Translated, Txt2ImgRequest, api_field, translate, with_styles
 from webui.api.services import Services
 from webui.api.sse import wait_for_job
 from webui.core import infotext
@@ -72,7 +72,7 @@ def _add_txt2img(routes: APIRouter, services: Services) -> None:
 
 
 def _submit(services: Services, body: Any) -> tuple[Translated, Job]:
-    translated = translate(body, {"sd_vae": current_vae(services)})
+    translated = with_styles(translate(body, {"sd_vae": current_vae(services)}), body.styles, services.styles)
     try:
         job = services.dispatcher.submit(
             translated.request, owner="API", save=bool(body.save_images), job_id=_free_id(services, body.force_task_id)

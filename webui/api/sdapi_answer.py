@@ -34,7 +34,9 @@ def echo(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def info_text(services: Services, job: Job, parameters: dict[str, Any], comments: list[str]) -> str:
     """A1111's `info`: a JSON object in a string."""
-    return json.dumps(_prompts_and_seeds(job, parameters) | _settings(job) | _models(services, job) | _rest(job, comments))
+    return json.dumps(
+        _prompts_and_seeds(job, parameters) | _settings(job) | _models(services, job) | _rest(job, parameters, comments)
+    )
 
 
 def _prompts_and_seeds(job: Job, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +79,7 @@ def _models(services: Services, job: Job) -> dict[str, Any]:
     }
 
 
-def _rest(job: Job, comments: list[str]) -> dict[str, Any]:
+def _rest(job: Job, parameters: dict[str, Any], comments: list[str]) -> dict[str, Any]:
     return {
         "seed_resize_from_w": job.request.seed_resize_width or -1,
         "seed_resize_from_h": job.request.seed_resize_height or -1,
@@ -85,7 +87,7 @@ def _rest(job: Job, comments: list[str]) -> dict[str, Any]:
         "extra_generation_params": {"Schedule type": job.request.scheduler},
         "index_of_first_image": 0,
         "infotexts": [picture.infotext for picture in job.pictures],
-        "styles": [],
+        "styles": parameters.get("styles") or [],
         "job_timestamp": timestamp(job.started or job.created),
         "clip_skip": job.request.clip_skip,
         "is_using_inpainting_conditioning": False,

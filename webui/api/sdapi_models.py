@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -13,6 +14,7 @@ from webui.core.samplers import SAMPLERS, SCHEDULERS, SamplerInfo, find_schedule
 def add_routes(routes: APIRouter, services: Services) -> None:
     _add_sampling(routes)
     _add_files(routes, services)
+    _add_styles(routes, services)
     _add_empty(routes)
 
 
@@ -90,13 +92,19 @@ def _add_files(routes: APIRouter, services: Services) -> None:
         catalog.refresh()
 
 
+def _add_styles(routes: APIRouter, services: Services) -> None:
+    @routes.get("/prompt-styles")
+    def prompt_styles() -> list[dict[str, Any]]:
+        """Named texts for the field `styles` of a request."""
+        return [asdict(style) for style in services.styles.all()]
+
+
 def _add_empty(routes: APIRouter) -> None:
     def empty_list() -> list[dict[str, Any]]:
         """There are none yet."""
         return []
 
     for path in (
-        "prompt-styles",
         "upscalers",
         "latent-upscale-modes",
         "hypernetworks",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -17,7 +17,9 @@ from webui.core import infotext
 from webui.core.params import FieldSpec, params_of, suggest
 from webui.core.request import GenerationRequest
 from webui.core.samplers import SAMPLER_NAMES, SCHEDULER_LABELS, find_sampler, find_scheduler, split_sampler
+from webui.core.styles import apply_styles
 from webui.errors import InvalidRequest
+from webui.storage.styles import Styles
 
 _SPECS = params_of(GenerationRequest)
 _OVERRIDE = "override_settings."
@@ -128,6 +130,21 @@ def translate(body: BaseModel, settings: dict[str, Any]) -> Translated:
         return Translated(GenerationRequest(**values), comments)
     except InvalidRequest as error:
         raise type(error)(api_field(error.field), str(error)) from error
+
+
+def with_styles(translated: Translated, names: list[str] | None, styles: Styles) -> Translated:
+    """The request with the texts of these styles in its prompts; as in A1111 a name that is not known changes nothing.
+
+    Raises:
+        InvalidRequest: a prompt is too long with them.
+    """
+    found = styles.chosen(names or ())
+    unknown = [name for name in names or () if name not in {style.name for style in found}]
+    comments = [f"Styles that are not known were left out: {', '.join(unknown):.500}"] if unknown else []
+    request = translated.request
+    prompt, negative_prompt = apply_styles(found, request.prompt, request.negative_prompt)
+    request = replace(request, prompt=prompt, negative_prompt=negative_prompt)
+    return Translated(request, [*translated.comments, *comments])
 
 
 def api_field(name: str) -> str:
@@ -259,7 +276,6 @@ _UNSUPPORTED = (
     _Unsupported("enable_hr", lambda value, body: value, "Hires fix is"),
     _Unsupported("restore_faces", lambda value, body: value, "Face restoration is"),
     _Unsupported("tiling", lambda value, body: value, "Tiling is"),
-    _Unsupported("styles", lambda value, body: value, "Styles are"),
     _Unsupported("script_name", lambda value, body: value, "Scripts are"),
     _Unsupported("alwayson_scripts", lambda value, body: value, "Scripts are"),
     _Unsupported("refiner_checkpoint", lambda value, body: value not in (None, "", "None"), "The refiner is"),

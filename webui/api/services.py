@@ -10,6 +10,7 @@ from webui.jobs.events import EventBus
 from webui.jobs.store import JobStore
 from webui.settings import Settings
 from webui.storage.preferences import PreferencesFile
+from webui.storage.styles import Styles
 
 
 class Services(Protocol):
@@ -25,3 +26,5 @@ class Services(Protocol):
     def catalog(self) -> Catalog: ...
     @property
     def preferences(self) -> PreferencesFile: ...
+    @property
+    def styles(self) -> Styles: ...

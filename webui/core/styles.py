@@ -11,6 +11,9 @@ from webui.core.prompt_parts import strip_comments
 #: Where a style's text holds this, the prompt goes there; otherwise the text goes behind the prompt.
 PLACE = "{prompt}"
 
+#: Of characters: more than any request takes. A style that holds the prompt twice, asked for forty times, would fill the memory.
+_TOO_LONG = 100_000
+
 
 @dataclass(frozen=True)
 class Style:
@@ -41,6 +44,8 @@ def apply_styles(styles: Sequence[Style], prompt: str, negative_prompt: str) -> 
 def _put_in(texts: Iterable[str], prompt: str) -> str:
     prompt = strip_comments(prompt)
     for text in map(strip_comments, texts):
+        if len(prompt) > _TOO_LONG:
+            break
         if PLACE in text:
             prompt = text.replace(PLACE, prompt)
         else:

@@ -31,6 +31,16 @@ class Preferences:
         False
     )
 
+    infotext_styles: Annotated[
+        str,
+        Param(
+            "Styles in pasted settings",
+            choices=("Apply if any", "Apply", "Discard", "Ignore"),
+            help="Apply: choose the styles whose texts stand in the prompts. Apply if any: leave the choice where there is none. "
+            "Discard: only take their texts out.",
+        ),
+    ] = "Apply if any"
+
     def __post_init__(self) -> None:
         check_ranges(self)
 

@@ -69,6 +69,11 @@ class Styles:
             self._read = {file.path: self._read[file.path] for file in files}
             return files
 
+    @property
+    def problem(self) -> str:
+        """Which files cannot be used, in words; empty if all can."""
+        return " ".join(file.problem for file in self.files() if file.problem)
+
     def _file(self, path: Path) -> StyleFile:
         stamp = _stamp(path)
         known = self._read.get(path)
@@ -115,6 +120,7 @@ class Styles:
 
 def style_files(arguments: Sequence[str], data_dir: Path) -> Styles:
     """What `--styles-file` names; without it `styles.csv` in the data folder. New styles go into the first that is one file."""
+    arguments = [os.path.expanduser(text) for text in arguments]  # the shell leaves ~ alone in a quoted wildcard
     own = [data_dir / name for name in _OWN_FILES]
     default = next((Path(text).absolute() for text in arguments if not _WILD & set(text)), own[0])
     return Styles(tuple(arguments) or tuple(glob.escape(str(path)) for path in own), default)

@@ -18,7 +18,7 @@ from webui.core.params import params_of
 from webui.core.request import VAE_AUTOMATIC
 from webui.errors import SaveFailed
 from webui.storage.preferences import Preferences
-from webui.ui import counting, models, pnginfo, settings_tab, txt2img
+from webui.ui import counting, models, pnginfo, settings_tab, styles, txt2img
 from webui.ui.form import FIELDS, Form, collect, shown, stored_values
 from webui.ui.head import head
 from webui.ui.script import ASSETS_URL, call, host
@@ -85,14 +85,14 @@ def build(services: PageServices) -> gr.Blocks:
         refresh = _draw_header(form, services)
         with gr.Tabs(selected="txt2img", elem_id="tabs") as tabs:
             with gr.Tab(t("tab.txt2img"), id="txt2img", elem_id="tab_txt2img"):
-                generate = txt2img.build(form)
+                generate = txt2img.build(form, services)
             with gr.Tab(t("tab.pnginfo"), id="pnginfo", elem_id="tab_pnginfo"):
                 pnginfo.build()
             with gr.Tab(t("tab.settings"), id="settings", elem_id="tab_settings"):
                 preferences = settings_tab.build(services.preferences, services.settings)
         host("foot", "mountFooter")
         txt2img.connect(services, form, generate, tabs)
-        counting.connect()
+        counting.connect(services.styles)
         pnginfo.connect(services.catalog)
         _connect_header(services, form, refresh)
         _connect_load(page, services, form, preferences)
@@ -176,11 +176,12 @@ def _connect_load(page: gr.Blocks, services: PageServices, form: Form, preferenc
         updates = form.updates({name: spec.default for name, spec in FIELDS.items()} | values)
         for name, choices in (("checkpoint", models.checkpoint_choices), ("vae", models.vae_choices)):
             updates[form.components[name]] = gr.update(choices=choices(services.catalog), value=shown(name, values[name]))
+        updates[form.others["styles"]] = styles.listed(services.styles, styles.stored_names(services.styles, text))
         for name, component in preferences.items():
             updates[component] = getattr(services.preferences.current, name)
         return {**updates, told: answer}
 
-    outputs = [*form.components.values(), *preferences.values(), told]
+    outputs = [*form.components.values(), *form.others.values(), *preferences.values(), told]
     loaded = page.load(on_load, inputs=stored, outputs=outputs, js=call("storedForm"), queue=False, show_progress="hidden")
     form.tell_script(loaded.then(None, inputs=told, js=call("opened")))
 
@@ -200,10 +201,11 @@ def page_preferences(services: PageServices) -> dict[str, Any]:
     current = services.preferences.current
     switches = [spec.name for spec in params_of(Preferences).values() if spec.kind is bool]
     preferences = {name: getattr(current, name) for name in switches}
-    return {"preferences": preferences, "warning": services.preferences.problem or ""}
+    problems = (services.preferences.problem, services.styles.problem)
+    return {"preferences": preferences, "warning": "\n".join(filter(None, problems))}
 
 
 def _remember(form: Form) -> None:
     """Keep the form in the browser at every change, without asking the server."""
-    changes = [component.change for component in form.components.values()]  # pyright: ignore[reportAttributeAccessIssue]
+    changes = [component.change for component in form.inputs]  # pyright: ignore[reportAttributeAccessIssue]
     gr.on(changes, None, inputs=form.inputs, js=call("remember", form.names), queue=False, show_progress="hidden")

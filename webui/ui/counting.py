@@ -11,7 +11,9 @@ from webui.core.params import check_value
 from webui.core.prompt_parts import find_unbalanced, parse_networks
 from webui.core.samplers import find_sampler
 from webui.errors import InvalidRequest
+from webui.storage.styles import Styles
 from webui.ui.form import FIELDS
+from webui.ui.styles import merged
 from webui.ui.texts import t
 
 
@@ -52,8 +54,11 @@ def count_both(prompt: Any, negative_prompt: Any, steps: Any, sampler: Any, emph
     return {"prompt": count(prompt, **options), "negative_prompt": count(negative_prompt, negative=True, **options)}
 
 
-def connect() -> None:
-    """Let the script ask `count_both` when typing has paused, with the fields in the order of its arguments."""
-    gr.api(  # pyright: ignore[reportPrivateImportUsage]
-        count_both, api_name="count_tokens", queue=False
-    )
+def connect(styles: Styles) -> None:
+    """Let the script ask when typing has paused: `count_both` of the prompts as they are queued, with the chosen styles."""
+
+    def count_tokens(prompt: Any, negative_prompt: Any, steps: Any, sampler: Any, emphasis: Any, chosen: Any) -> dict[str, Any]:
+        values = merged(styles, {"prompt": prompt, "negative_prompt": negative_prompt}, chosen)
+        return count_both(values["prompt"], values["negative_prompt"], steps, sampler, emphasis)
+
+    gr.api(count_tokens, api_name="count_tokens", queue=False)  # pyright: ignore[reportPrivateImportUsage]

@@ -33,6 +33,7 @@ class Form:
     def __init__(self, tab: str) -> None:
         self.tab = tab
         self.components: dict[str, Component] = {}
+        self.others: dict[str, Component] = {}
 
     def draw(self, name: str, *, as_box: bool = False, **options: Any) -> Component:
         """The control of a field where the layout stands.
@@ -48,14 +49,20 @@ class Form:
         self.components[name] = component
         return component
 
+    def add_other(self, name: str, component: Component) -> Component:
+        """Count a control that is no field of a request (the chosen styles) among what is handed over and remembered."""
+        self.others[name] = component
+        return component
+
     @property
     def inputs(self) -> set[Component]:
-        return set(self.components.values())
+        return {*self.components.values(), *self.others.values()}
 
     @property
     def names(self) -> list[str]:
-        """The field names in the order in which Gradio hands a set of components to JavaScript."""
-        return sorted(self.components, key=lambda name: self.components[name]._id)
+        """The names of `inputs` in the order in which Gradio hands a set of components to JavaScript."""
+        controls = self.components | self.others
+        return sorted(controls, key=lambda name: controls[name]._id)
 
     @property
     def ordered(self) -> list[Component]:
@@ -126,7 +133,7 @@ def _draw(spec: FieldSpec, elem_id: str, as_box: bool, options: dict[str, Any]) 
     param = spec.param
     common: dict[str, Any] = {"label": param.label, "elem_id": elem_id, "value": shown(spec.name, spec.default), **options}
     if param.choices or "choices" in options:
-        return _lenient(gr.Dropdown)(**{"choices": list(param.choices), **common})
+        return lenient(gr.Dropdown)(**{"choices": list(param.choices), **common})
     if spec.kind is bool:
         return gr.Checkbox(**common)
     if spec.kind in (int, float) and spec.name not in SEEDS:
@@ -139,11 +146,11 @@ def _draw_number(spec: FieldSpec, as_box: bool, common: dict[str, Any]) -> Compo
     low, high = spec.param.low, spec.param.high
     step = spec.param.step or (1 if spec.kind is int else 0.01)
     if as_box or spec.optional or low is None or high is None or (high - low) / step > _SLIDER_VALUES:
-        return _lenient(gr.Number)(minimum=low, maximum=high, step=step, **common)
-    return _lenient(gr.Slider)(low, high, step=step, buttons=[], **common)
+        return lenient(gr.Number)(minimum=low, maximum=high, step=step, **common)
+    return lenient(gr.Slider)(low, high, step=step, buttons=[], **common)
 
 
-def _lenient(kind: type[_Control]) -> type[_Control]:
+def lenient(kind: type[_Control]) -> type[_Control]:
     """`kind` that lets the request judge what was given: Gradio's own check answers with a toast that names no field.
 
     A class, because Gradio makes a visitor's components anew from theirs; of the same name, by which the page finds what draws

@@ -9,6 +9,7 @@ from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.store import JobStore
 from webui.settings import Settings
 from webui.storage.preferences import PreferencesFile
+from webui.storage.styles import Styles
 
 
 class PageServices(Protocol):
@@ -24,3 +25,5 @@ class PageServices(Protocol):
     def dispatcher(self) -> Dispatcher: ...
     @property
     def preferences(self) -> PreferencesFile: ...
+    @property
+    def styles(self) -> Styles: ...

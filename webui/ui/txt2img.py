@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from webui.ui import options, transfer
+from webui.ui import options, styles, transfer
 from webui.ui.form import Form
 from webui.ui.script import call, host
 from webui.ui.services import PageServices
@@ -18,7 +18,7 @@ from webui.ui.texts import t
 EXTRA = ("variation_seed", "variation_strength", "seed_resize_width", "seed_resize_height")
 
 
-def build(form: Form) -> gr.Button:
+def build(form: Form, services: PageServices) -> gr.Button:
     """Draw the tab; returns Generate, whose handler is tied when the header's controls exist too."""
     with gr.Row(elem_id="txt2img_frame", equal_height=False):
         with gr.Column(scale=11, min_width=320, elem_id="txt2img_left"):
@@ -26,6 +26,7 @@ def build(form: Form) -> gr.Button:
                 with gr.Column(scale=5, min_width=220, elem_id="txt2img_prompts"):
                     form.draw("prompt", lines=3, max_lines=12, placeholder=t("prompt.placeholder"))
                     form.draw("negative_prompt", lines=2, max_lines=8, placeholder=t("negative.placeholder"))
+                    styles.draw(form, services.styles)
                 with gr.Column(scale=1, min_width=120, elem_id="txt2img_run"):
                     generate = gr.Button(t("generate"), variant="primary", elem_id="txt2img_generate")
             host("model_note", "mountModelNote")
@@ -86,26 +87,32 @@ def _icon_button(name: str, icon: str) -> gr.Button:
 
 def connect(services: PageServices, form: Form, generate: gr.Button, tabs: gr.Tabs) -> None:
     """Tie Generate, and what the script asks for: settings of a picture, a size that was pasted, an example prompt."""
-    owner = gr.Textbox(visible=False)
+    owner, chosen = gr.Textbox(visible=False), form.others["styles"]
     answer = gr.JSON(visible=False)
     quiet: dict[str, Any] = {"queue": False, "trigger_mode": "multiple", "show_progress": "hidden"}
 
     def on_generate(given: Mapping[Any, Any]) -> dict[str, Any]:
-        return submit(services.dispatcher, form.values(given), str(given[owner] or ""))
+        values = styles.merged(services.styles, form.values(given), given[chosen])
+        return submit(services.dispatcher, values, str(given[owner] or ""))
 
     order = sorted([*form.inputs, owner], key=lambda component: component._id)
     generate.click(
         on_generate, inputs={*form.inputs, owner}, outputs=answer, js=call("withPageId", order.index(owner)), **quiet
     ).success(None, inputs=answer, js=call("submitted"))
 
-    def on_restore(text: str) -> dict[Any, Any]:
-        taken = transfer.read(text, services.catalog)
-        told = {"remarks": taken.remarks, "count": len(taken.values)}
-        return {**form.updates(taken.values), tabs: gr.Tabs(selected="txt2img"), answer: told}
+    def on_restore(given: Mapping[Any, Any]) -> dict[Any, Any]:
+        taken = transfer.read(given[owner], services.catalog)
+        values, names, remarks = styles.found_in(services, taken.values, given[chosen])
+        told = {"remarks": [*taken.remarks, *remarks], "count": len(taken.values)}
+        listed = {} if names is None else {chosen: styles.listed(services.styles, names)}
+        return {**form.updates(values), **listed, tabs: gr.Tabs(selected="txt2img"), answer: told}
 
-    outputs = [*form.components.values(), tabs, answer]
+    outputs = [*form.components.values(), chosen, tabs, answer]
+    given = sorted({owner, chosen}, key=lambda component: component._id)
     restore = gr.Button("", elem_id="bridge_restore", elem_classes=["bridge"])
-    taken = restore.click(on_restore, inputs=owner, outputs=outputs, js=call("takeInfotext"), **quiet)
+    taken = restore.click(
+        on_restore, inputs={owner, chosen}, outputs=outputs, js=call("takeInfotext", given.index(owner)), **quiet
+    )
     form.tell_script(taken.then(None, inputs=answer, js=call("restored")))
     again = gr.Button("", elem_id="bridge_again", elem_classes=["bridge"])
     again.click(

@@ -8,7 +8,7 @@ import { url } from "./stream.js";
 import { t } from "./texts.js";
 
 const PAUSE_MS = 500;
-const COUNTED = ["prompt", "negative_prompt", "steps", "sampler", "emphasis"];
+const COUNTED = ["prompt", "negative_prompt", "steps", "sampler", "emphasis", "styles"];
 const EMPTY = { used: 0, limit: 75, problem: "", warning: "" };
 
 let asked = null; // the values as JSON, in the order of COUNTED
@@ -21,7 +21,7 @@ export function promptChanged(values) {
   if (key === asked) return;
   asked = key;
   clearTimeout(timer);
-  if (values.prompt || values.negative_prompt) timer = setTimeout(count, PAUSE_MS);
+  if (values.prompt || values.negative_prompt || values.styles?.length) timer = setTimeout(count, PAUSE_MS);
   else counted({ prompt: EMPTY, negative_prompt: EMPTY });
 }
 

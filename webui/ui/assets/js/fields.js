@@ -28,6 +28,8 @@ const BUTTONS = {
   txt2img_variation_seed_random: "seed.random",
   txt2img_variation_seed_reuse: "seed.reuse_variation",
   txt2img_generate: "generate.help",
+  txt2img_style_apply: "styles.apply",
+  txt2img_styles_edit_button: "styles.edit",
   refresh_models: "models.refresh",
 };
 

@@ -102,7 +102,11 @@ export function sendInfotext(text) {
   press("restore");
 }
 
-export const takeInfotext = () => [pending.infotext];
+// The bridge's inputs hold the text at `position`.
+export function takeInfotext(position, ...values) {
+  values[position] = pending.infotext;
+  return values;
+}
 
 export function restored(answer) {
   clearErrors();

@@ -15,6 +15,9 @@ watchInputs();
 watchForEnds();
 connect();
 
+// Loaded when it is opened for the first time.
+export const openStyles = async () => (await import("./styles.js")).openStyles();
+
 export { mountEngine, mountFooter, mountModelNote } from "./header.js";
 export { mountExtra, mountUnused, takeExtra } from "./options.js";
 export { mountOutput } from "./output.js";
