@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import threading
 import weakref
 from collections.abc import Callable
@@ -10,9 +9,13 @@ import pytest
 import torch
 
 from tests.tiny import write_tiny_checkpoint, write_tiny_vae
+from webui.checkpoints.loader import load_checkpoint, load_vae
 from webui.checkpoints.manager import PipelineManager
+from webui.checkpoints.pipeline import Pipeline
 from webui.checkpoints.scan import CheckpointInfo, VaeInfo, inspect_checkpoint, inspect_vae
 from webui.errors import UnsupportedCheckpoint
+
+CPU = torch.device("cpu")
 
 
 class Files:
@@ -31,6 +34,27 @@ class Files:
         return inspect_vae(write_tiny_vae(root / f"{name}.safetensors", seed), name)
 
 
+def fresh_weights(info: CheckpointInfo | VaeInfo) -> dict[str, dict[str, torch.Tensor]]:
+    """As a load into new memory gives them."""
+    if isinstance(info, VaeInfo):
+        return {"vae": load_vae(info, CPU, torch.float32).state_dict()}
+    modules = load_checkpoint(info, CPU, torch.float32).modules
+    return {name: module.state_dict() for name, module in modules.items()}
+
+
+def assert_fresh(pipeline: Pipeline, checkpoint: CheckpointInfo, vae: VaeInfo | None = None) -> None:
+    """The pipeline's weights equal those of a fresh load, bit for bit."""
+    expected = fresh_weights(checkpoint) | (fresh_weights(vae) if vae else {})
+    for name, module in pipeline.modules.items():
+        found = module.state_dict()
+        assert found.keys() == expected[name].keys()
+        assert all(torch.equal(found[key], tensor) for key, tensor in expected[name].items()), name
+
+
+def weak_references(pipeline: Pipeline) -> list[weakref.ref]:
+    return [weakref.ref(tensor) for module in pipeline.modules.values() for tensor in module.parameters()]
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(tmp_path_factory.mktemp("models"))
@@ -38,7 +62,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 @pytest.fixture
 def manager() -> PipelineManager:
-    return PipelineManager(torch.device("cpu"), torch.float32)
+    return PipelineManager(CPU, torch.float32)
 
 
 @pytest.fixture
@@ -74,14 +98,17 @@ def test_file_that_was_replaced_is_loaded_again(manager: PipelineManager, tmp_pa
     assert loads == ["a", "a"]
 
 
-def test_other_checkpoint_takes_the_place_and_the_old_weights_are_freed(manager: PipelineManager, files: Files):
+def addresses(pipeline: Pipeline) -> list[int]:
+    return [tensor.data_ptr() for module in pipeline.modules.values() for tensor in module.parameters()]
+
+
+def test_other_checkpoint_is_read_into_the_memory_of_the_first(manager: PipelineManager, files: Files):
     with manager.lease(files.first, None) as pipeline:
-        old = [weakref.ref(part) for part in pipeline.modules.values()]
-    del pipeline
+        before = addresses(pipeline)
     with manager.lease(files.second, None) as pipeline:
         assert pipeline.checkpoint == files.second
-        gc.collect()
-        assert [part() for part in old] == [None, None, None]
+        assert addresses(pipeline) == before
+        assert_fresh(pipeline, files.second)
 
 
 def test_change_of_vae_loads_only_the_vae(manager: PipelineManager, files: Files, loads: list[str], on_load):
@@ -89,10 +116,12 @@ def test_change_of_vae_loads_only_the_vae(manager: PipelineManager, files: Files
         pass
     with manager.lease(files.first, files.bright, on_load) as bright:
         assert (bright.vae_name, bright.unet is plain.unet, bright.vae is plain.vae) == ("bright", True, False)
+        assert_fresh(bright, files.first, files.bright)
     with manager.lease(files.first, files.dark, on_load) as dark:
-        assert not torch.equal(dark.vae.decoder.conv_in.weight, bright.vae.decoder.conv_in.weight)
+        assert_fresh(dark, files.first, files.dark)
     with manager.lease(files.first, None, on_load) as restored:
         assert (restored.vae_name, restored.vae is plain.vae) == (None, True)
+        assert_fresh(restored, files.first)
     assert loads == ["first", "bright", "dark"]
 
 
@@ -162,11 +191,12 @@ def test_threads_that_want_different_checkpoints_each_get_theirs(manager: Pipeli
     assert failures == []
 
 
-def test_unload_frees_the_pipeline(manager: PipelineManager, files: Files, loads: list[str], on_load):
-    with manager.lease(files.first, None, on_load) as pipeline:
-        unet = weakref.ref(pipeline.unet)
-    del pipeline
+def test_unload_frees_the_weights(manager: PipelineManager, files: Files, loads: list[str], on_load):
+    with manager.lease(files.first, files.bright, on_load) as pipeline:
+        weights = weak_references(pipeline)
     manager.unload()
-    assert unet() is None
-    with manager.lease(files.first, None, on_load):
-        assert loads == ["first", "first"]
+    assert not any(weight() for weight in weights)
+    assert manager.resident == ()
+    with manager.lease(files.first, None, on_load) as pipeline:
+        assert_fresh(pipeline, files.first)
+    assert loads == ["bright", "first", "first"]

@@ -1,25 +1,31 @@
-"""Read weights from disk into modules: LDM single files and diffusers folders, without any network.
+"""Make modules with the weights of a file or folder, without any network.
 
-Modules are built on the meta device and get the mapped tensors assigned, so nothing is initialised in vain. Before a tensor
-is read, all names and shapes are compared: a file that does not fit exactly is refused, for its pictures would be wrong.
+Modules are built on the meta device, so nothing is initialised in vain. Before a byte is read or a tensor overwritten, all
+names and shapes are compared: a file that does not fit exactly is refused, for its pictures would be wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from safetensors import SafetensorError
+from torch import Tensor, nn
 
-from webui.checkpoints.blueprint import Part, TensorSource
+from webui.checkpoints.blueprint import Blueprint, Part, Shape, TensorSource
 from webui.checkpoints.blueprints import read_blueprint, read_vae_part
 from webui.checkpoints.catalog import CheckpointInfo, VaeInfo
+from webui.checkpoints.filling import Filling
 from webui.checkpoints.pipeline import Pipeline, assemble
+from webui.checkpoints.places import WeightFiles
+from webui.checkpoints.room import make_room
 from webui.checkpoints.skeletons import build_skeleton
 from webui.errors import UnsupportedCheckpoint
 
@@ -28,14 +34,17 @@ def load_checkpoint(info: CheckpointInfo, device: torch.device, dtype: torch.dty
     """Raise UnsupportedCheckpoint, naming the file, where it cannot be loaded as it is."""
     with naming(info.path):
         blueprint = read_blueprint(info)
-        modules = {part.name: load_part(part, device, dtype) for part in blueprint.parts}
-        return assemble(blueprint, info, modules, device, dtype)
+        made = Loader(device, dtype).prepare(blueprint.parts)
+        made.filling.run()
+        return assemble(blueprint, info, made.modules, device, dtype)
 
 
 def load_vae(info: VaeInfo, device: torch.device, dtype: torch.dtype) -> AutoencoderKL:
     """A VAE file of its own, in LDM or diffusers layout."""
     with naming(info.path):
-        return load_part(read_vae_part(info.path), device, dtype)
+        made = Loader(device, dtype).prepare((read_vae_part(info.path),))
+        made.filling.run()
+        return made.modules["vae"]
 
 
 @contextmanager
@@ -49,25 +58,122 @@ def naming(path: Path) -> Iterator[None]:
         raise UnsupportedCheckpoint(f"{path.name} cannot be read: {error}.") from error
 
 
-def load_part(part: Part, device: torch.device, dtype: torch.dtype) -> Any:
-    """The part's module with its weights, for inference."""
-    module = build_skeleton(part)
-    shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    sources = part.locate(shapes)
-    with ExitStack() as stack:
-        opened = {
-            path: stack.enter_context(safe_open(path, framework="pt")) for path in {source.path for source in sources.values()}
-        }
-        state = {
-            name: read(opened[source.path], source).reshape(shapes[name]).to(device, dtype) for name, source in sources.items()
-        }
-    module.load_state_dict(state, assign=True)
-    return module.to(device)
+@dataclass(frozen=True)
+class Located:
+    """A part that fits: the shape of each tensor and where it is read from."""
+
+    part: Part
+    shapes: dict[str, Shape]
+    sources: dict[str, TensorSource]
+
+    @property
+    def elements(self) -> int:
+        return sum(math.prod(shape) for shape in self.shapes.values())
 
 
-def read(file: Any, source: TensorSource) -> Tensor:
-    """The tensor as it lies in an open safetensors file, without a copy."""
-    tensor = file.get_tensor(source.key)
-    if source.rows is not None:
-        tensor = tensor[source.rows[0] : source.rows[1]]
-    return tensor.T if source.transposed else tensor
+@dataclass(frozen=True)
+class Prepared:
+    """Modules whose weights are there when `filling` has run.
+
+    Args:
+        mapped: names of the parts whose tensors lie in the file itself, which nothing may overwrite.
+    """
+
+    modules: dict[str, Any]
+    filling: Filling
+    mapped: frozenset[str]
+
+
+class Loader:
+    """Prepares modules for one device and number type.
+
+    Args:
+        home: where weights lie; the machine's memory where parts are brought to the device one at a time.
+    """
+
+    def __init__(self, device: torch.device, dtype: torch.dtype, home: torch.device | None = None) -> None:
+        self.device, self.dtype, self.home = device, dtype, home or device
+        self._pinned = self.home.type == "cpu" and device.type == "cuda"
+        self._skeletons: dict[str, nn.Module] = {}
+
+    def locate(self, parts: tuple[Part, ...]) -> list[Located]:
+        """Raise UnsupportedCheckpoint where a part's tensors do not fit; nothing is read."""
+        found = []
+        for part in parts:
+            shapes = {name: tuple(tensor.shape) for name, tensor in self._skeleton(part).state_dict().items()}
+            found.append(Located(part, shapes, part.locate(shapes)))
+        return found
+
+    def size(self, located: list[Located]) -> int:
+        """Bytes in memory."""
+        return sum(part.elements for part in located) * self.dtype.itemsize
+
+    def prepare(self, parts: tuple[Part, ...], spare: Mapping[str, nn.Module] | None = None) -> Prepared:
+        """Raise UnsupportedCheckpoint where something does not fit; the spare modules are then as they were.
+
+        Args:
+            spare: modules, by the names of parts, to be filled anew; each of the part's signature.
+        """
+        modules: dict[str, Any] = {}
+        pieces, mapped, files = [], set(), WeightFiles()
+        for located in self.locate(parts):
+            part, old = located.part, (spare or {}).get(located.part.name)
+            if (state := self._mapped(located, files)) is not None:
+                mapped.add(part.name)
+            elif old is not None and (state := self._overwritable(old)) is not None:
+                modules[part.name] = old
+            else:
+                state = make_room(located.shapes, self.home, self.dtype, pinned=self._pinned)
+            if part.name not in mapped:
+                pieces += [piece for name in state for piece in files.pieces(located.sources[name], state[name])]
+            if part.name not in modules:
+                modules[part.name] = self._furnished(part, state)
+        return Prepared(modules, Filling(pieces), frozenset(mapped))
+
+    def _skeleton(self, part: Part) -> nn.Module:
+        if part.signature not in self._skeletons:
+            self._skeletons[part.signature] = build_skeleton(part)
+        return self._skeletons[part.signature]
+
+    def _furnished(self, part: Part, state: dict[str, Tensor]) -> nn.Module:
+        module = copy.deepcopy(self._skeleton(part))
+        module.load_state_dict(state, assign=True)
+        return module.to(self.home)
+
+    def _overwritable(self, module: nn.Module) -> dict[str, Tensor] | None:
+        """The tensors of a module that can take other weights, wherever they are now."""
+        state = module.state_dict()
+        fit = all(tensor.device in (self.home, self.device) and tensor.dtype == self.dtype for tensor in state.values())
+        return state if fit else None
+
+    def _mapped(self, located: Located, files: WeightFiles) -> dict[str, Tensor] | None:
+        """The tensors as they lie in the file, where they can be used so."""
+        sources = located.sources
+        if self.home.type != "cpu" or self._pinned:
+            return None
+        if any(files.dtype(source) is not self.dtype or not files.can_be_mapped(source) for source in sources.values()):
+            return None
+        return {name: files.view(source).view(located.shapes[name]) for name, source in sources.items()}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A file that is wanted in memory: a checkpoint, or a VAE of its own."""
+
+    info: CheckpointInfo | VaeInfo
+    parts: tuple[Part, ...]
+    blueprint: Blueprint | None
+
+    @classmethod
+    def of(cls, info: CheckpointInfo | VaeInfo) -> Recipe:
+        """Only headers are read. Raise UnsupportedCheckpoint, in words that go after the file's name."""
+        if isinstance(info, VaeInfo):
+            return cls(info, (read_vae_part(info.path),), None)
+        blueprint = read_blueprint(info)
+        return cls(info, blueprint.parts, blueprint)
+
+    def assemble(self, modules: Mapping[str, Any], device: torch.device, dtype: torch.dtype) -> Pipeline | None:
+        """None for a VAE. Raise UnsupportedCheckpoint where the parts do not go together."""
+        if self.blueprint is None or isinstance(self.info, VaeInfo):
+            return None
+        return assemble(self.blueprint, self.info, modules, device, dtype)

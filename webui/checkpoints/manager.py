@@ -1,45 +1,72 @@
-"""The pipeline in memory: lent by lease, and not swapped while it is lent."""
+"""The pipelines in memory: lent by lease, and not swapped while they are lent; what comes next is read ahead.
+
+A checkpoint is read into the memory of one that is built alike and not in use, or into fresh memory where the budget allows;
+see docs/decisions/0006-swap-in-place.md.
+"""
 
 from __future__ import annotations
 
 import gc
+import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from webui.checkpoints.catalog import CheckpointInfo, VaeInfo
-from webui.checkpoints.loader import load_checkpoint, load_vae
+from webui.checkpoints.filling import Abandoned, give_way, warm
+from webui.checkpoints.loader import Loader, naming
 from webui.checkpoints.pipeline import Pipeline
+from webui.checkpoints.residents import Begun, Budget, Identity, Planned, Resident, Residents, files_of, identity_of
+from webui.errors import UnsupportedCheckpoint
+
+log = logging.getLogger(__name__)
 
 #: Told of each file before it is read: its name and its size in bytes.
 OnLoad = Callable[[str, int], None]
-_Identity = tuple[Path, int, int]
+Info = CheckpointInfo | VaeInfo
 
 
 @dataclass(frozen=True)
 class _Held:
-    """A pipeline, the files it is from, and the checkpoint's own VAE, kept to be put back."""
+    """What is lent, or was last: a checkpoint with its own VAE or another."""
 
+    wanted: tuple[Identity, ...]
     pipeline: Pipeline
-    checkpoint: _Identity
-    vae: _Identity | None
-    built_in_vae: AutoencoderKL
+
+
+class _Ahead:
+    """A file that is being read for later. `begun` is None where it is only brought into the system's memory."""
+
+    def __init__(self, identity: Identity, begun: Begun | None) -> None:
+        self.identity, self.begun = identity, begun
+        self.stopped = threading.Event()
+
+    def abandon(self) -> None:
+        self.stopped.set()
+        if self.begun is not None:
+            self.begun.prepared.filling.abandon()
 
 
 class PipelineManager:
-    """Holds one pipeline. Thread-safe: who wants another checkpoint or VAE waits until nobody uses this one."""
+    """Thread-safe: who wants another checkpoint or VAE than the one that is lent waits until nobody uses that."""
 
-    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
-        self.device = device
-        self.dtype = dtype
+    def __init__(
+        self, device: torch.device, dtype: torch.dtype, budget: Budget | None = None, *, home: torch.device | None = None
+    ) -> None:
+        """`home` is where weights lie between uses, if that is not the device."""
+        self.device, self.dtype = device, dtype
         self._changed = threading.Condition()
+        self._reading_ahead = threading.Lock()
+        self._residents = Residents(Loader(device, dtype, home), budget or Budget())
         self._lent = 0
         self._held: _Held | None = None
+        self._ahead: _Ahead | None = None
+
+    # ---- lending
 
     @contextmanager
     def lease(
@@ -50,15 +77,17 @@ class PipelineManager:
         Raises:
             UnsupportedCheckpoint: it cannot be loaded; the pipeline held before is still there.
         """
+        wanted = (checkpoint, vae) if vae else (checkpoint,)
         with self._changed:
-            while (held := self._matching(checkpoint, vae)) is None:
-                if self._lent == 0:
-                    held = self._load(checkpoint, vae, on_load)
+            while (pipeline := self._matching(wanted)) is None:
+                if self._lent:
+                    self._changed.wait()
+                elif (ahead := self._in_the_way(wanted)) is not None:
+                    self._settle(ahead, wanted, on_load)
+                else:
+                    pipeline = self._compose(wanted, on_load)
                     break
-                self._changed.wait()
             self._lent += 1
-            pipeline = held.pipeline
-        del held  # a lease keeps the pipeline alive, not the rest
         try:
             yield pipeline
         finally:
@@ -66,48 +95,163 @@ class PipelineManager:
                 self._lent -= 1
                 self._changed.notify_all()
 
+    def _matching(self, wanted: tuple[Info, ...]) -> Pipeline | None:
+        fits = self._held is not None and self._held.wanted == tuple(identity_of(info) for info in wanted)
+        return self._held.pipeline if self._held is not None and fits else None
+
+    # ---- loading
+
+    def _compose(self, wanted: tuple[Info, ...], on_load: OnLoad) -> Pipeline:
+        """Bring what is missing. If that fails, what was held before is there as it was."""
+        identities = tuple(identity_of(info) for info in wanted)
+        missing = [self._residents.plan(info) for info in wanted if identity_of(info) not in self._residents]
+        serving = [held for held in self._residents if self._held and held.identity in self._held.wanted]
+        try:
+            for planned in reversed(missing):  # the VAE first: it is small
+                self._load(planned, identities, serving, on_load)
+        except BaseException:
+            self._restore(serving)
+            raise
+        checkpoint, *others = [self._residents.use(identity) for identity in identities]
+        assert checkpoint is not None and checkpoint.pipeline is not None
+        pipeline = checkpoint.pipeline
+        for other in others:
+            assert other is not None
+            pipeline = pipeline.with_vae(other.modules["vae"], other.recipe.info.name)
+        self._held = _Held(identities, pipeline)
+        self._residents.make_way(0, identities)
+        _release_cached(self.device)
+        return pipeline
+
+    def _load(self, planned: Planned, protected: tuple[Identity, ...], serving: list[Resident], on_load: OnLoad) -> None:
+        info = planned.recipe.info
+        on_load(info.name, info.size)
+        began = time.perf_counter()
+        with naming(info.path):
+            begun = self._residents.begin(planned, protected, keep=self._residents.budget.eager)
+            try:
+                begun.run()
+                resident = self._residents.complete(begun)
+            except BaseException:
+                begun.discard(but=serving)
+                raise
+        self._residents.add(resident)
+        log.info("Loaded %s in %.2f s.", info.name, time.perf_counter() - began)
+
+    def _restore(self, serving: list[Resident]) -> None:
+        """After a failure: read again what gave way."""
+        for resident in serving:
+            if resident.identity not in self._residents:
+                self._held = None
+                try:
+                    self._residents.restore(resident)
+                except UnsupportedCheckpoint:
+                    log.exception("%s had to give way and cannot be brought back.", resident.recipe.info.name)
+                    resident.strip()
+
+    # ---- reading ahead
+
+    def read_ahead(self, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> None:
+        """Bring what the next lease will ask for, beside what is lent; returns when it is there or not wanted any more.
+
+        Where the budget has no room for it, its file is read once, so that the system has it at hand. What is wrong with a file
+        is told by the lease. Call it in a thread of its own: it takes the last place behind all others from here on.
+        """
+        give_way()
+        with self._changed:
+            if self._ahead is not None:
+                self._ahead.abandon()
+        with self._reading_ahead:
+            for info in (checkpoint, vae) if vae else (checkpoint,):
+                try:
+                    self._read_ahead(info)
+                except Abandoned:
+                    return
+                except (UnsupportedCheckpoint, OSError, MemoryError, RuntimeError) as error:
+                    log.info("%s could not be read ahead: %s", info.name, error)
+
+    def _read_ahead(self, info: Info) -> None:
+        with self._changed:
+            if identity_of(info) in self._residents:
+                return
+            begun = self._begin_ahead(info)
+            ahead = self._ahead = _Ahead(identity_of(info), begun)
+        began, resident = time.perf_counter(), None
+        try:
+            if begun is None:
+                warm(files_of(info), lambda: not ahead.stopped.is_set())
+            else:
+                begun.run(quietly=True)
+                resident = self._residents.complete(begun)
+        finally:
+            with self._changed:
+                if resident is not None:
+                    self._residents.add(resident)
+                elif begun is not None:
+                    begun.discard()
+                self._ahead = None
+                self._changed.notify_all()
+        log.info("Read %s ahead in %.2f s%s.", info.name, time.perf_counter() - began, "" if begun else " (its file only)")
+
+    def _begin_ahead(self, info: Info) -> Begun | None:
+        """None where there is no memory for it but what is in use."""
+        protected = self._held.wanted if self._held else ()
+        planned = self._residents.plan(info)
+        if not self._residents.has_room_beside(planned, protected):
+            return None
+        with naming(info.path):
+            return self._residents.begin(planned, protected, keep=True)
+
+    def _in_the_way(self, wanted: tuple[Info, ...]) -> _Ahead | None:
+        """What is being read ahead, if something has to be read now."""
+        missing = any(identity_of(info) not in self._residents for info in wanted)
+        return self._ahead if missing else None
+
+    def _settle(self, ahead: _Ahead, wanted: tuple[Info, ...], on_load: OnLoad) -> None:
+        """Help to finish what is being read if it is what is wanted; else have it stopped."""
+        info = next((info for info in wanted if identity_of(info) == ahead.identity), None)
+        if info is None or ahead.begun is None:
+            ahead.abandon()
+        else:
+            on_load(info.name, info.size)
+            self._changed.release()
+            try:
+                ahead.begun.run()
+            except Exception:
+                log.info("%s could not be read ahead.", info.name)  # and is read again now, which tells what is wrong
+            finally:
+                self._changed.acquire()
+        self._changed.wait_for(lambda: self._ahead is not ahead)
+
+    # ---- letting go
+
+    @property
+    def resident(self) -> tuple[str, ...]:
+        """The names of all that is in memory, the latest used last."""
+        with self._changed:
+            return tuple(held.recipe.info.name for held in self._residents)
+
     def unload(self) -> None:
         """Free the memory, once nobody uses the pipeline."""
         with self._changed:
             self._changed.wait_for(lambda: self._lent == 0)
             self._held = None
-        _release_memory(self.device)
+        self.keep_only_lent()
 
-    def _matching(self, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> _Held | None:
-        held = self._held
-        fits = held and held.checkpoint == _identity(checkpoint) and held.vae == (_identity(vae) if vae else None)
-        return held if fits else None
-
-    def _load(self, checkpoint: CheckpointInfo, vae: VaeInfo | None, on_load: OnLoad) -> _Held:
-        """Build what is wanted beside what is held, and only then let go of that."""
-        held, identity = self._held, _identity(checkpoint)
-        if held is None or held.checkpoint != identity:
-            on_load(checkpoint.name, checkpoint.size)
-            pipeline = load_checkpoint(checkpoint, self.device, self.dtype)
-            held = _Held(pipeline, identity, None, pipeline.vae)
-        held = self._held = self._with_vae(held, vae, on_load)
-        _release_memory(self.device)
-        return held
-
-    def _with_vae(self, held: _Held, vae: VaeInfo | None, on_load: OnLoad) -> _Held:
-        if vae is None:
-            restored = held.pipeline.with_vae(held.built_in_vae, None)
-            return replace(held, pipeline=restored, vae=None)
-        on_load(vae.name, vae.size)
-        other = load_vae(vae, self.device, self.dtype)
-        return replace(held, pipeline=held.pipeline.with_vae(other, vae.name), vae=_identity(vae))
+    def keep_only_lent(self) -> None:
+        """Free the memory of everything that nobody uses; what is lent stays."""
+        with self._changed:
+            if self._ahead is not None:
+                ahead = self._ahead
+                ahead.abandon()
+                self._changed.wait_for(lambda: self._ahead is not ahead)
+            for resident in self._residents:
+                if self._held is None or resident.identity not in self._held.wanted:
+                    self._residents.remove(resident)
+        gc.collect()
+        _release_cached(self.device)
 
 
-def _identity(info: CheckpointInfo | VaeInfo) -> _Identity:
-    """A file that was replaced by another of the same name is another."""
-    try:
-        status = info.path.stat()
-    except OSError:
-        return info.path, -1, -1
-    return info.path, status.st_size, status.st_mtime_ns
-
-
-def _release_memory(device: torch.device) -> None:
-    gc.collect()
+def _release_cached(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.empty_cache()
