@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -11,7 +10,6 @@ from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, con
 from safetensors.torch import load_file
 from torch import nn
 
-from tests.checkpoints.test_families import header_of_architecture
 from tests.tiny import TinyParts, tiny_parts, write_tiny_checkpoint, write_tiny_folder, write_tiny_vae
 from webui.checkpoints import configs, keys
 from webui.checkpoints.blueprint import LatentRgb
@@ -90,26 +88,6 @@ def test_key_names_agree_with_diffusers_own_converters():
     assert all(torch.equal(found[name], expected[name].float().reshape(found[name].shape)) for name in found)
 
 
-def test_key_names_cover_sd15_completely():
-    """Every tensor that SD 1.5's modules want is in SD 1.5's files under the name we give it, in its shape."""
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    header = header_of_architecture("sd15")
-    unet_config = configs.unet_config(header)
-    attended = ["CrossAttn" in kind for kind in unet_config["up_block_types"]]
-    with torch.device("meta"):
-        unet: Any = UNet2DConditionModel.from_config(unet_config)
-        vae: Any = AutoencoderKL.from_config(configs.vae_config(header))
-    shapes = configs.under(header, "model.diffusion_model.")
-    wanted = {keys.unet_key(name, 2, attended): tuple(tensor.shape) for name, tensor in unet.state_dict().items()}
-    assert wanted == shapes
-    shapes = configs.under(header, "first_stage_model.")
-    wanted = {keys.vae_key(name, 4): tuple(tensor.shape) for name, tensor in vae.state_dict().items()}
-    assert wanted.keys() == shapes.keys()
-    assert all(shape == shapes[name] or (*shape, 1, 1) == shapes[name] for name, shape in wanted.items())
-
-
 def test_header_config_gives_heads_and_groups(tmp_path: Path):
     pipeline = load(write_tiny_checkpoint(tmp_path / "a.safetensors"))
     assert (pipeline.unet.config["attention_head_dim"], pipeline.unet.config["norm_num_groups"]) == (2, 4)
@@ -172,7 +150,7 @@ def test_folder_with_a_part_missing_is_refused(damage: str, tmp_path: Path):
     target = folder / damage
     info = inspect_checkpoint(folder, "folder")
     shutil.rmtree(target) if target.is_dir() else target.unlink()
-    with pytest.raises(UnsupportedCheckpoint, match=r"^folder has no"):
+    with pytest.raises(UnsupportedCheckpoint, match=r"^folder (has no|is damaged)"):
         load_checkpoint(info, CPU, torch.float32)
 
 

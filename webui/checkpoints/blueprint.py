@@ -89,6 +89,7 @@ class Part:
         rename: where a tensor of the module is found in them.
         prefix: every tensor of the files under it must find a place.
         layout: the name of the layout, for messages.
+        passed_over: beginnings of names under the prefix that need no place.
     """
 
     name: str
@@ -97,7 +98,8 @@ class Part:
     source: Files
     rename: Locate
     prefix: str
-    layout: str = "Stable Diffusion 1.x"
+    layout: str
+    passed_over: tuple[str, ...] = ()
 
     @property
     def signature(self) -> str:
@@ -131,7 +133,9 @@ class Part:
         }
 
     def _is_left_over(self, key: str, used: set[str]) -> bool:
-        return key.startswith(self.prefix) and key not in used and not key.endswith(_USELESS)
+        if not key.startswith(self.prefix) or key.startswith(self.passed_over):
+            return False
+        return key not in used and not key.endswith(_USELESS)
 
 
 def _bare(shape: Shape) -> Shape:
@@ -155,14 +159,16 @@ class Blueprint:
         family: a name of `families`.
         parts: the small ones first: what is wrong with a file should show before the large one is read.
         betas: first and last of the noise schedule ("scaled_linear").
-        prediction_type: "epsilon" or "v_prediction".
+        prediction_type: "epsilon" or "v_prediction"; None: to be found out by a trial once it is loaded.
+        zero_terminal_snr: whether the schedule is to be rescaled so that it begins with pure noise.
     """
 
     family: str
     parts: tuple[Part, ...]
     betas: tuple[float, float]
-    prediction_type: str
+    prediction_type: str | None
     latent_rgb: LatentRgb
+    zero_terminal_snr: bool = False
 
     def part(self, name: str) -> Part | None:
         return next((part for part in self.parts if part.name == name), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -125,6 +125,11 @@ class Catalog:
                 return info.name
         return VAE_BUILT_IN
 
+    @property
+    def hashes(self) -> HashCache:
+        """The hashes of model files of any kind."""
+        return self._hashes
+
     def sha256(self, info: CheckpointInfo | VaeInfo) -> str | None:
         """None while it is not known; `hash_later` has it worked out."""
         return self._hashes.get(info.path)
@@ -154,7 +159,7 @@ class Catalog:
         before: dict[object, CheckpointInfo | VaeInfo],
         inspect: Callable[[Path, str], Info],
     ) -> None:
-        name = _free_name(folder, path, into)
+        name = free_name(folder, path, into)
         stamp = self._stamps[path] = _changed(path)
         # A folder's files may change without the folder: it is looked at each time.
         key = (inspect, path, name, stamp)
@@ -208,15 +213,11 @@ class Catalog:
 
 def _usable(info: Info) -> Info:
     if info.problem is not None:
-        raise UnsupportedCheckpoint(f"{info.path.name} {_as_clause(info.problem)}.")
+        raise UnsupportedCheckpoint(f"{info.path.name} {info.problem}.")
     return info
 
 
-def _as_clause(problem: str) -> str:
-    return f"cannot be used: {problem}" if problem.startswith("pickled") else problem
-
-
-def _free_name(folder: Path, path: Path, taken: dict[str, Info]) -> str:
+def free_name(folder: Path, path: Path, taken: Collection[str]) -> str:
     """Path below the folder without suffix; with it, or with the folder's name too, where another file has that name."""
     relative = path.relative_to(folder)
     plain = relative.with_suffix("") if relative.suffix.lower() in SUFFIXES else relative

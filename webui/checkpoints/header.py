@@ -27,12 +27,17 @@ _BITS = {
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """What the header says of one tensor; `size` in bytes, `start` where its data begin in the file."""
+    """What the header says of one tensor.
+
+    `size` in bytes, `start` where its data begin in the file, `stride` how many numbers a step in each dimension is, where they
+    do not lie row by row (as only pickled files can have it).
+    """
 
     dtype: str
     shape: tuple[int, ...]
     size: int
     start: int = 0
+    stride: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

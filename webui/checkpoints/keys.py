@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 
+from webui.checkpoints.blueprint import Place
+
 _DOWN = re.compile(r"down_blocks\.(\d+)\.(\w+)\.(\d+)\.(.+)")
 _UP = re.compile(r"up_blocks\.(\d+)\.(\w+)\.(\d+)\.(.+)")
+_LAYER = re.compile(r"encoder\.layers\.(\d+)\.(.+)\.(\w+)")
 _MIDDLE = re.compile(r"mid_block\.(\w+)\.(\d+)\.(.+)")
 
 _UNET_ENDS = {
     "conv_in": "input_blocks.0.0",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
 }
@@ -26,6 +31,20 @@ _UNET_RESNET = {
 _VAE_ENDS = {"conv_norm_out": "norm_out"}
 _VAE_RESNET = {"conv_shortcut": "nin_shortcut"}
 _VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
+_OPEN_CLIP_ENDS = {
+    "embeddings.token_embedding.weight": "token_embedding.weight",
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "final_layer_norm.weight": "ln_final.weight",
+    "final_layer_norm.bias": "ln_final.bias",
+}
+_OPEN_CLIP_LAYER = {
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+    "self_attn.out_proj": "attn.out_proj",
+}
+_OPEN_CLIP_FUSED = {"self_attn.q_proj": 0, "self_attn.k_proj": 1, "self_attn.v_proj": 2}
 _OLD_VAE_ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 
 
@@ -78,6 +97,22 @@ def old_vae_key(name: str) -> str:
     """The name in VAEs that diffusers saved before 0.18, which spelled the projections of attention out."""
     head, found, rest = name.partition(".attentions.0.")
     return head + found + _renamed(rest, _OLD_VAE_ATTENTION) if found else name
+
+
+def open_clip_place(name: str, width: int) -> Place:
+    """Where a tensor of `CLIPTextModel` is in OpenCLIP's layout, which keeps queries, keys and values in one.
+
+    Args:
+        name: in transformers' terms, such as "encoder.layers.3.mlp.fc1.weight".
+        width: of the text encoder.
+    """
+    found = _LAYER.fullmatch(name)
+    if not found:
+        return Place(_OPEN_CLIP_ENDS.get(name, name))
+    block, module, leaf = f"transformer.resblocks.{found[1]}", found[2], found[3]
+    if (part := _OPEN_CLIP_FUSED.get(module)) is not None:
+        return Place(f"{block}.attn.in_proj_{leaf}", rows=(part * width, (part + 1) * width))
+    return Place(f"{block}.{_OPEN_CLIP_LAYER.get(module, module)}.{leaf}")
 
 
 def _unet_inner(kind: str, rest: str) -> str:

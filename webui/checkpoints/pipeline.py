@@ -84,7 +84,8 @@ def assemble(
     """Put the modules of a blueprint together; nothing needs to know the family.
 
     Args:
-        modules: by the names of the blueprint's parts, with their weights, on the device.
+        modules: by the names of the blueprint's parts, with their weights, on the device: a checkpoint that does not say what
+            it predicts is asked.
         dtype: of UNet and text encoders.
 
     Raises:
@@ -104,9 +105,25 @@ def assemble(
         vae=vae,
         text_encoders=encoders,
         sigmas=tuple(model_sigmas(*blueprint.betas)),
-        prediction_type=blueprint.prediction_type,
+        prediction_type=blueprint.prediction_type or trial_prediction(unet, encoders[0], device),
         latent_rgb=blueprint.latent_rgb,
         scaling_factor=(own_vae.config if own_vae else {}).get("scaling_factor", family.scaling_factor),
         device=device,
         dtype=dtype,
+        zero_terminal_snr=blueprint.zero_terminal_snr,
     )
+
+
+@torch.inference_mode()
+def trial_prediction(unet: UNet2DConditionModel, encoder: TextEncoder, device: torch.device) -> str:
+    """ "v_prediction" or "epsilon", by what the UNet says to a flat picture at the highest noise, as A1111 finds it out.
+
+    There the noise is nearly all of its input, so a UNet that predicts it gives back about what it was given; the velocity is
+    about the negative of the picture instead.
+    """
+    tokenizer = encoder.tokenizer
+    ids = [tokenizer.bos_token_id, tokenizer.eos_token_id, *[encoder.facts.padding] * 75]
+    vectors = encoder.module(input_ids=torch.tensor([ids], device=device)).last_hidden_state
+    flat = torch.full((1, unet.config["in_channels"], 8, 8), 0.5, device=device, dtype=unet.dtype)
+    answer = unet(flat, torch.tensor([999.0], device=device), vectors.to(unet.dtype), return_dict=False)[0]
+    return "v_prediction" if float((answer - flat).float().mean()) < -1 else "epsilon"

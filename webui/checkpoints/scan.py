@@ -14,19 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from webui.checkpoints.configs import embedded_config
-from webui.checkpoints.families import SD1, VAE, Detected, detect, detect_folder
-from webui.checkpoints.header import Header, read_header
+from webui.checkpoints.detection import Detected, detect, detect_folder
+from webui.checkpoints.families import FAMILIES, VAE
+from webui.checkpoints.header import Header
+from webui.checkpoints.pickled import read_any_header
 from webui.core.params import check_value, params_of
 from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest, UnsupportedCheckpoint
 
 PICKLED = (".ckpt", ".pt", ".pth")
 SUFFIXES = (".safetensors", *PICKLED)
-_PICKLED_PROBLEM = "pickled {kind} are not read yet; convert to .safetensors"
 
 #: Fields of a request that a file may suggest values for.
 SUGGESTED = ("steps", "sampler", "scheduler", "guidance_scale", "width", "height", "negative_prompt")
 _PREDICTIONS = {"epsilon": "epsilon", "eps": "epsilon", "v": "v_prediction", "v_prediction": "v_prediction"}
+_ARCHITECTURES = {"stable-diffusion-v2-768-v": "v_prediction", "stable-diffusion-v2-512": "epsilon"}
+
+#: In the `<stem>.yaml` that A1111 and the original programs read, for SD 1 and 2, and for SDXL.
+_YAML_PREDICTION = re.compile(r"""^\s*parameterization\s*:\s*["']?(v|eps)\b""", re.MULTILINE)
+_YAML_VELOCITY = re.compile(r"^\s*target\s*:.*denoiser_scaling\.VScaling\b", re.MULTILINE)
+_YAML_LIMIT = 100_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class CheckpointInfo:
 
     `name` is the path below its folder, with "/" and without suffix; `size` in bytes; `problem` says in words, to go after the
     name, why it cannot be used (None: it can). `width` and `height` are what it was trained for, 0 while unknown.
+    `prediction_type` is None where nothing tells it: a trial does, once the checkpoint is loaded.
     `defaults` holds values of request fields that suit it.
     """
 
@@ -88,35 +96,31 @@ def inspect_checkpoint(path: Path, name: str) -> CheckpointInfo:
     if path.is_dir():
         return _inspect_folder(path, name)
     size = file_size(path)
-    if path.suffix.lower() in PICKLED:
-        return CheckpointInfo(name, path, size, problem=_PICKLED_PROBLEM.format(kind="checkpoints"))
     try:
-        header = read_header(path)
-        family = detect(header)
-        prediction = _prediction(header)
+        header = read_any_header(path)
     except UnsupportedCheckpoint as error:
         return CheckpointInfo(name, path, size, problem=str(error))
-    problem = family.problem
-    if problem is None and "ztsnr" in header.tensors:
-        problem = "wants zero terminal SNR, which is not supported yet"
-    if problem is None and prediction is None:
-        problem = f"has an unknown prediction type ({header.metadata.get('modelspec.prediction_type')!r:.60})"
-    width, height = _resolution(header, family)
+    found = detect(header)
+    if found.problem is not None:
+        return CheckpointInfo(name, path, size, found.name, found.problem)
+    try:
+        prediction = _prediction(path, header, found)
+    except UnsupportedCheckpoint as error:
+        return CheckpointInfo(name, path, size, found.name, str(error))
+    width, height = _resolution(header, found, prediction)
     defaults = _defaults(header.metadata.get("periplus.defaults"), {"width": width, "height": height})
-    return CheckpointInfo(name, path, size, family.name, problem, width, height, prediction, defaults)
+    return CheckpointInfo(name, path, size, found.name, None, width, height, prediction, defaults)
 
 
 def inspect_vae(path: Path, name: str) -> VaeInfo:
     size = file_size(path)
-    if path.suffix.lower() in PICKLED:
-        return VaeInfo(name, path, size, _PICKLED_PROBLEM.format(kind="VAEs"))
     try:
-        family = detect(read_header(path))
+        found = detect(read_any_header(path))
     except UnsupportedCheckpoint as error:
         return VaeInfo(name, path, size, str(error))
-    if family.name in (VAE, SD1):  # a checkpoint's own VAE may be borrowed
+    if found.name == VAE or found.problem is None:  # a checkpoint's own VAE may be borrowed
         return VaeInfo(name, path, size)
-    return VaeInfo(name, path, size, family.problem or "is no VAE")
+    return VaeInfo(name, path, size, found.problem)
 
 
 def file_size(path: Path) -> int:
@@ -134,14 +138,25 @@ def natural_key(text: str) -> list[tuple[int, int | str]]:
 
 
 def _inspect_folder(path: Path, name: str) -> CheckpointInfo:
-    family = detect_folder(path)
+    found = detect_folder(path)
+    if found.name is None or found.problem is not None:
+        return CheckpointInfo(name, path, file_size(path), found.name, found.problem)
     prediction = _folder_prediction(path)
-    problem = family.problem
-    if problem is None and prediction is None:
+    problem = None
+    if prediction is None:
         problem = "is damaged: scheduler/scheduler_config.json cannot be read or has an unknown prediction type"
-    side = 512 if family.name == SD1 else 0
+    side = _folder_side(path) or FAMILIES[found.name].size
     defaults = _defaults(None, {"width": side, "height": side})
-    return CheckpointInfo(name, path, file_size(path), family.name, problem, side, side, prediction, defaults)
+    return CheckpointInfo(name, path, file_size(path), found.name, problem, side, side, prediction, defaults)
+
+
+def _folder_side(path: Path) -> int | None:
+    """What the UNet's configuration says of the size it was trained for, in pixels."""
+    try:
+        side = json.loads((path / "unet" / "config.json").read_bytes()).get("sample_size")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    return side * 8 if type(side) is int and 0 < side <= 1024 else None
 
 
 def _folder_prediction(path: Path) -> str | None:
@@ -152,22 +167,49 @@ def _folder_prediction(path: Path) -> str | None:
         return None
 
 
-def _prediction(header: Header) -> str | None:
-    """What the UNet predicts: the header's word, the `v_pred` mark, the embedded configuration, else noise; None: unknown."""
-    told: Any = header.metadata.get("modelspec.prediction_type")
+def _prediction(path: Path, header: Header, found: Detected) -> str | None:
+    """What the UNet predicts, by what is said first: in the `.yaml` beside the file, in the header, by a mark among the tensors.
+
+    Where nothing is said, it is noise; None in a family where it may be the velocity as well.
+    """
+    told: Any = _yaml_prediction(path) or header.metadata.get("modelspec.prediction_type")
     if told is None and "v_pred" in header.tensors:
         told = "v"
+    if told is None and isinstance(scheduler := embedded_config(header).get("scheduler"), dict):
+        told = scheduler.get("prediction_type")
     if told is None:
-        scheduler = embedded_config(header).get("scheduler")
-        told = scheduler.get("prediction_type", "epsilon") if isinstance(scheduler, dict) else "epsilon"
-    return _PREDICTIONS.get(told.lower()) if isinstance(told, str) else None
+        told = _ARCHITECTURES.get(header.metadata.get("modelspec.architecture", ""))
+    if told is None:
+        return None if FAMILIES[found.name or ""].velocity else "epsilon"
+    if not isinstance(told, str) or told.lower() not in _PREDICTIONS:
+        raise UnsupportedCheckpoint(f"has an unknown prediction type ({told!r:.60})")
+    return _PREDICTIONS[told.lower()]
 
 
-def _resolution(header: Header, family: Detected) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,5})\s*x\s*(\d{1,5})", header.metadata.get("modelspec.resolution", "").strip().lower())
-    if found:
-        return int(found[1]), int(found[2])
-    return (512, 512) if family.name == SD1 else (0, 0)
+def _yaml_prediction(path: Path) -> str | None:
+    """Two settings of a format that can hold anything are looked for; the rest is never interpreted."""
+    try:
+        place = path.with_suffix(".yaml")
+        if not place.is_file():  # a pipe would be waited for
+            return None
+        with place.open("rb") as file:
+            text = file.read(_YAML_LIMIT).decode("utf-8", "replace")
+    except OSError:
+        return None
+    if _YAML_VELOCITY.search(text):
+        return "v"
+    found = _YAML_PREDICTION.search(text)
+    return found[1] if found else None
+
+
+def _resolution(header: Header, found: Detected, prediction: str | None) -> tuple[int, int]:
+    """That of the header, else of the family; SD 2.x that predicts the noise was trained at 512."""
+    told = re.fullmatch(r"(\d{1,5})\s*x\s*(\d{1,5})", header.metadata.get("modelspec.resolution", "").strip().lower())
+    if told:
+        return int(told[1]), int(told[2])
+    family = FAMILIES[found.name or ""]
+    side = 512 if family.velocity and prediction == "epsilon" else family.size
+    return side, side
 
 
 def _defaults(text: str | None, sizes: dict[str, int]) -> dict[str, object]:
