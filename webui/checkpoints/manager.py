@@ -231,6 +231,13 @@ class PipelineManager:
         with self._changed:
             return tuple(held.recipe.info.name for held in self._residents)
 
+    @property
+    def latest(self) -> tuple[str | None, str | None]:
+        """The names of the checkpoint and the VAE file that were lent last and are in memory; None: none."""
+        with self._changed:
+            pipeline = self._held.pipeline if self._held else None
+            return (pipeline.checkpoint.name, pipeline.vae_name) if pipeline else (None, None)
+
     def unload(self) -> None:
         """Free the memory, once nobody uses the pipeline."""
         with self._changed:
@@ -238,18 +245,19 @@ class PipelineManager:
             self._held = None
         self.keep_only_lent()
 
-    def keep_only_lent(self) -> None:
-        """Free the memory of everything that nobody uses; what is lent stays."""
+    def keep_only_lent(self) -> bool:
+        """Free the memory of everything but what was lent last; whether there was something."""
         with self._changed:
             if self._ahead is not None:
                 ahead = self._ahead
                 ahead.abandon()
                 self._changed.wait_for(lambda: self._ahead is not ahead)
-            for resident in self._residents:
-                if self._held is None or resident.identity not in self._held.wanted:
-                    self._residents.remove(resident)
+            unused = [held for held in self._residents if self._held is None or held.identity not in self._held.wanted]
+            for resident in unused:
+                self._residents.remove(resident)
         gc.collect()
         _release_cached(self.device)
+        return bool(unused)
 
 
 def _release_cached(device: torch.device) -> None:

@@ -48,6 +48,11 @@ class Budget:
     eager: bool = False
     free: Callable[[], int] = field(default=lambda: 1 << 62)
 
+    @classmethod
+    def of(cls, asked: int | None, free: Callable[[], int], *, separate: bool) -> Budget:
+        """`asked` in bytes, None: half of what is free now. `separate`: the device has memory of its own, where fresh is fast."""
+        return cls(free() // 2 if asked is None else asked, eager=separate or asked is not None, free=free)
+
     def allows(self, held: int, more: int) -> bool:
         """A part of what is free is left to the pictures."""
         return held + more <= self.limit and more <= self.free() * 3 // 4
