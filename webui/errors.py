@@ -52,6 +52,22 @@ class JobNotFound(WebUIError):
     status = 404
 
 
+class ModelNotFound(WebUIError):
+    """No model file of that kind and name, or nothing of what was asked for beside it."""
+
+    status = 404
+
+
+class TaskNotFound(WebUIError):
+    """No work on model files of that id."""
+
+    status = 404
+
+
+class TaskFailed(WebUIError):
+    """Work on a model file (download, conversion, merge) could not be done; says why, and what to do."""
+
+
 class OutOfMemory(WebUIError):
     """Not enough memory on the device; the job fails, the loaded pipeline stays."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
-from webui.jobs.events import EngineChanged, Event, JobChanged, JobProgress, NoticePosted, PictureSaved
+from webui.jobs.events import EngineChanged, Event, JobChanged, JobProgress, NoticePosted, PictureSaved, TaskChanged
 from webui.jobs.store import Job, Picture
 
 
@@ -62,6 +63,8 @@ def event_json(event: Event) -> dict[str, Any]:
             return {"type": "picture", "job_id": event.job_id, "picture": picture_json(event.picture)}
         case NoticePosted():
             return {"type": "notice", "text": event.text, "level": event.level, "job_id": event.job_id}
+        case TaskChanged():
+            return {"type": "task", "task": asdict(event.task)}
 
 
 def _engine_json(event: EngineChanged) -> dict[str, Any]:
@@ -72,7 +75,13 @@ def _engine_json(event: EngineChanged) -> dict[str, Any]:
         "device": event.device,
         "memory_total": event.memory_total,
         "memory_free": event.memory_free,
+        "memory_peak": event.memory_peak,
+        "host_used": event.host_used,
+        "host_peak": event.host_peak,
+        "host_total": event.host_total,
         "since": event.since,
+        "checkpoint": event.checkpoint,
+        "vae": event.vae,
     }
 
 

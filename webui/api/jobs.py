@@ -20,7 +20,7 @@ from webui.api.sse import event_stream, following
 from webui.core.params import FieldSpec, params_of
 from webui.core.request import GenerationRequest
 from webui.engine.protocol import CancelWhen
-from webui.jobs.events import EngineChanged, Event, JobChanged
+from webui.jobs.events import EngineChanged, Event, JobChanged, TaskChanged
 from webui.jobs.store import Job
 
 JobId = Annotated[str, PathParam(max_length=200)]
@@ -128,7 +128,7 @@ def _add_picture_route(routes: APIRouter, services: Services) -> None:
 
 
 def _add_event_routes(routes: APIRouter, services: Services) -> None:
-    description = "Server-sent events; the data of each is JSON with a `type`: engine, job, progress, picture or notice."
+    description = "Server-sent events; the data of each is JSON with a `type`: engine, job, progress, picture, task or notice."
     stream: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": description}}
 
     @routes.get("/events", response_class=StreamingResponse, responses=stream)
@@ -166,6 +166,6 @@ async def _job_messages(services: Services, job_id: str) -> AsyncIterator[dict[s
 
 
 def _concerns(event: Event, job_id: str) -> bool:
-    if isinstance(event, EngineChanged):
+    if isinstance(event, EngineChanged | TaskChanged):
         return False
     return (event.job.id if isinstance(event, JobChanged) else event.job_id) == job_id

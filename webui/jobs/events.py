@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from webui.jobs.store import Job, Picture
+from webui.library.tasks import Task, TaskState
 
 
 class EngineState(StrEnum):
@@ -27,14 +28,23 @@ class EngineState(StrEnum):
 
 @dataclass(frozen=True)
 class EngineChanged:
-    """`since` is the time.time() of the change of state; memory in bytes, 0 while unknown."""
+    """`since` is the time.time() of the change of state; memory as in `engine.protocol.Memory`.
+
+    `checkpoint` and `vae` name what is in memory as it was told last; "": none.
+    """
 
     state: EngineState
     text: str = ""
     device: str = ""
     memory_total: int = 0
     memory_free: int = 0
+    memory_peak: int = 0
+    host_used: int = 0
+    host_peak: int = 0
+    host_total: int = 0
     since: float = 0.0
+    checkpoint: str = ""
+    vae: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,23 @@ class NoticePosted:
     job_id: str | None = None
 
 
-Event = EngineChanged | JobChanged | JobProgress | PictureSaved | NoticePosted
+@dataclass(frozen=True)
+class TaskChanged:
+    """Work on model files began, moved on or ended."""
+
+    task: Task
+
+
+Event = EngineChanged | JobChanged | JobProgress | PictureSaved | NoticePosted | TaskChanged
+
+
+def _outdates(event: Event, last: Event | None) -> bool:
+    """Whether nobody needs `last` any more once `event` is known: both tell how far the same thing is."""
+    if isinstance(event, JobProgress) and isinstance(last, JobProgress):
+        return last.job_id == event.job_id
+    if isinstance(event, TaskChanged) and isinstance(last, TaskChanged):
+        return last.task.id == event.task.id and last.task.state is TaskState.RUNNING
+    return False
 
 
 class Subscription:
@@ -99,7 +125,7 @@ class Subscription:
     def put(self, event: Event) -> None:
         with self._changed:
             last = self._pending[-1] if self._pending else None
-            if isinstance(event, JobProgress) and isinstance(last, JobProgress) and last.job_id == event.job_id:
+            if _outdates(event, last):
                 self._pending.pop()
             self._pending.append(event)
             self._changed.notify()
@@ -154,23 +180,31 @@ class EventBus:
         self._subscriptions: set[Subscription] = set()
         self._watching: set[Subscription] = set()
         self._snapshot: Callable[[], list[Event]] = list
+        self._tasks: Callable[[], list[Task]] = list
         self._on_audience: Callable[[int], None] = lambda count: None
 
     def connect(self, snapshot: Callable[[], list[Event]], on_audience: Callable[[int], None]) -> None:
         """`snapshot` gives the events a newcomer is told first; `on_audience` hears how many listen."""
         self._snapshot, self._on_audience = snapshot, on_audience
 
+    def connect_tasks(self, tasks: Callable[[], list[Task]]) -> None:
+        """`tasks` gives the work on model files, newest first, which a newcomer is told too. It must not wait for a publisher."""
+        self._tasks = tasks
+
     def subscribe(self, *, replay: bool = True) -> Subscription:
         """Listen. Without `replay` one hears only what is new, and does not count among those who watch a job grow."""
         # The snapshot is taken under the lock that publishing needs, so nothing falls between it and the first event.
         with self._lock:
-            subscription = Subscription(self, self._snapshot() if replay else [])
+            subscription = Subscription(self, self._state() if replay else [])
             self._subscriptions.add(subscription)
             if replay:
                 self._watching.add(subscription)
             count = len(self._watching)
         self._on_audience(count)
         return subscription
+
+    def _state(self) -> list[Event]:
+        return [*self._snapshot(), *map(TaskChanged, reversed(self._tasks()))]
 
     def unsubscribe(self, subscription: Subscription) -> None:
         with self._lock:
