@@ -11,6 +11,7 @@ from pathlib import Path
 
 from webui import __version__
 from webui.errors import WebUIError
+from webui.library.folders import Folders, a1111_folders, comfyui_folders, joined
 from webui.settings import Settings
 
 #: No request leaves the machine unless a person asks for a download.
@@ -21,6 +22,9 @@ OFFLINE = {
     "DO_NOT_TRACK": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
+
+
+VAE_PRECISIONS = {"fp32": ("--no-half-vae", "--vae-in-fp32"), "fp16": ("--vae-in-fp16",), "bf16": ("--vae-in-bf16",)}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -35,13 +39,37 @@ def make_parser() -> argparse.ArgumentParser:
     add("--data-dir", type=Path, default=Path(), help="where models, outputs and settings lie (default: this folder)")
     add("--ckpt-dir", type=Path, action="append", default=[], metavar="DIR", help="one more folder of checkpoints")
     add("--vae-dir", type=Path, action="append", default=[], metavar="DIR", help="one more folder of VAEs")
+    add("--a1111-home", type=Path, metavar="PATH", help="use the models of A1111's web UI or Forge where they lie")
+    add("--comfyui-home", type=Path, metavar="PATH", help="use the models of ComfyUI where they lie")
+    add("--embeddings-dir", type=Path, action="append", default=[], metavar="DIR", help="one more folder of embeddings")
     add("--styles-file", action="append", default=[], metavar="FILE", help="styles, instead of styles.csv; may hold wildcards")
     add("--device", help="cpu, cuda:0, mps … (default: the best there is)")
+    add(
+        "--checkpoints-memory",
+        type=_gigabytes,
+        metavar="GB",
+        help="of checkpoints kept loaded (default: half of what is free)",
+    )
+    add("--medvram", action="store_true", help="keep only the part of a model that works on the device; slower, much less memory")
+    add("--medvram-sdxl", action="store_true", help="the same for SDXL alone")
+    add("--lowvram", action="store_true", help="also take the UNet there block by block; much slower, least memory")
+    add("--no-half", action="store_true", help="compute everything in float32")
+    vae = parser.add_mutually_exclusive_group()
+    for precision, names in VAE_PRECISIONS.items():
+        text = f"compute the VAE in {precision}, whatever suits the device"
+        vae.add_argument(*names, dest="vae_precision", action="store_const", const=precision, help=text)
     add("--engine", choices=("process", "inline"), default=Settings.engine, help="inline: in this process, for debugging")
     add("--no-browser", action="store_true", help="do not open the page in a browser")
     add("--nowebui", action="store_true", help="the HTTP API only, no page")
     add("--version", action="version", version=f"Periplus {__version__}")
     return parser
+
+
+def _gigabytes(text: str) -> float:
+    amount = float(text)
+    if not 0 <= amount < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is no amount of memory in GB")
+    return amount
 
 
 def _port(text: str) -> int:
@@ -53,22 +81,37 @@ def _port(text: str) -> int:
 
 def settings_from(arguments: argparse.Namespace) -> Settings:
     """Raise WebUIError for a folder that is named but not there."""
-    for folder in (*arguments.ckpt_dir, *arguments.vae_dir):
+    for folder in (*arguments.ckpt_dir, *arguments.vae_dir, *arguments.embeddings_dir):
         if not folder.is_dir():
             raise WebUIError(f"There is no folder {folder.absolute()}.")
+    others = _folders_of_other_programs(arguments)
     return Settings(
         data_dir=arguments.data_dir.absolute(),
         host="0.0.0.0" if arguments.listen else arguments.host,
         port=arguments.port,
-        checkpoint_dirs=tuple(arguments.ckpt_dir),
-        vae_dirs=tuple(arguments.vae_dir),
+        checkpoint_dirs=(*arguments.ckpt_dir, *others["checkpoint"]),
+        vae_dirs=(*arguments.vae_dir, *others["vae"]),
+        lora_dirs=tuple(others["lora"]),
+        embedding_dirs=(*arguments.embeddings_dir, *others["embedding"]),
+        upscaler_dirs=tuple(others["upscaler"]),
         styles_files=tuple(arguments.styles_file),
         device=arguments.device,
+        checkpoints_memory=arguments.checkpoints_memory,
+        medvram=arguments.medvram,
+        medvram_sdxl=arguments.medvram_sdxl,
+        lowvram=arguments.lowvram,
+        no_half=arguments.no_half,
+        vae_precision=arguments.vae_precision,
         engine=arguments.engine,
         allowed_hosts=tuple(arguments.allowed_host),
         open_browser=not arguments.no_browser,
         page=not arguments.nowebui,
     )
+
+
+def _folders_of_other_programs(arguments: argparse.Namespace) -> Folders:
+    homes = ((arguments.a1111_home, a1111_folders), (arguments.comfyui_home, comfyui_folders))
+    return joined(find(home) for home, find in homes if home is not None)
 
 
 def settings_folder(arguments: argparse.Namespace) -> Path:

@@ -17,8 +17,17 @@ class Settings:
     port: int = 7860
     checkpoint_dirs: tuple[Path, ...] = ()
     vae_dirs: tuple[Path, ...] = ()
+    lora_dirs: tuple[Path, ...] = ()
+    embedding_dirs: tuple[Path, ...] = ()
+    upscaler_dirs: tuple[Path, ...] = ()
     styles_files: tuple[str, ...] = ()  # paths, which may hold wildcards; none: styles.csv in the data folder
     device: str | None = None  # "cpu", "cuda:0", "mps"; None: the best there is
+    medvram: bool = False  # one part of a model on the device at a time
+    medvram_sdxl: bool = False  # the same for SDXL alone
+    lowvram: bool = False  # the UNet block by block
+    checkpoints_memory: float | None = None  # GB of weights that stay in memory; None: by what is free
+    no_half: bool = False  # everything in float32
+    vae_precision: str | None = None  # "fp32", "fp16", "bf16"; None: the best for the device
     engine: str = "process"  # or "inline": a thread of this process, for tests and debugging
     allowed_hosts: tuple[str, ...] = ()  # names, beside loopback and plain addresses, that a Host header may carry
     open_browser: bool = True
@@ -43,11 +52,26 @@ class Settings:
 
     @property
     def all_checkpoint_dirs(self) -> tuple[Path, ...]:
-        """The data folder's own, the ones named by --ckpt-dir, and the bundled model's."""
-        own = (self.models_dir / "Stable-diffusion", *self.checkpoint_dirs, BUNDLED_MODELS / "Stable-diffusion")
-        return tuple(dict.fromkeys(folder.absolute() for folder in own))
+        """The data folder's own, the ones named by --ckpt-dir or of another program, and the bundled model's."""
+        return _distinct(self.models_dir / "Stable-diffusion", *self.checkpoint_dirs, BUNDLED_MODELS / "Stable-diffusion")
 
     @property
     def all_vae_dirs(self) -> tuple[Path, ...]:
-        own = (self.models_dir / "VAE", *self.vae_dirs)
-        return tuple(dict.fromkeys(folder.absolute() for folder in own))
+        return _distinct(self.models_dir / "VAE", *self.vae_dirs)
+
+    @property
+    def all_lora_dirs(self) -> tuple[Path, ...]:
+        return _distinct(self.models_dir / "Lora", self.models_dir / "LyCORIS", *self.lora_dirs)
+
+    @property
+    def all_embedding_dirs(self) -> tuple[Path, ...]:
+        return _distinct(self.data_dir / "embeddings", *self.embedding_dirs)
+
+    @property
+    def all_upscaler_dirs(self) -> tuple[Path, ...]:
+        own = (self.models_dir / name for name in ("ESRGAN", "RealESRGAN", "SwinIR", "ScuNET", "DAT", "HAT"))
+        return _distinct(*own, *self.upscaler_dirs)
+
+
+def _distinct(*folders: Path) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(folder.absolute() for folder in folders))
