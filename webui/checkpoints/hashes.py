@@ -7,10 +7,13 @@ import json
 import os
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 #: Files up to this size (bytes) are hashed at once; it takes a tenth of a second.
 AT_ONCE = 64_000_000
+
+BLOCK = 1 << 20  # bytes read at a time
 
 
 class HashCache:
@@ -51,17 +54,33 @@ class HashCache:
                 self._hash(path)
 
     def _hash(self, path: Path) -> None:
-        stamp = _stamp(path)
         try:
-            with open(path, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            self.work_out(path)
         except OSError:
-            return  # the scan tells people of files that cannot be read
-        if stamp is None or stamp != _stamp(path):
-            return  # still being written
-        with self._lock:
-            self._table()[str(path)] = (*stamp, digest)
-            self._save()
+            pass  # the scan tells people of files that cannot be read
+
+    def work_out(self, path: Path, on_bytes: Callable[[int], None] = lambda done: None) -> str:
+        """Hash the file now and keep the hash.
+
+        Args:
+            on_bytes: told every so often how many bytes are done; what it raises ends the work.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        stamp, hasher, done = _stamp(path), hashlib.sha256(), 0
+        with open(path, "rb", buffering=0) as file:
+            block = memoryview(bytearray(BLOCK))
+            while count := file.readinto(block):
+                hasher.update(block[:count])
+                done += count
+                on_bytes(done)
+        digest = hasher.hexdigest()
+        if stamp is not None and stamp == _stamp(path):  # otherwise it is still being written
+            with self._lock:
+                self._table()[str(path)] = (*stamp, digest)
+                self._save()
+        return digest
 
     def _table(self) -> dict[str, tuple[int, int, str]]:
         if self._known is None:

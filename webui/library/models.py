@@ -1,0 +1,196 @@
+"""The library: every model file that the folders hold, and what a person can do with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from webui.checkpoints.catalog import Catalog
+from webui.checkpoints.scan import PICKLED
+from webui.errors import InvalidRequest, ModelNotFound, SaveFailed, TaskFailed
+from webui.library import child
+from webui.library.download import Downloader, Wanted
+from webui.library.entries import Entry, Listed, Page, Query, Shelves, entry_of, page_of
+from webui.library.folders import KINDS, check_kind, folders_of
+from webui.library.merge import Merger, MergeRequest
+from webui.library.notes import Notes, write_notes
+from webui.library.open_models import OpenModel, read_open_models
+from webui.library.previews import Thumbnails, etag, set_preview
+from webui.library.sidecar import find_preview
+from webui.library.tasks import Task, TaskBoard, TaskHandle
+from webui.library.tensor_files import part_of
+from webui.settings import Settings
+
+THUMBNAIL_SIDES = (64, 1024)
+
+
+class ModelLibrary:
+    """Thread-safe. Names are those of `page`; any other raises ModelNotFound, so none leads out of the folders."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, tasks: TaskBoard) -> None:
+        self._settings, self._catalog, self._tasks = settings, catalog, tasks
+        self._shelves = Shelves(settings, catalog)
+        self._thumbnails = Thumbnails(settings.state_dir / "thumbnails")
+        self._downloader = Downloader(tasks, self.refresh)
+        self._merger = Merger(settings, self._shelves, tasks, self.hash_now)
+
+    # ---- looking
+
+    def refresh(self) -> None:
+        """Look at the folders again."""
+        self._shelves.refresh()
+
+    def page(
+        self,
+        kind: str = "checkpoint",
+        search: str = "",
+        sort: str = "name",
+        descending: bool = False,
+        folder: str = "",
+        start: int = 0,
+        count: int = 60,
+    ) -> Page:
+        """Some of the models of a kind; see `Query`. Raise InvalidRequest for an unknown kind or order."""
+        query = Query(check_kind(kind), search, sort, descending, folder, start, count)
+        return page_of(self._shelves.all(query.kind), query, self._catalog.hashes.get, self._title)
+
+    def entry(self, kind: str, name: str) -> Entry:
+        """Raise ModelNotFound."""
+        model = self._find(kind, name)
+        return entry_of(model, self._catalog.hashes.get(model.path), self._title(model))
+
+    def open_models(self) -> tuple[OpenModel, ...]:
+        """The shipped catalogue: well-known models that can be downloaded."""
+        return read_open_models(self._settings)
+
+    def _find(self, kind: str, name: str) -> Listed:
+        return self._shelves.find(check_kind(kind), name)
+
+    def _title(self, model: Listed) -> str:
+        """As A1111 shows it: the file's name and, once known, the first ten digits of its hash in brackets."""
+        suffix = "" if model.path.is_dir() or model.name.endswith(model.path.suffix) else model.path.suffix
+        digest = self._catalog.hashes.get(model.path)
+        return model.name + suffix + (f" [{digest[:10]}]" if digest else "")
+
+    # ---- notes and previews
+
+    def save_notes(self, kind: str, name: str, notes: Notes) -> Entry:
+        """Write the notes beside the model. Raise ModelNotFound, SaveFailed."""
+        write_notes(self._find(kind, name).path, notes)
+        return self.entry(kind, name)
+
+    def set_preview(self, kind: str, name: str, picture: bytes) -> Entry:
+        """Make a picture (PNG, JPEG, WebP, GIF) the model's preview. Raise ModelNotFound, UnreadableImage, SaveFailed."""
+        set_preview(self._find(kind, name).path, picture)
+        return self.entry(kind, name)
+
+    def preview_path(self, kind: str, name: str) -> Path | None:
+        """The preview picture as it lies beside the model; None if there is none. Raise ModelNotFound for the model."""
+        return find_preview(self._find(kind, name).path)
+
+    def preview_etag(self, kind: str, name: str) -> str:
+        """Changes when the preview does; "" where there is none. Raise ModelNotFound for the model."""
+        picture = self.preview_path(kind, name)
+        return etag(picture) if picture else ""
+
+    def thumbnail(self, kind: str, name: str, side: int = 256) -> bytes:
+        """The preview as WebP, at most `side` pixels wide and high. Raise ModelNotFound, UnreadableImage."""
+        picture = self.preview_path(kind, name)
+        if picture is None:
+            raise ModelNotFound(f"{name} has no preview picture.")
+        return self._thumbnails.of(picture, min(max(side, THUMBNAIL_SIDES[0]), THUMBNAIL_SIDES[1]))
+
+    # ---- work
+
+    def hash(self, kind: str, name: str) -> Task:
+        """Work the SHA-256 out now. Raise ModelNotFound, InvalidRequest for a folder."""
+        model = self._find(kind, name)
+        if model.path.is_dir():
+            raise InvalidRequest("name", f"{name} is a folder of files; only a single file has a hash.")
+        return self._tasks.start("hash", f"Hash of {model.path.name}", lambda handle: self.hash_now([model], handle)[0])
+
+    def hash_all(self) -> Task:
+        """Work out every hash that is not known yet; the result is how many that were."""
+
+        def work(handle: TaskHandle) -> str:
+            models = [model for kind in KINDS for model in self._shelves.all(kind) if not model.path.is_dir()]
+            unknown = [model for model in models if model.problem is None and not self._catalog.hashes.get(model.path)]
+            return str(len(self.hash_now(unknown, handle)))
+
+        return self._tasks.start("hash", "Hashes of all models", work)
+
+    def hash_now(self, models: list[Listed], handle: TaskHandle) -> list[str]:
+        """The hashes of some models, worked out where they are not known. Raise TaskFailed, Cancelled."""
+        total, before = max(sum(model.size for model in models), 1), 0
+        found = []
+        for index, model in enumerate(models, 1):
+            text = f"Hashing {model.path.name}" + (f" ({index} of {len(models)})" if len(models) > 1 else "")
+            found.append(self._catalog.hashes.get(model.path) or self._hash(model, handle, text, before, total))
+            before += model.size
+        return found
+
+    def _hash(self, model: Listed, handle: TaskHandle, text: str, before: int, total: int) -> str:
+        def on_bytes(done: int) -> None:
+            handle.check()
+            handle.report(min((before + done) / total, 1.0), text)
+
+        try:
+            return self._catalog.hashes.work_out(model.path, on_bytes)
+        except OSError as error:
+            raise TaskFailed(f"{model.path.name} cannot be read: {error.strerror or error}.") from error
+
+    def convert(self, name: str, kind: str = "checkpoint") -> Task:
+        """Write a pickled file's weights as `<stem>.safetensors` beside it; the old file stays.
+
+        Raises:
+            ModelNotFound, InvalidRequest: it is no pickled file, or the new one is there already.
+        """
+        source = self._find(kind, name).path
+        if source.suffix.lower() not in PICKLED:
+            raise InvalidRequest("name", f"{source.name} is no pickled file ({', '.join(PICKLED)}); there is nothing to convert.")
+        target = source.with_suffix(".safetensors")
+        if target.exists():
+            raise InvalidRequest("name", f"{target.name} is there already, beside {source.name}.")
+
+        def work(handle: TaskHandle) -> str:
+            job = {"source": str(source), "target": str(target), "rubbish": str(part_of(target))}
+            child.run("webui.library.convert", job, handle, part_of(target))
+            self.refresh()
+            return target.name
+
+        return self._tasks.start("convert", f"Convert {source.name}", work)
+
+    def merge(self, request: MergeRequest) -> Task:
+        """Merge checkpoints into a new one; see `MergeRequest`. Raise InvalidRequest, ModelNotFound."""
+        return self._merger.start(request)
+
+    def foresee_merge(self, request: MergeRequest) -> tuple[Path, int]:
+        """The file that `merge` would make and its size in bytes. Raise as `merge`, and TaskFailed for models that do not fit."""
+        return self._merger.foresee(request)
+
+    def download(
+        self,
+        source: str,
+        kind: str = "checkpoint",
+        file_name: str | None = None,
+        sha256: str | None = None,
+        token: str | None = None,
+        allow_pickled: bool = False,
+    ) -> Task:
+        """Fetch a model into the folder of its kind.
+
+        Args:
+            source: "org/repo/file" of the hub, a link to a file there, or any other http(s) address.
+            file_name: what to call it; the server's name for it by default.
+            sha256: refuse a file that has another; the hub tells it by itself.
+            token: sent to the first host only, for models that ask for an account.
+            allow_pickled: take .ckpt, .pt and .pth files too.
+
+        Raises:
+            InvalidRequest
+        """
+        folder = folders_of(self._settings, check_kind(kind))[0]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SaveFailed(f"The folder {folder} could not be made: {error.strerror or error}.") from error
+        return self._downloader.start(Wanted(source, folder, file_name, sha256, token, allow_pickled))

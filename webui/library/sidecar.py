@@ -1,0 +1,52 @@
+"""What lies beside a model file under its name, as A1111's users have it: notes and a preview picture."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from webui.errors import SaveFailed
+
+PREVIEW_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def beside(model: Path, ending: str) -> Path:
+    """`anime.v1.safetensors` → `anime.v1<ending>`; for a diffusers folder, beside the folder."""
+    return model.with_name((model.name if model.is_dir() else model.stem) + ending)
+
+
+def find_preview(model: Path) -> Path | None:
+    """The preview picture: `<stem>.preview.png` and the like goes before `<stem>.png`, because it was set by hand."""
+    for middle in (".preview", ""):
+        for suffix in PREVIEW_SUFFIXES:
+            path = beside(model, middle + suffix)
+            if path.is_file():
+                return path
+    return None
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a file's content; what a crash leaves is the old content or the new. Raise SaveFailed with path and reason."""
+    temporary: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=".saving-", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if os.name == "posix":
+            temporary.chmod(0o666 & ~_umask())  # temporary files are for their owner alone
+        temporary.replace(path)
+    except OSError as error:
+        if temporary:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        raise SaveFailed(f"{path} could not be written: {error.strerror or error}.") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
