@@ -18,13 +18,27 @@ ROOT = Path(__file__).resolve().parent.parent
 #: What a part may import beside itself; the longest matching name decides. `webui.errors`, `webui.settings` and the version
 #: in `webui` are open to all, as is what stands on the standard library alone: `webui.core`.
 FOR_ALL = ("webui.errors", "webui.settings", "webui.core")
-LIGHT_CHECKPOINTS = tuple(f"webui.checkpoints.{name}" for name in ("catalog", "families", "header", "token_count", "vocabulary"))
-FRONT = ("webui.jobs", "webui.storage", "webui.engine.protocol", *LIGHT_CHECKPOINTS)
+LIGHT_CHECKPOINTS = tuple(
+    f"webui.checkpoints.{name}"
+    for name in (
+        "catalog", "embedding_files", "families", "hashes", "header", "keys", "scan", "text_widths", "token_count", "vocabulary",
+    )
+)  # fmt: skip
+#: Of the library all but the two modules that work in processes of their own and need torch there.
+LIGHT_LIBRARY = tuple(
+    f"webui.library.{name}"
+    for name in (
+        "answers", "child", "download", "entries", "folders", "merge", "mix_plan", "models", "names", "notes", "open_models",
+        "partial", "previews", "sidecar", "sources", "tasks", "tensor_files",
+    )
+)  # fmt: skip
+FRONT = ("webui.jobs", "webui.storage", "webui.engine.protocol", *LIGHT_LIBRARY, *LIGHT_CHECKPOINTS)
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "webui.errors": (),
     "webui.settings": (),
     "webui.core": ("webui.errors",),
     "webui.storage": FOR_ALL,
+    "webui.library": (*FOR_ALL, "webui.storage", *LIGHT_CHECKPOINTS),
     "webui.checkpoints": FOR_ALL,
     "webui.diffusion": (*FOR_ALL, "webui.checkpoints"),
     "webui.generation": (*FOR_ALL, "webui.diffusion", "webui.checkpoints", "webui.engine.protocol"),

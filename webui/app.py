@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 
 from webui import __version__
 from webui.checkpoints.catalog import Catalog
+from webui.checkpoints.embedding_files import EmbeddingFiles
 from webui.engine.client import EngineClient, make_engine
 from webui.errors import WebUIError
 from webui.jobs.dispatcher import Dispatcher
-from webui.jobs.events import EventBus
+from webui.jobs.events import EventBus, TaskChanged
 from webui.jobs.keeper import PictureKeeper
 from webui.jobs.store import JobStore
+from webui.library.models import ModelLibrary
+from webui.library.tasks import TaskBoard
 from webui.settings import Settings
 from webui.storage.lock import FolderLock
 from webui.storage.preferences import PreferencesFile
@@ -46,6 +49,9 @@ class Services:
     catalog: Catalog
     preferences: PreferencesFile
     styles: Styles
+    embeddings: EmbeddingFiles
+    tasks: TaskBoard
+    library: ModelLibrary
 
 
 def build_services(settings: Settings, engine: EngineClient | None = None) -> Services:
@@ -58,19 +64,25 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
     keeper = PictureKeeper(store, settings)
     dispatcher = Dispatcher(store, bus, engine or make_engine(settings), catalog, keeper, preferences)
     styles = style_files(settings.styles_files, settings.data_dir)
-    return Services(settings, store, bus, dispatcher, catalog, preferences, styles)
+    embeddings = EmbeddingFiles(settings.all_embedding_dirs)
+    tasks = TaskBoard(lambda task: bus.publish(TaskChanged(task)))
+    bus.connect_tasks(tasks.all)
+    library = ModelLibrary(settings, catalog, tasks)
+    return Services(settings, store, bus, dispatcher, catalog, preferences, styles, embeddings, tasks, library)
 
 
 def create_app(services: Services) -> FastAPI:
     """The HTTP application: both APIs and, unless switched off, the page."""
     from fastapi import FastAPI  # half a second, which --help need not pay
 
-    from webui.api import docs, errors, jobs, sdapi, security
+    from webui.api import docs, errors, jobs, models, sdapi, security, tasks
 
     app = FastAPI(title="Periplus", version=__version__, docs_url=None, redoc_url=None)
     errors.add_handlers(app)
     app.include_router(sdapi.router(services))
     app.include_router(jobs.router(services))
+    app.include_router(models.router(services))
+    app.include_router(tasks.router(services))
     docs.add_routes(app)
     if services.settings.page:
         from webui.ui import blocks  # gradio takes seconds
@@ -93,6 +105,7 @@ def run(settings: Settings) -> None:
             try:
                 _serve(services, listener, lock)
             finally:
+                services.tasks.close()
                 services.dispatcher.close()
                 services.store.close()
     finally:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Protocol
 
 from webui.checkpoints.catalog import Catalog
+from webui.checkpoints.embedding_files import EmbeddingFiles
 from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.events import EventBus
 from webui.jobs.store import JobStore
+from webui.library.models import ModelLibrary
+from webui.library.tasks import TaskBoard
 from webui.settings import Settings
 from webui.storage.preferences import PreferencesFile
 from webui.storage.styles import Styles
@@ -28,3 +31,9 @@ class Services(Protocol):
     def preferences(self) -> PreferencesFile: ...
     @property
     def styles(self) -> Styles: ...
+    @property
+    def embeddings(self) -> EmbeddingFiles: ...
+    @property
+    def tasks(self) -> TaskBoard: ...
+    @property
+    def library(self) -> ModelLibrary: ...
