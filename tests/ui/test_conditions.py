@@ -1,4 +1,4 @@
-"""What the page hides and what infotext leaves out must be the same."""
+"""What the page hides of the sampling options and what infotext leaves out must be the same."""
 
 from typing import Any
 
@@ -32,7 +32,12 @@ def is_written(name: str, **others: str) -> bool:
     return FIELDS[name].param.infotext in written or (name == "eta" and "Eta DDIM" in written)
 
 
-@pytest.mark.parametrize("name", NEEDS)
+def test_tile_sizes_are_shown_where_the_vae_may_be_tiled():
+    assert {name for name, needs in NEEDS.items() if "tiled_vae" in needs} == {"encoder_tile", "decoder_tile", "fast_tiles"}
+    assert all(set(NEEDS[name]["tiled_vae"]) == {"Auto", "On"} for name in ("encoder_tile", "decoder_tile", "fast_tiles"))
+
+
+@pytest.mark.parametrize("name", OTHERS)
 def test_an_option_is_shown_exactly_where_infotext_writes_it(name):
     [(decider, values)] = NEEDS[name].items()
     choices = SAMPLER_NAMES if decider == "sampler" else SCHEDULER_LABELS

@@ -6,8 +6,9 @@ from tests.ui.drawing import a_page
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
 from webui.ui import models
-from webui.ui.blocks import checkpoint_answer, choose_checkpoint, opening_values
+from webui.ui.blocks import opening_values
 from webui.ui.form import Form
+from webui.ui.header import checkpoint_answer, choose_checkpoint, use_model
 
 BUNDLED = {"width": 128, "height": 128}
 
@@ -41,6 +42,14 @@ def test_a_broken_file_stands_last_with_its_reason(services):
     assert choices[1][0].startswith("✗ broken: ")
 
 
+def test_a_checkpoints_label_ends_with_its_short_hash_once_it_is_known(services):
+    info = services.catalog.find_checkpoint("starter")
+    assert models.checkpoint_choices(services.catalog)[0][0] == "starter · SD 1.x · 24 MB"
+    services.catalog.hash_later(info)  # small enough to be hashed at once
+    digest = services.catalog.sha256(info)
+    assert models.checkpoint_choices(services.catalog)[0][0] == f"starter · SD 1.x · 24 MB · {digest[:10]}"
+
+
 def test_vaes_begin_with_automatic_and_none(services):
     assert [name for _, name in models.vae_choices(services.catalog)] == ["Automatic", "None"]
 
@@ -66,6 +75,17 @@ def test_choosing_a_checkpoint_is_remembered_and_brings_its_values(services, for
     assert updates[form.components["width"]]["value"] == 128
 
 
+def test_a_model_that_the_script_chooses_is_in_the_list_and_remembered(services, form):
+    payloads = {name: component.value for name, component in form.components.items()}
+    updates = use_model(services, form, payloads, "checkpoint", "starter")
+    assert updates[form.components["checkpoint"]]["value"] == "starter"
+    assert services.preferences.current.checkpoint == "starter"
+    updates = use_model(services, form, payloads, "vae", "soft")
+    assert updates == {form.components["vae"]: updates[form.components["vae"]]}
+    assert services.preferences.current.vae == "soft"
+    assert use_model(services, form, payloads, "checkpoint", "gone") == {}
+
+
 def test_choosing_a_broken_file_changes_nothing_and_says_why(services, form):
     add_broken(services)
     payloads = {name: component.value for name, component in form.components.items()} | {"checkpoint": "broken"}
@@ -81,7 +101,7 @@ def test_a_pickled_file_is_refused_in_the_words_of_the_catalogue(services):
     folder.mkdir(parents=True)
     (folder / "old.ckpt").write_bytes(b"PK\3\4")
     services.catalog.refresh()
-    assert models.problem(services.catalog, "old").startswith("old.ckpt cannot be used: pickled")
+    assert models.problem(services.catalog, "old").startswith("old.ckpt is no PyTorch file of a kind that is read")
     assert models.problem(services.catalog, "starter") == ""
     assert models.problem(services.catalog, "gone") == ""
 
@@ -96,4 +116,7 @@ def test_the_bundled_models_size_is_not_left_to_the_next_model(services):
 
 def test_the_bundled_model_is_introduced(services):
     assert "128×128" in models.note(services.catalog.default_checkpoint())
+    assert models.note(services.catalog.default_checkpoint()).endswith(
+        "Real ones are in the {models}."
+    )  # made a link by the script
     assert models.note(replace(services.catalog.default_checkpoint(), bundled=False)) == ""

@@ -12,7 +12,21 @@ from webui.ui.texts import ASSETS, t, table
 SOURCES = [*ASSETS.parent.glob("*.py"), *(ASSETS / "js").glob("*.js")]
 
 #: Keys that are put together at run time begin with these.
-COMPOSED = ("engine.", "ordinal.", "queue.", "footer.theme.", "announce.", "state.")
+COMPOSED = (
+    "engine.",
+    "ordinal.",
+    "queue.",
+    "footer.theme.",
+    "announce.",
+    "state.",
+    "models.view.",
+    "models.sort.",
+    "models.empty.",
+    "get.kind.",
+    "tasks.",
+    "memory.",
+    "merger.",
+)
 
 
 def source(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -16,10 +16,9 @@ from starlette.types import Scope
 
 from webui.core.params import params_of
 from webui.core.request import VAE_AUTOMATIC
-from webui.errors import SaveFailed
 from webui.storage.preferences import Preferences
-from webui.ui import counting, models, pnginfo, settings_tab, styles, txt2img
-from webui.ui.form import FIELDS, Form, collect, shown, stored_values
+from webui.ui import counting, header, library, merger, models, pnginfo, settings_tab, styles, txt2img
+from webui.ui.form import FIELDS, Form, shown, stored_values
 from webui.ui.head import head
 from webui.ui.script import ASSETS_URL, call, host
 from webui.ui.services import PageServices
@@ -82,87 +81,28 @@ def build(services: PageServices) -> gr.Blocks:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     form = Form("txt2img")
     with gr.Blocks(title="Periplus", analytics_enabled=False, fill_width=True) as page:
-        refresh = _draw_header(form, services)
+        refresh = header.draw(form, services)
         with gr.Tabs(selected="txt2img", elem_id="tabs") as tabs:
             with gr.Tab(t("tab.txt2img"), id="txt2img", elem_id="tab_txt2img"):
                 generate = txt2img.build(form, services)
             with gr.Tab(t("tab.pnginfo"), id="pnginfo", elem_id="tab_pnginfo"):
                 pnginfo.build()
+            with gr.Tab(t("tab.merger"), id="merger", elem_id="tab_modelmerger"):
+                merger.build()
+            with gr.Tab(t("tab.models"), id="models", elem_id="tab_models"):
+                library.build()
             with gr.Tab(t("tab.settings"), id="settings", elem_id="tab_settings"):
                 preferences = settings_tab.build(services.preferences, services.settings)
         host("foot", "mountFooter")
         txt2img.connect(services, form, generate, tabs)
-        counting.connect(services.styles)
+        counting.connect(services)
         pnginfo.connect(services.catalog)
-        _connect_header(services, form, refresh)
+        library.connect(services)
+        merger.connect(services)
+        header.connect(services, form, refresh)
         _connect_load(page, services, form, preferences)
         _remember(form)
     return page
-
-
-def _draw_header(form: Form, services: PageServices) -> gr.Button:
-    catalog = services.catalog
-    with gr.Row(elem_id="header", equal_height=False):
-        gr.HTML(f"<h1>{t('name')}</h1>", elem_id="brand", apply_default_css=False)
-        with gr.Row(elem_id="quick", scale=6):
-            form.draw("checkpoint", choices=models.checkpoint_choices(catalog), scale=5, min_width=160)
-            refresh = gr.Button("", elem_id="refresh_models", elem_classes=["icon-button", "icon-refresh"], scale=0, min_width=36)
-            form.draw("vae", choices=models.vae_choices(catalog), scale=3, min_width=120)
-            form.draw("clip_skip", as_box=True, scale=0, min_width=72)
-        host("engine", "mountEngine")
-        host("queue_button", "mountQueueButton")
-    return refresh
-
-
-def _connect_header(services: PageServices, form: Form, refresh: gr.Button) -> None:
-    checkpoint, vae = form.components["checkpoint"], form.components["vae"]
-    told = gr.JSON(visible=False)
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
-
-    def on_checkpoint(given: Mapping[Any, Any]) -> dict[Any, Any]:
-        payloads = form.values(given)
-        return {**choose_checkpoint(services, form, payloads), told: checkpoint_answer(services, payloads["checkpoint"])}
-
-    def on_vae(name: str) -> None:
-        remember_choice(services, vae=name)
-
-    def on_refresh() -> tuple[Any, Any]:
-        services.catalog.refresh()
-        return (
-            gr.update(choices=models.checkpoint_choices(services.catalog)),
-            gr.update(choices=models.vae_choices(services.catalog)),
-        )
-
-    chosen = checkpoint.input(  # pyright: ignore[reportAttributeAccessIssue]
-        on_checkpoint, inputs=form.inputs, outputs=[*form.components.values(), told], **quiet
-    )
-    form.tell_script(chosen.then(None, inputs=told, js=call("checkpointChosen")))
-    vae.input(on_vae, inputs=vae, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
-    refresh.click(on_refresh, outputs=[checkpoint, vae], **quiet)
-
-
-def remember_choice(services: PageServices, **choice: str) -> None:
-    """Keep it for the next visit. Where it cannot be written it still holds until the program ends."""
-    with suppress(SaveFailed):
-        services.preferences.update(**choice)
-
-
-def choose_checkpoint(services: PageServices, form: Form, payloads: Mapping[str, Any]) -> dict[Any, Any]:
-    """Remember the choice and give the form what the file brings along. A broken file changes nothing."""
-    new = models.find(services.catalog, payloads["checkpoint"])
-    if new is None:
-        return {}
-    old = models.find(services.catalog, services.preferences.current.checkpoint)
-    remember_choice(services, checkpoint=new.name)
-    current, _ = collect(payloads)
-    return form.updates(models.values_on_choice(new, old or services.catalog.default_checkpoint(), current))
-
-
-def checkpoint_answer(services: PageServices, name: str | None) -> dict[str, str]:
-    """What the script shows of the checkpoint: its sentence, and what is wrong with it."""
-    info = models.find(services.catalog, name)
-    problem = models.problem(services.catalog, name)
-    return {"note": "" if problem else models.note(info), "problem": problem}
 
 
 def _connect_load(page: gr.Blocks, services: PageServices, form: Form, preferences: Mapping[str, Any]) -> None:
@@ -171,7 +111,7 @@ def _connect_load(page: gr.Blocks, services: PageServices, form: Form, preferenc
 
     def on_load(text: str | None) -> dict[Any, Any]:
         values = opening_values(services, stored_values(text))
-        answer = {**checkpoint_answer(services, values["checkpoint"]), **page_preferences(services)}
+        answer = {**header.checkpoint_answer(services, values["checkpoint"]), **page_preferences(services)}
         # Every control is set: one that is rendered late would show 0 for a value that was never sent, such as no eta.
         updates = form.updates({name: spec.default for name, spec in FIELDS.items()} | values)
         for name, choices in (("checkpoint", models.checkpoint_choices), ("vae", models.vae_choices)):

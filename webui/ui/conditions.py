@@ -1,4 +1,4 @@
-"""Which options have an effect only with some sampling methods or schedule types, for the page to show no others."""
+"""Which options have an effect only with some values of another field, for the page to show no others."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ def _samplers(suits: Callable[[SamplerInfo], bool]) -> Mapping[str, list[str]]:
 _CHURNS = _samplers(lambda sampler: sampler.churns)
 _UNIPC = _samplers(lambda sampler: sampler.name == "UniPC")
 _BETA = {"scheduler": ["Beta"]}
+_TILES = {"tiled_vae": ["Auto", "On"]}
 
 #: By option: the field that decides, and its values with which the option has an effect. Others always have one.
 NEEDS: Mapping[str, Mapping[str, list[str]]] = {
@@ -28,4 +29,7 @@ NEEDS: Mapping[str, Mapping[str, list[str]]] = {
     "unipc_skip_type": _UNIPC,
     "unipc_order": _UNIPC,
     "unipc_lower_order_final": _UNIPC,
+    "encoder_tile": _TILES,
+    "decoder_tile": _TILES,
+    "fast_tiles": _TILES,
 }

@@ -78,8 +78,9 @@ class Form:
         event.then(None, inputs=self.inputs, js=call("settled", self.names))
 
     def updates(self, values: Mapping[str, Any]) -> dict[Component, Any]:
-        """A handler's answer that shows `values` (by field name) and leaves the other controls as they are."""
-        return {self.components[name]: gr.update(value=shown(name, value)) for name, value in values.items()}
+        """A handler's answer that shows those of `values` (by field name) that have a control here, and leaves the others be."""
+        there = {name: value for name, value in values.items() if name in self.components}
+        return {self.components[name]: gr.update(value=shown(name, value)) for name, value in there.items()}
 
 
 def shown(name: str, value: Any) -> Any:

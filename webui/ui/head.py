@@ -8,6 +8,7 @@ from typing import Any
 from webui import __version__
 from webui.ui.conditions import NEEDS
 from webui.ui.form import FIELDS, shown
+from webui.ui.merger import describe
 from webui.ui.options import OPTIONS
 from webui.ui.script import ASSETS_URL
 from webui.ui.texts import table
@@ -16,11 +17,19 @@ from webui.ui.txt2img import EXTRA
 
 def head() -> str:
     fields = {name: describe_field(name) for name in FIELDS}
-    config = {"version": __version__, "texts": table(), "fields": fields, "options": OPTIONS, "extra": EXTRA}
+    config = {
+        "version": __version__,
+        "texts": table(),
+        "fields": fields,
+        "options": OPTIONS,
+        "extra": EXTRA,
+        "merger": describe(),
+    }
     # "<" never stands in the data, so that no text can end the script element.
     data = json.dumps(config, ensure_ascii=False).replace("<", "\\u003c")
     return (
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/page.css">'
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/models.css">'
         f"<script>window.periplusConfig = {data};</script>"
         f'<script type="module" src="{ASSETS_URL}/js/main.js"></script>'
     )

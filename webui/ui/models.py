@@ -17,19 +17,24 @@ Choices = list[tuple[str, str]]
 def checkpoint_choices(catalog: Catalog) -> Choices:
     """(label, name), usable files first; a broken one says in its label what is wrong with it."""
     infos = sorted(catalog.checkpoints(), key=lambda info: info.problem is not None)
-    return [(_label(info, info.family or ""), info.name) for info in infos]
+    return [(_label(info, info.family or "", _short_hash(catalog, info)), info.name) for info in infos]
 
 
 def vae_choices(catalog: Catalog) -> Choices:
     infos = sorted(catalog.vaes(), key=lambda info: info.problem is not None)
     fixed = [(t("vae.automatic"), VAE_AUTOMATIC), (t("vae.none"), VAE_BUILT_IN)]
-    return fixed + [(_label(info, ""), info.name) for info in infos]
+    return fixed + [(_label(info), info.name) for info in infos]
 
 
-def _label(info: CheckpointInfo | VaeInfo, family: str) -> str:
+def _label(info: CheckpointInfo | VaeInfo, family: str = "", short_hash: str = "") -> str:
     if info.problem:
         return t("model.broken", name=info.name, problem=info.problem)
-    return " · ".join(part for part in (info.name, family, size_in_words(info.size)) if part)
+    return " · ".join(part for part in (info.name, family, size_in_words(info.size), short_hash) if part)
+
+
+def _short_hash(catalog: Catalog, info: CheckpointInfo) -> str:
+    """The first ten digits, as A1111 shows them; empty while it is not known."""
+    return (catalog.sha256(info) or "")[:10]
 
 
 def size_in_words(size: int) -> str:

@@ -43,6 +43,7 @@ SECTIONS = (
     ),
     ("options.unipc", ("unipc_variant", "unipc_skip_type", "unipc_order", "unipc_lower_order_final")),
     ("options.prompt", ("emphasis", "old_prompt_editing")),
+    ("options.tiled_vae", ("tiled_vae", "encoder_tile", "decoder_tile", "fast_tiles")),
 )
 
 OPTIONS = tuple(name for _, names in SECTIONS for name in names)

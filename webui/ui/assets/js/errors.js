@@ -19,7 +19,8 @@ export async function showErrors(errors) {
   first?.querySelector("input:not([role=listbox], [role=combobox]), textarea")?.focus();
 }
 
-function markField(element, message) {
+// `element`: what holds label and control; the message stands below them until something else is typed.
+export function markField(element, message) {
   element.classList.add("field-invalid");
   let line = element.querySelector(":scope > .field-error");
   if (!line) {

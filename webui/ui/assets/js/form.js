@@ -55,6 +55,7 @@ function follows(values, bySettings) {
   drawOptions(values);
   drawExtra(values, bySettings);
   promptChanged(values);
+  document.dispatchEvent(new Event("periplus:checkpoint"));
 }
 
 function keep() {
@@ -157,6 +158,29 @@ export function queuedAgain(answer) {
 }
 
 // ---- checkpoint and preferences
+
+// The name in the header: `kind` is "checkpoint" or "vae".
+export const chosen = (kind) => latest?.[kind] ?? null;
+
+// Chooses a model in the header as if by hand.
+export function useModel(kind, name) {
+  pending.model = JSON.stringify([kind, name]);
+  press("model");
+}
+
+// Looks at the folders again, as the header's button does.
+export const refreshLists = () => document.getElementById("refresh_models")?.click();
+
+// The lists of models in the header were read anew, and with them what the server knows.
+export function listsRefreshed() {
+  document.dispatchEvent(new Event("periplus:lists"));
+}
+
+// The bridge's inputs are the form's and, at `position`, what is chosen.
+export function takeModel(position, ...values) {
+  values[position] = pending.model;
+  return values;
+}
 
 export function checkpointChosen(answer) {
   setNote(answer?.note ?? "");

@@ -1,48 +1,25 @@
-// The engine's state in the header, the sentence about the chosen model, and the footer.
+// The sentence about the chosen model, and the footer.
 
-import { coalesce, h, setText } from "./dom.js";
-import { onChange, state } from "./state.js";
+import { button, h } from "./dom.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
 
 let noteHost = null;
 let note = "";
 
-export function mountEngine(host) {
-  const dot = h("span", { class: "dot", "aria-hidden": "true" });
-  const words = h("span");
-  const device = h("span", { class: "device" });
-  const line = h("p", { class: "engine" }, dot, h("span", { class: "engine-words" }, words, device));
-  host.replaceChildren(line);
-  const draw = coalesce(() => {
-    const engine = state.engine;
-    const kind = state.online ? (engine?.state ?? "starting") : "offline";
-    dot.className = `dot dot-${kind}`;
-    setText(words, t(`engine.${kind}`));
-    setText(device, engine ? deviceWords(engine) : "");
-    line.title = engine?.text || [words.textContent, engine?.device].filter(Boolean).join(" · ");
-  });
-  onChange(draw);
-  draw();
-}
-
-function deviceWords({ device, memory_total: total, memory_free: free }) {
-  if (!total) return device;
-  const memory = t("engine.memory", { used: ((total - free) / 1e9).toFixed(1), total: (total / 1e9).toFixed(0) });
-  return [device.length > 14 ? "" : device, memory].filter(Boolean).join(" ");
-}
-
 export function mountModelNote(host) {
   noteHost = host.appendChild(h("p", { class: "model-note" }));
   setNote(note);
 }
 
+// "{models}" in the text becomes the way to the models that can be had.
 export function setNote(text) {
   note = text;
-  if (noteHost) {
-    setText(noteHost, text);
-    noteHost.hidden = !text;
-  }
+  if (!noteHost) return;
+  const [before, after] = text.split("{models}");
+  const link = after !== undefined && button(t("model.link"), null, async () => (await import("./models.js")).showModels("get"), { class: "plain-button link inline", id: "model_note_link" });
+  noteHost.replaceChildren(...[before, link, after].filter(Boolean));
+  noteHost.hidden = !text;
 }
 
 // ---- footer

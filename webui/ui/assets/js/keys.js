@@ -6,7 +6,7 @@ import { snap } from "./inputs.js";
 import { readDropped } from "./pnginfo.js";
 import { stopRunning } from "./output.js";
 
-const MODAL = "dialog[open]";
+const MODAL = "dialog[open], .engine-panel[data-open]";
 const OPEN_LIST = "input[aria-expanded=true]"; // it closes
 
 const SIZE = /^\s*(\d{2,4})\s*[x×*]\s*(\d{2,4})\s*$/i;

@@ -7,24 +7,31 @@ import { listenToKeys } from "./keys.js";
 import { watchForEnds } from "./notify.js";
 import { guardRequests } from "./reach.js";
 import { connect } from "./stream.js";
+import { watchTasks } from "./tasks.js";
 
 applyTheme();
 guardRequests();
 listenToKeys();
 watchInputs();
 watchForEnds();
+watchTasks();
 connect();
 
-// Loaded when it is opened for the first time.
+// Loaded when their tab is opened for the first time.
+export const mountModels = async (host) => (await import("./models.js")).mountModels(host);
+export const mountMerger = async (host) => (await import("./merger.js")).mountMerger(host);
+
 export const openStyles = async () => (await import("./styles.js")).openStyles();
 
-export { mountEngine, mountFooter, mountModelNote } from "./header.js";
+export { mountEngine } from "./engine.js";
+export { mountFooter, mountModelNote } from "./header.js";
 export { mountExtra, mountUnused, takeExtra } from "./options.js";
 export { mountOutput } from "./output.js";
 export { mountPngInfo, showInspection, takeUpload } from "./pnginfo.js";
 export { mountQueueButton } from "./queue.js";
 export {
   checkpointChosen,
+  listsRefreshed,
   opened,
   preferenceChanged,
   pressGenerate,
@@ -38,6 +45,7 @@ export {
   submitted,
   takeInfotext,
   takeJob,
+  takeModel,
   takePrompt,
   takeSize,
   withPageId,

@@ -1,6 +1,7 @@
 // What this page knows of the world: filled by the stream, read by everything that draws.
 
 const KEPT = 40; // finished jobs that the drawer may show
+const KEPT_TASKS = 12; // ended downloads, merges and the like
 
 export const state = {
   online: true,
@@ -9,6 +10,7 @@ export const state = {
   progress: new Map(), // by job id; only what runs
   previews: new Map(), // by job id: the latest preview that was sent
   asked: new Map(), // by job id: "interrupt" or "skip", from the press until the engine has done it
+  tasks: new Map(), // by id: work on files (download, hash, convert, merge), each with where this page first saw it
   preferences: { live_preview: true, title_progress: true, notify_when_done: false },
 };
 
@@ -58,18 +60,26 @@ const HANDLERS = {
     const others = job.pictures.filter((other) => other.index !== picture.index);
     state.jobs.set(job_id, { ...job, pictures: [...others, picture].sort((a, b) => a.index - b.index) });
   },
+  task({ task }) {
+    // The pace is that since it was first seen: a download that is taken up again does not begin at nothing.
+    const first = state.tasks.get(task.id)?.first ?? { fraction: task.fraction ?? 0, at: performance.now() };
+    state.tasks.set(task.id, { ...task, first });
+    const ended = [...state.tasks.values()].filter((other) => other.state !== "running");
+    for (const old of ended.slice(0, -KEPT_TASKS)) state.tasks.delete(old.id);
+  },
 };
 
 // The stream begins with how things stand; what was known before it may be out of date.
 export function reset() {
-  for (const table of [state.jobs, state.progress, state.previews, state.asked]) table.clear();
+  for (const table of [state.jobs, state.progress, state.previews, state.asked, state.tasks]) table.clear();
 }
 
 // What is known as the events that tell of it, for one who begins to listen now.
 export function asEvents() {
   const jobs = [...state.jobs.values()].map((job) => ({ type: "job", job }));
   const progress = [...state.progress.values()].map((event) => ({ ...event, preview: state.previews.get(event.job_id) ?? null }));
-  return [...(state.engine ? [state.engine] : []), ...jobs, ...progress];
+  const tasks = [...state.tasks.values()].map(({ first, ...task }) => ({ type: "task", task }));
+  return [...(state.engine ? [state.engine] : []), ...jobs, ...progress, ...tasks];
 }
 
 function forgetOld() {

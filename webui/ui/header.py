@@ -1,0 +1,120 @@
+"""The header: checkpoint, VAE and clip skip, what choosing them does, the engine's state and the queue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import gradio as gr
+
+from webui.errors import SaveFailed
+from webui.ui import models
+from webui.ui.form import Form, collect
+from webui.ui.script import call, host
+from webui.ui.services import PageServices
+from webui.ui.texts import t
+
+
+def draw(form: Form, services: PageServices) -> gr.Button:
+    """Draw it; returns the button that looks at the folders again, which is tied when the form is whole."""
+    catalog = services.catalog
+    with gr.Row(elem_id="header", equal_height=False):
+        gr.HTML(f"<h1>{t('name')}</h1>", elem_id="brand", apply_default_css=False)
+        with gr.Row(elem_id="quick", scale=6):
+            form.draw("checkpoint", choices=models.checkpoint_choices(catalog), scale=5, min_width=160)
+            refresh = gr.Button("", elem_id="refresh_models", elem_classes=["icon-button", "icon-refresh"], scale=0, min_width=36)
+            form.draw("vae", choices=models.vae_choices(catalog), scale=3, min_width=120)
+            form.draw("clip_skip", as_box=True, scale=0, min_width=72)
+        host("engine", "mountEngine")
+        host("queue_button", "mountQueueButton")
+    return refresh
+
+
+def connect(services: PageServices, form: Form, refresh: gr.Button) -> None:
+    """Tie what is chosen and the refresh button."""
+    checkpoint, vae = form.components["checkpoint"], form.components["vae"]
+    told = gr.JSON(visible=False)
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+
+    def on_checkpoint(given: Mapping[Any, Any]) -> dict[Any, Any]:
+        payloads = form.values(given)
+        return {**choose_checkpoint(services, form, payloads), told: checkpoint_answer(services, payloads["checkpoint"])}
+
+    def on_vae(name: str) -> None:
+        remember_choice(services, vae=name)
+
+    def on_refresh() -> tuple[Any, Any]:
+        services.catalog.refresh()
+        return (
+            gr.update(choices=models.checkpoint_choices(services.catalog)),
+            gr.update(choices=models.vae_choices(services.catalog)),
+        )
+
+    chosen = checkpoint.input(  # pyright: ignore[reportAttributeAccessIssue]
+        on_checkpoint, inputs=form.inputs, outputs=[*form.components.values(), told], **quiet
+    )
+    form.tell_script(chosen.then(None, inputs=told, js=call("checkpointChosen")))
+    vae.input(on_vae, inputs=vae, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
+    refresh.click(on_refresh, outputs=[checkpoint, vae], **quiet).then(None, js=call("listsRefreshed"))
+    _connect_use(services, form, told)
+
+
+def _connect_use(services: PageServices, form: Form, told: gr.JSON) -> None:
+    """What the script chooses in the header: "Use this checkpoint" on the tab Models."""
+    wish = gr.Textbox(visible=False)
+
+    def on_use(given: Mapping[Any, Any]) -> dict[Any, Any]:
+        kind, name = json.loads(given[wish])
+        payloads = form.values(given)
+        chosen = name if kind == "checkpoint" else payloads["checkpoint"]
+        return {**use_model(services, form, payloads, kind, name), told: checkpoint_answer(services, chosen)}
+
+    order = sorted([*form.inputs, wish], key=lambda component: component._id)
+    bridge = gr.Button("", elem_id="bridge_model", elem_classes=["bridge"])
+    used = bridge.click(
+        on_use,
+        inputs={*form.inputs, wish},
+        outputs=[*form.components.values(), told],
+        js=call("takeModel", order.index(wish)),
+        queue=False,
+        show_progress="hidden",
+    )
+    form.tell_script(used.then(None, inputs=told, js=call("checkpointChosen")))
+
+
+def use_model(services: PageServices, form: Form, payloads: Mapping[str, Any], kind: str, name: str) -> dict[Any, Any]:
+    """Choose a checkpoint or VAE in the header, whose list may not know it yet; a broken one changes nothing."""
+    services.catalog.refresh()
+    if kind == "vae":
+        remember_choice(services, vae=name)
+        return {form.components["vae"]: gr.update(choices=models.vae_choices(services.catalog), value=name)}
+    updates = choose_checkpoint(services, form, {**payloads, "checkpoint": name})
+    if models.find(services.catalog, name):
+        updates[form.components["checkpoint"]] = gr.update(choices=models.checkpoint_choices(services.catalog), value=name)
+    return updates
+
+
+def remember_choice(services: PageServices, **choice: str) -> None:
+    """Keep it for the next visit. Where it cannot be written it still holds until the program ends."""
+    with suppress(SaveFailed):
+        services.preferences.update(**choice)
+
+
+def choose_checkpoint(services: PageServices, form: Form, payloads: Mapping[str, Any]) -> dict[Any, Any]:
+    """Remember the choice and give the form what the file brings along. A broken file changes nothing."""
+    new = models.find(services.catalog, payloads["checkpoint"])
+    if new is None:
+        return {}
+    old = models.find(services.catalog, services.preferences.current.checkpoint)
+    remember_choice(services, checkpoint=new.name)
+    current, _ = collect(payloads)
+    return form.updates(models.values_on_choice(new, old or services.catalog.default_checkpoint(), current))
+
+
+def checkpoint_answer(services: PageServices, name: str | None) -> dict[str, str]:
+    """What the script shows of the checkpoint: its sentence, and what is wrong with it."""
+    info = models.find(services.catalog, name)
+    problem = models.problem(services.catalog, name)
+    return {"note": "" if problem else models.note(info), "problem": problem}
