@@ -95,7 +95,9 @@ def assemble(
     encoders = tuple(TextEncoder(modules[facts.name], clip_tokenizer(), facts) for facts in family.encoders)
     width, expected = sum(encoder.module.config.hidden_size for encoder in encoders), unet.config["cross_attention_dim"]
     if width != expected:
-        raise UnsupportedCheckpoint(f"does not fit itself: the text encoder is {width} wide, the UNet expects {expected}")
+        raise UnsupportedCheckpoint(
+            f"does not fit itself: its text encoders are {width} wide together, the UNet expects {expected}"
+        )
     own_vae = blueprint.part("vae")
     return Pipeline(
         checkpoint=info,
@@ -105,7 +107,7 @@ def assemble(
         vae=vae,
         text_encoders=encoders,
         sigmas=tuple(model_sigmas(*blueprint.betas)),
-        prediction_type=blueprint.prediction_type or trial_prediction(unet, encoders[0], device),
+        prediction_type=blueprint.prediction_type or trial_prediction(unet, encoders[0]),
         latent_rgb=blueprint.latent_rgb,
         scaling_factor=(own_vae.config if own_vae else {}).get("scaling_factor", family.scaling_factor),
         device=device,
@@ -115,7 +117,7 @@ def assemble(
 
 
 @torch.inference_mode()
-def trial_prediction(unet: UNet2DConditionModel, encoder: TextEncoder, device: torch.device) -> str:
+def trial_prediction(unet: UNet2DConditionModel, encoder: TextEncoder) -> str:
     """ "v_prediction" or "epsilon", by what the UNet says to a flat picture at the highest noise, as A1111 finds it out.
 
     There the noise is nearly all of its input, so a UNet that predicts it gives back about what it was given; the velocity is
@@ -123,7 +125,7 @@ def trial_prediction(unet: UNet2DConditionModel, encoder: TextEncoder, device: t
     """
     tokenizer = encoder.tokenizer
     ids = [tokenizer.bos_token_id, tokenizer.eos_token_id, *[encoder.facts.padding] * 75]
-    vectors = encoder.module(input_ids=torch.tensor([ids], device=device)).last_hidden_state
-    flat = torch.full((1, unet.config["in_channels"], 8, 8), 0.5, device=device, dtype=unet.dtype)
-    answer = unet(flat, torch.tensor([999.0], device=device), vectors.to(unet.dtype), return_dict=False)[0]
+    vectors = encoder.module(input_ids=torch.tensor([ids], device=encoder.module.device)).last_hidden_state
+    flat = torch.full((1, unet.config["in_channels"], 8, 8), 0.5, device=unet.device, dtype=unet.dtype)
+    answer = unet(flat, torch.tensor([999.0], device=unet.device), vectors.to(flat), return_dict=False)[0]
     return "v_prediction" if float((answer - flat).float().mean()) < -1 else "epsilon"
