@@ -13,7 +13,10 @@ from fastapi.testclient import TestClient
 from PIL import Image, PngImagePlugin
 
 from tests.api.conftest import add_checkpoint, wait_until
+from tests.checkpoints.embeddings import rows, write_png, write_safetensors
+from webui.api.sdapi_options import current_checkpoint
 from webui.app import Services, create_app
+from webui.checkpoints.text_widths import text_widths
 from webui.core.request import GenerationRequest
 from webui.core.styles import Style
 from webui.jobs.store import JobState
@@ -136,8 +139,26 @@ def test_styles_are_listed_as_their_file_has_them(client: TestClient, services: 
     assert get(client, "prompt-styles") == [{"name": "photo", "prompt": "photo of {prompt}", "negative_prompt": "drawing"}]
 
 
-def test_forms_of_embeddings_scripts_and_ping(shared_client: TestClient):
-    assert get(shared_client, "embeddings") == {"loaded": {}, "skipped": {}}
+def test_embeddings_are_told_apart_by_what_the_chosen_checkpoint_takes(client: TestClient, services: Services):
+    assert get(client, "embeddings") == {"loaded": {}, "skipped": {}}
+    folder = services.settings.data_dir / "embeddings"
+    folder.mkdir()
+    checkpoint = current_checkpoint(services)
+    assert checkpoint is not None
+    (width,) = text_widths(checkpoint)
+    write_safetensors(folder / "fits.safetensors", rows(3, width))
+    write_png(folder / "preview.png", rows(2, width + 1).tolist(), sd_checkpoint="abcd1234", sd_checkpoint_name="base")
+    (folder / "broken.pt").write_bytes(b"nothing")
+    assert client.post(f"{URL}/refresh-embeddings").json() is None
+    listed = get(client, "embeddings")
+    nothing = {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None}
+    assert listed["loaded"] == {"fits": {**nothing, "shape": width, "vectors": 3}}
+    trained = {"step": 7, "sd_checkpoint": "abcd1234", "sd_checkpoint_name": "base", "shape": width + 1, "vectors": 2}
+    assert listed["skipped"]["in a picture"] == trained
+    assert "no PyTorch file" in listed["skipped"]["broken"]["problem"]
+
+
+def test_forms_of_scripts_and_ping(shared_client: TestClient):
     assert get(shared_client, "scripts") == {"txt2img": [], "img2img": []}
     assert shared_client.get("/internal/ping").json() == {}
 

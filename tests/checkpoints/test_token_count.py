@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webui.checkpoints.token_count import count_tokens, tokenize
+from webui.checkpoints.token_count import count_tokens, tokenize, words_of
 from webui.checkpoints.tokenizer import clip_tokenizer
 from webui.core.chunks import split_chunks
 
@@ -64,6 +64,14 @@ def test_limit_is_the_length_of_the_engines_chunks(words: list[str]):
 )
 def test_count_is_that_of_the_longest_text_that_is_encoded(text: str, expected: tuple[int, int]):
     assert count_tokens(text) == expected
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from(["cat", "Zebrafish", ", ", "(zebrafish:1.2)", " BREAK ", "bad cat", "bad"]), max_size=60))
+def test_embeddings_count_as_in_the_engines_chunks(words: list[str]):
+    text, known = " ".join(words), words_of([("zebrafish", 9), ("bad cat", 30), ("bad", 2)])
+    chunks = split_chunks(text, engine_tokens, words=known)
+    assert count_tokens(text, words=known) == (75 * (len(chunks) - 1) + len(chunks[-1].tokens), 75 * len(chunks))
 
 
 def test_in_the_negative_prompt_and_is_a_word():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from tests.tiny import TEXT_CONFIG
+from webui.checkpoints.embedding_files import EmbeddingInfo
+from webui.checkpoints.embeddings import Embedding, Embeddings
 from webui.checkpoints.families import FAMILIES, SD1
 from webui.checkpoints.pipeline import TextEncoder
 from webui.checkpoints.tokenizer import clip_tokenizer
@@ -251,3 +254,107 @@ def test_odd_prompts_are_encoded(prompt: str, text_encoder: CLIPTextModel):
     reader = encoder(text_encoder)
     for part in (*reader.conditionals(prompt, 3), reader.unconditional(prompt, 3)):
         assert torch.isfinite(part.at(0).vectors).all()
+
+
+# ---- embeddings
+
+
+class Shelf:
+    """Embeddings made for a test; read from no file."""
+
+    def __init__(self, text_encoder: CLIPTextModel, **vectors: Tensor) -> None:
+        self.made = {name: Embedding(name, (own,), "0" * 64) for name, own in vectors.items()}
+        infos = [EmbeddingInfo(name, Path(name), 1, len(own), (own.shape[1],)) for name, own in vectors.items()]
+        widths = [text_encoder.config.hidden_size]
+        self.embeddings = Embeddings(infos, widths, lambda info: self.made[info.name])
+
+
+def table(text_encoder: CLIPTextModel) -> Tensor:
+    return text_encoder.get_input_embeddings().weight
+
+
+def own_vectors(count: int, seed: int = 3) -> Tensor:
+    return torch.randn(count, TEXT_CONFIG["hidden_size"], generator=torch.Generator().manual_seed(seed))
+
+
+def with_more_tokens(text_encoder: CLIPTextModel, vectors: Tensor) -> tuple[CLIPTextModel, range]:
+    """The encoder with a larger table, and the ids of the new rows: what transformers calls a trained concept."""
+    larger, first = copy.deepcopy(text_encoder), len(table(text_encoder))
+    weight = torch.nn.Parameter(torch.cat([table(text_encoder), vectors]), requires_grad=False)
+    larger.set_input_embeddings(torch.nn.Embedding(*weight.shape, _weight=weight))
+    return larger, range(first, first + len(vectors))
+
+
+def test_an_embedding_is_encoded_as_tokens_of_its_own(text_encoder: CLIPTextModel):
+    vectors = own_vectors(3)
+    shelf = Shelf(text_encoder, zebrafish=vectors)
+    larger, ids = with_more_tokens(text_encoder, vectors)
+    tokens = token_ids("a photo of a cat")  # the places of "photo of a" are taken by the three new ones
+    tokens[0, 2:5] = torch.tensor(list(ids))
+    expected = larger(tokens).last_hidden_state[0]
+    assert torch.equal(encoded(text_encoder, "a zebrafish cat", embeddings=shelf.embeddings), expected)
+
+
+def test_the_rows_of_a_words_own_tokens_give_the_bits_of_the_word(text_encoder: CLIPTextModel):
+    rows = table(text_encoder)[clip_tokenizer()("big red dog", add_special_tokens=False).input_ids]
+    shelf = Shelf(text_encoder, zebrafish=rows)
+    assert torch.equal(
+        encoded(text_encoder, "a (zebrafish:1.3), cat", embeddings=shelf.embeddings),
+        encoded(text_encoder, "a (big red dog:1.3), cat"),
+    )
+
+
+@pytest.mark.parametrize("skip", [1, 2])
+def test_embeddings_go_with_clip_skip(skip: int, text_encoder: CLIPTextModel):
+    rows = table(text_encoder)[clip_tokenizer()("dog", add_special_tokens=False).input_ids]
+    shelf = Shelf(text_encoder, zebrafish=rows)
+    changed = encoded(text_encoder, "a zebrafish", embeddings=shelf.embeddings, clip_skip=skip)
+    assert torch.equal(changed, encoded(text_encoder, "a dog", clip_skip=skip))
+
+
+def test_an_embedding_stands_in_schedules_parts_and_the_negative_prompt(text_encoder: CLIPTextModel):
+    rows = table(text_encoder)[clip_tokenizer()("dog", add_special_tokens=False).input_ids]
+    reader = encoder(text_encoder, embeddings=Shelf(text_encoder, zebrafish=rows).embeddings)
+    plain = encoder(text_encoder)
+    prompt, worded = "[cat:Zebrafish:0.5] AND zebrafish:0.5", "[cat:dog:0.5] AND dog:0.5"
+    for part, expected in zip(reader.conditionals(prompt, 4), plain.conditionals(worded, 4), strict=True):
+        for call in range(4):
+            assert torch.equal(part.at(call).vectors, expected.at(call).vectors)
+    negative = reader.unconditional("zebrafish", 4).at(0).vectors
+    assert torch.equal(negative, plain.unconditional("dog", 4).at(0).vectors)
+    assert reader.embeddings.hashes == f"zebrafish: {'0' * 12}"
+
+
+def test_an_embedding_that_finds_no_room_begins_the_next_chunk(text_encoder: CLIPTextModel):
+    shelf = Shelf(text_encoder, zebrafish=own_vectors(4))
+    vectors = encoded(text_encoder, "cat " * 73 + "zebrafish", embeddings=shelf.embeddings)
+    alone = encoded(text_encoder, "zebrafish", embeddings=shelf.embeddings)
+    assert torch.equal(vectors, torch.cat([encoded(text_encoder, "cat " * 73), alone]))
+
+
+def test_two_embeddings_of_one_name_and_size_are_not_confused_in_memory(text_encoder: CLIPTextModel):
+    states, loaded = HiddenStates(), sd1(text_encoder)
+    first, second = (Shelf(text_encoder, zebrafish=own_vectors(2, seed)).embeddings for seed in (1, 2))
+    before = encoded(loaded, "zebrafish", states=states, embeddings=first)
+    assert not torch.allclose(before, encoded(loaded, "zebrafish", states=states, embeddings=second), atol=1e-3)
+    assert torch.equal(before, encoded(loaded, "zebrafish", states=states, embeddings=first))
+    assert torch.equal(encoded(loaded, "!", states=states), encoded(text_encoder, "!"))
+
+
+def test_the_text_encoder_is_left_as_it_was_also_after_an_error(text_encoder: CLIPTextModel):
+    shelf = Shelf(text_encoder, zebrafish=own_vectors(2))
+    module = copy.deepcopy(text_encoder)
+    with pytest.raises(InvalidRequest):
+        encoded(module, "zebrafish", embeddings=shelf.embeddings, clip_skip=99)
+    assert torch.equal(encoded(module, "! !"), encoded(text_encoder, "! !"))
+
+
+def test_each_text_encoder_of_two_takes_its_own_vectors(text_encoder: CLIPTextModel):
+    ids = clip_tokenizer()("dog", add_special_tokens=False).input_ids
+    other = copy.deepcopy(text_encoder)
+    other.get_input_embeddings().weight.data.neg_()
+    both = Embedding("zebrafish", (table(text_encoder)[ids], table(other)[ids]), "0" * 64)
+    info = EmbeddingInfo("zebrafish", Path("z"), 1, 1, (8, 8))
+    pair = [sd1(text_encoder), sd1(other)]
+    reader = PromptEncoder(pair, SD1_FAMILY, HiddenStates(), embeddings=Embeddings([info], (8, 8), lambda info: both))
+    assert torch.equal(vectors_of(reader, "a zebrafish"), vectors_of(PromptEncoder(pair, SD1_FAMILY, HiddenStates()), "a dog"))

@@ -1,6 +1,8 @@
 import pytest
 
-from webui.ui.counting import count, count_both
+from tests.checkpoints.embeddings import rows, write_safetensors
+from webui.checkpoints.text_widths import text_widths
+from webui.ui.counting import count, count_both, embeddings_for
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,24 @@ def test_networks_in_the_negative_prompt_are_explained():
     assert "prompt only" in count("bad <lora:x:1>", negative=True)["warning"]
     assert count("good <lora:x:1>")["warning"] == ""
     assert count("good <lora:x:1>")["used"] == 1
+
+
+def test_embeddings_of_the_chosen_checkpoint_count_as_many_as_they_have_vectors(services):
+    folder = services.settings.data_dir / "embeddings"
+    folder.mkdir()
+    checkpoint = services.catalog.find_checkpoint("starter")
+    (width,) = text_widths(checkpoint)
+    write_safetensors(folder / "zebrafish.safetensors", rows(7, width))
+    write_safetensors(folder / "mudskipper.safetensors", rows(9, width + 1))
+    words = embeddings_for(services, "starter")
+    assert count("a Zebrafish", words=words)["used"] == 8
+    assert count("a mudskipper", words=words)["used"] == count("a mudskipper")["used"]
+    assert count_both("", "zebrafish", 20, "Euler", "Original", words)["negative_prompt"]["used"] == 7
+
+
+@pytest.mark.parametrize("checkpoint", [None, "gone", 5])
+def test_without_a_checkpoint_no_embedding_counts(services, checkpoint):
+    assert embeddings_for(services, checkpoint).at([1], 0) is None
 
 
 def test_both_prompts_are_counted_by_field_name():

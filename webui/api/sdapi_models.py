@@ -7,7 +7,10 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from webui.api.sdapi_options import current_checkpoint
 from webui.api.services import Services
+from webui.checkpoints.embedding_files import EmbeddingInfo
+from webui.checkpoints.text_widths import text_widths
 from webui.core.samplers import SAMPLERS, SCHEDULERS, SamplerInfo, find_scheduler
 
 
@@ -15,6 +18,7 @@ def add_routes(routes: APIRouter, services: Services) -> None:
     _add_sampling(routes)
     _add_files(routes, services)
     _add_styles(routes, services)
+    _add_embeddings(routes, services)
     _add_empty(routes)
 
 
@@ -99,6 +103,35 @@ def _add_styles(routes: APIRouter, services: Services) -> None:
         return [asdict(style) for style in services.styles.all()]
 
 
+def _add_embeddings(routes: APIRouter, services: Services) -> None:
+    @routes.get("/embeddings")
+    def embeddings() -> dict[str, dict[str, Any]]:
+        """Those that the chosen checkpoint takes, and the others."""
+        checkpoint = current_checkpoint(services)
+        widths = text_widths(checkpoint) if checkpoint else ()
+        infos = services.embeddings.all()
+        return {
+            "loaded": {info.name: _embedding(info) for info in infos if info.fits(widths)},
+            "skipped": {info.name: _embedding(info) for info in infos if not info.fits(widths)},
+        }
+
+    @routes.post("/refresh-embeddings")
+    def refresh_embeddings() -> None:
+        services.embeddings.refresh()
+
+
+def _embedding(info: EmbeddingInfo) -> dict[str, Any]:
+    """A1111's entries, and why a file cannot be used."""
+    return {
+        "step": info.step,
+        "sd_checkpoint": info.checkpoint_hash,
+        "sd_checkpoint_name": info.checkpoint,
+        "shape": sum(info.widths),
+        "vectors": info.vectors,
+        **({"problem": info.problem} if info.problem else {}),
+    }
+
+
 def _add_empty(routes: APIRouter) -> None:
     def empty_list() -> list[dict[str, Any]]:
         """There are none yet."""
@@ -115,10 +148,6 @@ def _add_empty(routes: APIRouter) -> None:
         "extensions",
     ):
         routes.add_api_route(f"/{path}", empty_list, methods=["GET"], name=path)
-
-    @routes.get("/embeddings")
-    def embeddings() -> dict[str, dict[str, Any]]:
-        return {"loaded": {}, "skipped": {}}
 
     @routes.get("/scripts")
     def scripts() -> dict[str, list[str]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 from transformers import CLIPTextModel
 
+from webui.checkpoints.embeddings import Embedding, Embeddings
 from webui.checkpoints.families import Family
 from webui.checkpoints.pipeline import TextEncoder
 from webui.core.chunks import CHUNK, Chunk, split_chunks
@@ -100,6 +102,10 @@ class _State:
     pooled: Tensor | None
 
 
+#: Places among 77 tokens from which on an embedding's vectors stand; a tensor is compared by identity.
+Rows = tuple[tuple[int, Embedding, Tensor], ...]
+
+
 class HiddenStates:
     """What text encoders gave for the latest chunks, for as long as they are in memory: none is encoded twice."""
 
@@ -109,16 +115,35 @@ class HiddenStates:
         self._known: weakref.WeakKeyDictionary[TextEncoder, OrderedDict[tuple[object, ...], _State]]
         self._known = weakref.WeakKeyDictionary()
 
-    def of(self, encoder: TextEncoder, ids: tuple[int, ...], clip_skip: int) -> _State:
-        """For 77 token ids."""
+    def of(self, encoder: TextEncoder, ids: tuple[int, ...], clip_skip: int, rows: Rows = ()) -> _State:
+        """For 77 token ids, some of which have other vectors than the encoder's table."""
         states = self._known.setdefault(encoder, OrderedDict())
-        key = clip_skip if encoder.facts.follows_clip_skip else 0, ids
+        key = clip_skip if encoder.facts.follows_clip_skip else 0, ids, rows
         if key not in states:
-            states[key] = _run(encoder, ids, clip_skip)
+            with _replaced(encoder, rows):
+                states[key] = _run(encoder, ids, clip_skip)
         states.move_to_end(key)
         if len(states) > self._limit:
             states.popitem(last=False)
         return states[key]
+
+
+@contextmanager
+def _replaced(encoder: TextEncoder, rows: Rows) -> Iterator[None]:
+    """Inside, the encoder takes these vectors for tokens; positions are added to them as to any."""
+
+    def put_in(module: object, inputs: object, vectors: Tensor) -> Tensor:
+        vectors = vectors.clone()
+        for place, _, own in rows:
+            vectors[:, place : place + len(own)] = own.to(vectors)
+        return vectors
+
+    hook = encoder.module.get_input_embeddings().register_forward_hook(put_in) if rows else None
+    try:
+        yield
+    finally:
+        if hook:
+            hook.remove()
 
 
 def _run(encoder: TextEncoder, ids: tuple[int, ...], clip_skip: int) -> _State:
@@ -152,6 +177,7 @@ class PromptEncoder:
         clip_skip: 1 is the last layer; for text encoders that follow it.
         emphasis: a key of `EMPHASIS`.
         old_schedules: `[a:b:n]` by the rules of before A1111 1.6.
+        embeddings: that prompts may name.
     """
 
     text_encoders: Sequence[TextEncoder]
@@ -162,6 +188,7 @@ class PromptEncoder:
     clip_skip: int = 1
     emphasis: str = "Original"
     old_schedules: bool = False
+    embeddings: Embeddings = field(default_factory=Embeddings)
 
     def conditionals(self, prompt: str, calls: int) -> tuple[Schedule, ...]:
         """The parts of a prompt, without comments and network tags.
@@ -184,7 +211,7 @@ class PromptEncoder:
     def encode(self, texts: Sequence[str], ids: tuple[float, ...] = ()) -> dict[str, Encoded]:
         """Each text of a schedule, (77 · chunks, width), in float32. Shorter ones are filled up with empty chunks."""
         counts = Counter(texts)
-        chunked = [split_chunks(text, self._tokenize, self.emphasis) for text in counts]
+        chunked = [split_chunks(text, self._tokenize, self.emphasis, self.embeddings.words) for text in counts]
         longest = max(len(chunks) for chunks in chunked)
         rows = [[chunks[place] if place < len(chunks) else Chunk() for chunks in chunked] for place in range(longest)]
         vectors = torch.cat([self._encode_row(row, list(counts.values())) for row in rows], dim=1)
@@ -211,7 +238,12 @@ class PromptEncoder:
         return next((self._state(encoder, first).pooled for encoder in self.text_encoders if encoder.facts.pooled), None)
 
     def _state(self, encoder: TextEncoder, chunk: Chunk) -> _State:
-        return self.states.of(encoder, padded(chunk.tokens, encoder), self.clip_skip)
+        return self.states.of(encoder, padded(chunk.tokens, encoder), self.clip_skip, self._rows(encoder, chunk))
+
+    def _rows(self, encoder: TextEncoder, chunk: Chunk) -> Rows:
+        index, count = self.text_encoders.index(encoder), len(self.text_encoders)
+        named = ((place + 1, self.embeddings.get(name)) for place, name in chunk.words)  # after the start token
+        return tuple((place, embedding, embedding.for_encoder(index, count)) for place, embedding in named)
 
     def _tokenize(self, text: str) -> list[int]:
         """The vocabulary is the same for all text encoders."""

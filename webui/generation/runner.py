@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
+from webui.checkpoints.embedding_files import EmbeddingFiles
+from webui.checkpoints.embeddings import EmbeddingShelf
 from webui.checkpoints.manager import PipelineManager
 from webui.checkpoints.pipeline import Pipeline
 from webui.core.prompt_parts import parse_networks, strip_comments
@@ -31,17 +33,19 @@ _NOTICES_LIMIT = 8
 
 def make_runner(settings: Settings) -> Runner:
     """What the engine's worker calls once, in the engine process."""
-    return Runner(Catalog(settings.all_checkpoint_dirs, settings.all_vae_dirs), settings.device)
+    catalog = Catalog(settings.all_checkpoint_dirs, settings.all_vae_dirs)
+    return Runner(catalog, settings.device, embeddings=EmbeddingFiles(settings.all_embedding_dirs))
 
 
 class Runner:
     """Makes the pictures of one job at a time, on one device."""
 
-    def __init__(self, catalog: Catalog, device: str | None = None) -> None:
+    def __init__(self, catalog: Catalog, device: str | None = None, *, embeddings: EmbeddingFiles | None = None) -> None:
         self._catalog = catalog
         self.device = devices.choose(device)
         self._manager = PipelineManager(self.device, devices.compute_dtype(self.device))
         self._states = HiddenStates()
+        self._embeddings = EmbeddingShelf(embeddings or EmbeddingFiles(()))
 
     def describe(self) -> Ready:
         total, free = self.memory()
@@ -87,7 +91,11 @@ class Runner:
         outcome = Finished(job_id)
         lease = self._manager.lease(checkpoint, vae, lambda name, size: emit(Loading(job_id, name, size)))
         with lease as pipeline, torch.inference_mode():
-            plan = make_plan(pipeline, request, self._states)
+            widths = [encoder.module.config.hidden_size for encoder in pipeline.text_encoders]
+            embeddings = self._embeddings.for_encoders(widths)
+            for text in embeddings.misfits(f"{request.prompt}\n{request.negative_prompt}")[:_NOTICES_LIMIT]:
+                emit(Notice(text, job_id))
+            plan = make_plan(pipeline, request, self._states, embeddings)
             reporter.begin(pipeline.latent_rgb, plan.sigmas, by_level=plan.sampler.ignores_steps)
             for batch in batches:
                 if control.stop_before_next:
@@ -98,7 +106,7 @@ class Runner:
                     reporter.begin_batch(batch[0])
                     latents = sample(pipeline, plan, batch, reporter.on_step)
                     for index in missing:
-                        emit(_picture(pipeline, latents[index - batch[0]], job_id, index))
+                        emit(_picture(pipeline, latents[index - batch[0]], job_id, index, plan.facts))
                 except Skipped:
                     outcome = replace(outcome, skipped=outcome.skipped + len(missing))
                 except Cancelled:
@@ -159,7 +167,7 @@ def _network_notices(request: GenerationRequest) -> Iterator[str]:
         yield f"{tag:.80} in the negative prompt is read as plain text: networks are applied by the prompt alone."
 
 
-def _picture(pipeline: Pipeline, latents: Tensor, job_id: str, index: int) -> ImageDone:
+def _picture(pipeline: Pipeline, latents: Tensor, job_id: str, index: int, facts: Mapping[str, str]) -> ImageDone:
     pixels = decode(pipeline.vae, latents)
     height, width, _ = pixels.shape
-    return ImageDone(job_id, index, width, height, pixels.numpy().tobytes())
+    return ImageDone(job_id, index, width, height, pixels.numpy().tobytes(), dict(facts))

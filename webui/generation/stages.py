@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from webui.checkpoints.embeddings import Embeddings
 from webui.checkpoints.pipeline import Pipeline
 from webui.core.request import GenerationRequest
 from webui.core.samplers import SamplerInfo, effective_scheduler, find_sampler
@@ -36,6 +37,7 @@ class Plan:
     Args:
         table: the noise level of each of the model's timesteps, rising.
         sigmas: the levels of this job, falling.
+        facts: infotext entries that only the encoded prompts tell.
     """
 
     request: GenerationRequest
@@ -44,9 +46,10 @@ class Plan:
     sigmas: Sequence[float]
     guidance: Guidance
     conditioning: Conditioning
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def make_plan(pipeline: Pipeline, request: GenerationRequest, states: HiddenStates) -> Plan:
+def make_plan(pipeline: Pipeline, request: GenerationRequest, states: HiddenStates, embeddings: Embeddings | None = None) -> Plan:
     """Raise InvalidRequest where request and checkpoint do not go together."""
     sampler = find_sampler(request.sampler)
     assert sampler is not None, request.sampler
@@ -54,7 +57,10 @@ def make_plan(pipeline: Pipeline, request: GenerationRequest, states: HiddenStat
     table = zero_terminal_snr(pipeline.sigmas) if rescaled else pipeline.sigmas
     sigmas = noise_levels(request, sampler, table, sdxl=pipeline.family.sdxl)
     guidance = make_guidance(request, sampler)
-    return Plan(request, sampler, table, sigmas, guidance, encode(pipeline, request, guidance, states))
+    embeddings = embeddings or Embeddings()
+    conditioning = encode(pipeline, request, guidance, states, embeddings)
+    facts = {"TI hashes": embeddings.hashes} if embeddings.hashes else {}
+    return Plan(request, sampler, table, sigmas, guidance, conditioning, facts)
 
 
 def noise_levels(request: GenerationRequest, sampler: SamplerInfo, table: Sequence[float], *, sdxl: bool = False) -> list[float]:
@@ -91,7 +97,13 @@ def make_guidance(request: GenerationRequest, sampler: SamplerInfo) -> Guidance:
     )
 
 
-def encode(pipeline: Pipeline, request: GenerationRequest, guidance: Guidance, states: HiddenStates) -> Conditioning:
+def encode(
+    pipeline: Pipeline,
+    request: GenerationRequest,
+    guidance: Guidance,
+    states: HiddenStates,
+    embeddings: Embeddings,
+) -> Conditioning:
     """The negative prompt is encoded only where it counts."""
     encoder = PromptEncoder(
         text_encoders=pipeline.text_encoders,
@@ -102,6 +114,7 @@ def encode(pipeline: Pipeline, request: GenerationRequest, guidance: Guidance, s
         clip_skip=request.clip_skip,
         emphasis=request.emphasis,
         old_schedules=request.old_prompt_editing,
+        embeddings=embeddings,
     )
     conditioning = Conditioning(encoder.conditionals(request.prompt, guidance.calls))
     if not guidance.needed(conditioning.weight):

@@ -7,17 +7,22 @@ from typing import Any
 
 import gradio as gr
 
+from webui.checkpoints.text_widths import text_widths
+from webui.core.chunks import NO_WORDS, Words
 from webui.core.params import check_value
 from webui.core.prompt_parts import find_unbalanced, parse_networks
 from webui.core.samplers import find_sampler
 from webui.errors import InvalidRequest
-from webui.storage.styles import Styles
 from webui.ui.form import FIELDS
+from webui.ui.models import find
+from webui.ui.services import PageServices
 from webui.ui.styles import merged
 from webui.ui.texts import t
 
 
-def count(text: Any, *, steps: int = 20, negative: bool = False, emphasis: str = "Original") -> dict[str, Any]:
+def count(
+    text: Any, *, steps: int = 20, negative: bool = False, emphasis: str = "Original", words: Words = NO_WORDS
+) -> dict[str, Any]:
     """What a counter shows.
 
     Returns:
@@ -29,7 +34,7 @@ def count(text: Any, *, steps: int = 20, negative: bool = False, emphasis: str =
         check_value(FIELDS["negative_prompt" if negative else "prompt"], text)
     except InvalidRequest as error:
         return {"used": None, "limit": None, "problem": str(error), "warning": ""}
-    used, limit = count_tokens(text, steps=steps, negative=negative, emphasis=emphasis)
+    used, limit = count_tokens(text, steps=steps, negative=negative, emphasis=emphasis, words=words)
     warning = t("counter.networks") if negative and parse_networks(text)[1] else ""
     return {"used": used, "limit": limit, "problem": unbalanced_in_words(text), "warning": warning}
 
@@ -44,21 +49,36 @@ def unbalanced_in_words(text: str) -> str:
     return t(key, character=found.character, position=found.position + 1)
 
 
-def count_both(prompt: Any, negative_prompt: Any, steps: Any, sampler: Any, emphasis: Any) -> dict[str, Any]:
+def count_both(
+    prompt: Any, negative_prompt: Any, steps: Any, sampler: Any, emphasis: Any, words: Words = NO_WORDS
+) -> dict[str, Any]:
     """Both counters by field name, of a form as it stands; steps and methods that cannot be used count as the default."""
     info = find_sampler(sampler) if isinstance(sampler, str) else None
     options: dict[str, Any] = {
         "steps": (steps if type(steps) is int and 0 < steps <= 150 else 20) * (info.calls if info else 1),
         "emphasis": emphasis if emphasis in FIELDS["emphasis"].param.choices else "Original",
+        "words": words,
     }
     return {"prompt": count(prompt, **options), "negative_prompt": count(negative_prompt, negative=True, **options)}
 
 
-def connect(styles: Styles) -> None:
-    """Let the script ask when typing has paused: `count_both` of the prompts as they are queued, with the chosen styles."""
+def embeddings_for(services: PageServices, checkpoint: Any) -> Words:
+    """The embeddings that a checkpoint takes, as words for the counter."""
+    from webui.checkpoints.token_count import words_of
 
-    def count_tokens(prompt: Any, negative_prompt: Any, steps: Any, sampler: Any, emphasis: Any, chosen: Any) -> dict[str, Any]:
-        values = merged(styles, {"prompt": prompt, "negative_prompt": negative_prompt}, chosen)
-        return count_both(values["prompt"], values["negative_prompt"], steps, sampler, emphasis)
+    info = find(services.catalog, checkpoint if isinstance(checkpoint, str) else None)
+    widths = text_widths(info) if info else ()
+    return words_of((one.name, one.vectors) for one in services.embeddings.all() if one.fits(widths))
+
+
+def connect(services: PageServices) -> None:
+    """Let the script ask when typing has paused: `count_both` of the prompts as they are queued, with styles and embeddings."""
+
+    def count_tokens(
+        prompt: Any, negative_prompt: Any, steps: Any, sampler: Any, emphasis: Any, styles: Any, checkpoint: Any
+    ) -> dict[str, Any]:
+        values = merged(services.styles, {"prompt": prompt, "negative_prompt": negative_prompt}, styles)
+        words = embeddings_for(services, checkpoint)
+        return count_both(values["prompt"], values["negative_prompt"], steps, sampler, emphasis, words)
 
     gr.api(count_tokens, api_name="count_tokens", queue=False)  # pyright: ignore[reportPrivateImportUsage]

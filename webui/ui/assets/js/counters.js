@@ -8,7 +8,7 @@ import { url } from "./stream.js";
 import { t } from "./texts.js";
 
 const PAUSE_MS = 500;
-const COUNTED = ["prompt", "negative_prompt", "steps", "sampler", "emphasis", "styles"];
+const COUNTED = ["prompt", "negative_prompt", "steps", "sampler", "emphasis", "styles", "checkpoint"];
 const EMPTY = { used: 0, limit: 75, problem: "", warning: "" };
 
 let asked = null; // the values as JSON, in the order of COUNTED
