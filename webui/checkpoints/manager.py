@@ -1,7 +1,7 @@
 """The pipelines in memory: lent by lease, and not swapped while they are lent; what comes next is read ahead.
 
 A checkpoint is read into the memory of one that is built alike and not in use, or into fresh memory where the budget allows;
-see docs/decisions/0006-swap-in-place.md.
+see docs/decisions/0008-swap-in-place.md.
 """
 
 from __future__ import annotations
