@@ -14,8 +14,13 @@ from tests.library.weights import CONV, MIDDLE, OUTSIDE, POSITIONS, VAE_CONV, sa
 from tests.tiny import VAE_CONFIG, checkpoint_tensors, tiny_parts, vae_tensors
 from webui.checkpoints.header import read_header
 from webui.errors import TaskFailed
-from webui.library.mix import TYPES, interpolate, mix
+from webui.library.mix import TYPES, mix
 from webui.library.mix_plan import ADD_DIFFERENCE, NO_INTERPOLATION, WEIGHTED_SUM, Recipe, joint_type, variant
+
+
+def formula(a: Tensor, b: Tensor, c: Tensor | None, multiplier: float) -> Tensor:
+    return (1 - multiplier) * a + multiplier * b if c is None else a + multiplier * (b - c)
+
 
 FLOATS = [torch.float32, torch.float16, torch.bfloat16]
 
@@ -57,7 +62,7 @@ def test_any_multiplier_shape_and_type_gives_torchs_numbers(tmp_path_factory, mu
     models = {"A": a, "B": b, **({"C": c} if difference else {})}
     recipe = Recipe(ADD_DIFFERENCE if difference else WEIGHTED_SUM, multiplier)
     made = mixed(tmp_path_factory.mktemp("mix"), recipe, **{letter: {"model.x": tensor} for letter, tensor in models.items()})
-    exact = interpolate(a.float(), b.float(), c.float() if difference else None, multiplier)
+    exact = formula(a.float(), b.float(), c.float() if difference else None, multiplier)
     assert torch.equal(made["model.x"], exact.to(dtype))
 
 
@@ -92,7 +97,7 @@ def test_of_an_inpainting_model_only_the_latents_channels_are_mixed(tmp_path: Pa
     a, b, c = weights(1, channels=channels), weights(2), weights(3)
     others = {"B": b, "C": c} if method == ADD_DIFFERENCE else {"B": b}
     made = mixed(tmp_path, Recipe(method, 0.5), A=a, **others)
-    expected = interpolate(a[CONV][:, :4], b[CONV], c[CONV] if "C" in others else None, 0.5)
+    expected = formula(a[CONV][:, :4], b[CONV], c[CONV] if "C" in others else None, 0.5)
     assert torch.equal(made[CONV][:, :4], expected)
     assert torch.equal(made[CONV][:, 4:], a[CONV][:, 4:])
     ending = variant(read_header(tmp_path / "A.safetensors"), read_header(tmp_path / "B.safetensors"))

@@ -53,27 +53,45 @@ def _numbers(name: str, step: Step, readers: Mapping[str, TensorReader], recipe:
     if step.source is not Source.MIX and reader.header.tensors[own].dtype == step.made.dtype:
         return reader.read(own)
     made = _mixed(name, readers, recipe) if step.source is Source.MIX else _tensor(reader, own)
+    if not made.numel():
+        return b""
     cast = made.to(TYPES[step.made.dtype])
-    if not torch.isfinite(cast.float()).all() and torch.isfinite(made).all():
+    if _overflowed(made, cast):
         raise TaskFailed(f"“{name}” holds numbers too large for {step.made.dtype}. Leave “Save as float16” off.")
-    return cast.contiguous().reshape(-1).view(torch.uint8).numpy().data if cast.numel() else b""
+    return cast.contiguous().reshape(-1).view(torch.uint8).numpy().data
+
+
+def _overflowed(made: Tensor, cast: Tensor) -> bool:
+    """Whether finite numbers became infinite. Those that were not finite before are the model's own matter."""
+    if made.dtype == cast.dtype or torch.finfo(cast.dtype).max >= torch.finfo(made.dtype).max:
+        return False
+    low, high = torch.aminmax(made)
+    if max(-low.item(), high.item()) <= torch.finfo(cast.dtype).max:  # not so for NaN either
+        return False
+    return not torch.isfinite(cast.float()).all().item() and bool(torch.isfinite(made).all())
 
 
 def _mixed(name: str, readers: Mapping[str, TensorReader], recipe: Recipe) -> Tensor:
-    """A(1 − M) + B·M, or A + (B − C)·M; of A's input channels the first four where it has more than B."""
-    a, b = _tensor(readers["A"], name), _tensor(readers["B"], name)
-    c = _tensor(readers["C"], name) if recipe.method == ADD_DIFFERENCE else None
-    exact = torch.float64 if torch.float64 in (a.dtype, b.dtype, c.dtype if c is not None else None) else torch.float32
-    a, b, c = a.to(exact), b.to(exact), c.to(exact) if c is not None else None
-    if a.shape != b.shape:
-        a[:, :LATENT_CHANNELS] = interpolate(a[:, :LATENT_CHANNELS], b, c, recipe.multiplier)
-        return a
-    return interpolate(a, b, c, recipe.multiplier)
+    """In float32, or float64 where one of the models has it; of A's input channels the first four where it has more than B."""
+    letters = "ABC" if recipe.method == ADD_DIFFERENCE else "AB"
+    read = [_tensor(readers[letter], name) for letter in letters]
+    exact = torch.float64 if torch.float64 in {tensor.dtype for tensor in read} else torch.float32
+    a, *others = (tensor.to(exact) for tensor in read)
+    if a.shape != others[0].shape:
+        interpolate(a[:, :LATENT_CHANNELS], others, recipe.multiplier)
+    else:
+        interpolate(a, others, recipe.multiplier)
+    return a
 
 
-def interpolate(a: Tensor, b: Tensor, c: Tensor | None, multiplier: float) -> Tensor:
-    """The weighted sum of A and B; with C, A and the multiplied difference of B and C. All of one shape and type."""
-    return (1 - multiplier) * a + multiplier * b if c is None else a + multiplier * (b - c)
+def interpolate(a: Tensor, others: list[Tensor], multiplier: float) -> None:
+    """A(1 − M) + B·M, or with C too A + (B − C)·M, in place of A; B is overwritten. All of one shape and type."""
+    b, *rest = others
+    for c in rest:
+        b.sub_(c)
+    if not rest:
+        a.mul_(1 - multiplier)
+    a.add_(b.mul_(multiplier))
 
 
 def _tensor(reader: TensorReader, name: str) -> Tensor:

@@ -77,7 +77,7 @@ class TensorWriter:
         """Raise TaskFailed if the name is taken or the header becomes too long."""
         self._path, self._part = path, part_of(path)
         self.order = sorted(tensors, key=lambda name: (-WIDTHS.get(tensors[name].dtype, 1), name))
-        self._header = _header_bytes([(name, tensors[name]) for name in self.order], metadata)
+        self._header = header_bytes([(name, tensors[name]) for name in self.order], metadata)
         if path.exists():
             raise TaskFailed(f"{path.name} is there already in {path.parent}; nothing is replaced. Choose another name.")
         self._sizes = {name: tensors[name].size for name in self.order}
@@ -115,7 +115,8 @@ def part_of(path: Path) -> Path:
     return path.with_name(path.name + ".writing")
 
 
-def _header_bytes(tensors: list[tuple[str, Planned]], metadata: Mapping[str, str]) -> bytes:
+def header_bytes(tensors: list[tuple[str, Planned]], metadata: Mapping[str, str]) -> bytes:
+    """What a file begins with whose tensors lie in this order. Raise TaskFailed if it becomes too long."""
     table: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     offset = 0
     for name, tensor in tensors:
