@@ -100,7 +100,7 @@ def _outdates(event: Event, last: Event | None) -> bool:
     if isinstance(event, JobProgress) and isinstance(last, JobProgress):
         return last.job_id == event.job_id
     if isinstance(event, TaskChanged) and isinstance(last, TaskChanged):
-        return last.task.id == event.task.id and last.task.state is TaskState.RUNNING
+        return last.task.id == event.task.id and event.task.state is TaskState.RUNNING
     return False
 
 
