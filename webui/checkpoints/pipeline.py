@@ -96,7 +96,7 @@ def assemble(
     width, expected = sum(encoder.module.config.hidden_size for encoder in encoders), unet.config["cross_attention_dim"]
     if width != expected:
         raise UnsupportedCheckpoint(
-            f"does not fit itself: its text encoders are {width} wide together, the UNet expects {expected}"
+            f"does not fit itself: its text encoders are {width} wide together, its UNet expects {expected}"
         )
     own_vae = blueprint.part("vae")
     return Pipeline(

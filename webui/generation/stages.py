@@ -125,8 +125,12 @@ def encode(
 # ---- a batch
 
 
-def sample(pipeline: Pipeline, plan: Plan, batch: Sequence[int], on_step: OnStep) -> Tensor:
-    """The latents of the pictures of these indices: (batch, 4, height / 8, width / 8)."""
+def sample(pipeline: Pipeline, plan: Plan, batch: Sequence[int], on_step: OnStep, concat: Tensor | None = None) -> Tensor:
+    """The latents of the pictures of these indices: (batch, 4, height / 8, width / 8).
+
+    Args:
+        concat: what the UNet of an inpainting or instruct-pix2pix family sees behind the latents; see `diffusion.concat`.
+    """
     request = plan.request
     noise = noise_source(pipeline, request, batch)
     unit_variance = plan.sampler.unit_variance or request.sgm_noise_multiplier
@@ -138,6 +142,7 @@ def sample(pipeline: Pipeline, plan: Plan, batch: Sequence[int], on_step: OnStep
         sigmas=plan.table,
         prediction_type=pipeline.prediction_type,
         batch_size=len(batch),
+        concat=None if concat is None else concat.to(pipeline.device),
     )
     return SAMPLERS[plan.sampler.name](denoiser, latents, plan.sigmas, noise, sampler_options(plan), on_step)
 
