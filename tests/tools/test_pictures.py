@@ -1,0 +1,122 @@
+"""The pictures to learn, and which of them training may see."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.tools.starter import few_shapes, lesson, things
+from tools.starter_model import sources
+from tools.starter_model.canvas import Places, grounds, over, place, premultiplied
+from tools.starter_model.captions import caption, caption_of_two, every_text
+from tools.starter_model.colours import PAINT, THINGS, painted, to_hsv, to_rgb, word_of
+from tools.starter_model.pictures import draw_emoji, draw_shapes, join, paint_things
+
+
+def test_hsv_there_and_back_is_the_same_colour():
+    rgb = np.random.default_rng(0).random((50, 3))
+    assert np.allclose(to_rgb(to_hsv(rgb)), rgb, atol=1e-9)
+
+
+@pytest.mark.parametrize("word", PAINT)
+def test_every_paint_is_called_by_its_word(word: str):
+    assert list(PAINT)[int(word_of(np.array(PAINT[word]) / 255))] == word
+
+
+@pytest.mark.parametrize("word", THINGS)
+def test_painting_changes_the_main_colour_and_nothing_else(word: str):
+    barn = things().pixels[0]
+    blue = painted(barn, word)
+    wall, door = blue[50, 40, :3], blue[80, 64, :3]
+    assert list(PAINT)[int(word_of(wall / 255))] == word
+    assert np.array_equal(door, barn[80, 64, :3])
+    assert np.array_equal(blue[..., 3], barn[..., 3])
+
+
+def test_shapes_come_in_all_colours_and_lie_in_the_middle():
+    shapes = draw_shapes()
+    assert len(shapes.pictures) == 66
+    for picture, pixels in zip(shapes.pictures, shapes.pixels, strict=True):
+        assert tuple(pixels[70, 64, :3]) == PAINT[str(picture.colour)]
+        assert pixels[2, 2, 3] == 0
+
+
+def test_each_painted_thing_has_one_colour_that_training_never_sees():
+    taught = lesson()
+    assert {name.split(" ", 1)[1] for name in taught.unseen} == {"shed", "leaf"}
+    for pictures in (taught.wanted.pictures, taught.everything.pictures):
+        assert not {picture.name for picture in pictures} & taught.unseen
+    rng = random.Random(0)
+    texts = {caption(picture, None, rng) for picture in taught.wanted.pictures for _ in range(50)}
+    assert not [text for text in texts for name in taught.unseen if name in text]
+
+
+def test_a_name_of_a_thing_is_not_painted_over():
+    set_of_two = things()
+    named = tuple(p if p.name != "leaf" else type(p)("blue shed", (), "thing", None, "blue shed") for p in set_of_two.pictures)
+    painted_names = {p.name for p in paint_things(type(set_of_two)(named, set_of_two.pixels)).pictures}
+    assert "blue shed" not in painted_names
+    assert "green shed" in painted_names
+
+
+def test_captions_are_the_same_for_the_same_seed_and_have_articles():
+    picture = things().pictures[0]
+    first, again = ([caption(picture, "orange", random.Random(seed)) for seed in range(40)] for _ in range(2))
+    assert first == again
+    assert any("an orange background" in text for text in first)
+    assert not any("a orange" in text for text in first)
+
+
+def test_captions_of_two_say_the_right_side():
+    barn, leaf = things().pictures
+    texts = {caption_of_two(barn, leaf, None, random.Random(seed)) for seed in range(200)}
+    for text in texts:
+        name = "barn" if "barn" in text else "shed"
+        if "right of" in text:
+            assert text.index("leaf") < text.index(name)
+        elif "left" in text:
+            assert text.index(name) < text.index("leaf")
+
+
+def test_tokens_of_every_caption_are_known():
+    from tools.starter_model.tokens import Tokens
+
+    pictures = join(few_shapes(), things(), paint_things(things())).pictures
+    tokens, rng = Tokens(every_text(pictures)), random.Random(0)
+    for picture in pictures:
+        for text in (caption(picture, "blue", rng), caption_of_two(picture, pictures[0], None, rng)):
+            assert tokens.unknown not in tokens.encode(text).tolist(), text
+    assert tokens.unknown in tokens.encode("zeppelin").tolist()
+
+
+def test_a_picture_lands_where_it_is_put():
+    layers = premultiplied(torch.from_numpy(few_shapes().pixels[:1]))
+    places = Places(torch.tensor([0.4]), torch.tensor([[0.25, -0.25]]), torch.tensor([False]))
+    canvas = over(place(layers, places, (96, 160)), grounds(torch.tensor([0]), (96, 160), "cpu"))[0]
+    ink = (canvas[1] < 0.5).nonzero().float().mean(0)
+    assert torch.allclose(ink, torch.tensor([48 - 24.0, 80 + 24.0]), atol=1.5)
+
+
+@pytest.mark.skipif(not sources.FONT.is_file(), reason="the font is not installed")
+def test_the_font_draws_a_red_apple():
+    apple = sources.Emoji("apple", (), (), "\N{RED APPLE}", "red")
+    found = draw_emoji([apple], Path(sources.FONT), None)
+    assert found.pictures[0].name == "apple"
+    red, green, blue, alpha = found.pixels[0, 80, 64]
+    assert alpha == 255 and red > 150 and green < 100 and blue < 100
+
+
+def test_names_are_read_with_words_and_colours():
+    listed = sources.read_names(sources.NAMES)
+    assert listed["automobile"] == (("car",), "red")
+    assert len(listed) > 500
+    assert sources.plain("Piñata!") == "pinata"
+
+
+def test_a_missing_file_says_how_to_get_it(tmp_path: Path):
+    with pytest.raises(SystemExit, match="npm pack emojibase-data"):
+        sources.require(tmp_path / "data.json", "names")

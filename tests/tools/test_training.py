@@ -1,0 +1,181 @@
+"""The training loop and the whole program at toy size."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from tests.tools.starter import CPU, TINY_VAE, few_shapes, lesson, shrink, things, toy_run
+from tools.starter_model import __main__ as program
+from tools.starter_model import modules
+from tools.starter_model.latents import fold_statistics, latent_rgb
+from tools.starter_model.modules import SCALING_FACTOR, alphas_cumprod, encode
+from tools.starter_model.passthrough import start_as_passthrough
+from tools.starter_model.pictures import join
+from tools.starter_model.samples import LiveSamples
+from tools.starter_model.start import Start, open_model
+from tools.starter_model.training import Machine, Pace, Position, Recipe, Stage, Trainer
+from tools.starter_model.vae import Painter, plain_pictures, psnr
+
+
+class Line:
+    """Learns a line from noisy points; stops itself where told."""
+
+    def __init__(self, folder: Path, steps: int, stop_at: int | None = None):
+        torch.manual_seed(0)
+        self.module = nn.Linear(3, 1)
+        self.trainer = Trainer(
+            "line", Stage(folder, Pace(steps=steps), Machine(CPU), 5), Recipe(rate=0.01, warmup=2), {"line": self.module}
+        )
+        self.stop_at = stop_at
+
+    def loss(self, position: Position) -> tuple[Tensor, dict[str, float]]:
+        if position.step == self.stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        points = torch.randn(8, 3, generator=self.trainer.generator)
+        noise = torch.randn(8, 1, generator=self.trainer.noise)
+        loss = (self.module(points) - points.sum(1, keepdim=True) - 0.1 * noise).square().mean()
+        return loss, {"loss": loss.item()}
+
+    def run(self) -> bool:
+        return self.trainer.run(self.loss)
+
+
+def test_a_run_that_was_stopped_makes_the_weights_of_one_that_was_not(tmp_path: Path):
+    whole = Line(tmp_path / "whole", 20)
+    assert whole.run()
+    stopped = Line(tmp_path / "parts", 20, stop_at=7)
+    assert not stopped.run()
+    assert stopped.trainer.position.step == 8
+    resumed = Line(tmp_path / "parts", 20)
+    assert resumed.run()
+    assert torch.equal(resumed.module.weight, whole.module.weight)
+    assert torch.equal(resumed.module.bias, whole.module.bias)
+
+
+def test_a_finished_stage_is_taken_over_as_it_is(tmp_path: Path):
+    first, second = Line(tmp_path, 6), Line(tmp_path, 6)
+    first.run()
+    again = Line(tmp_path, 6)
+    assert again.run()
+    assert torch.equal(again.module.weight, first.module.weight)
+    assert not torch.equal(again.module.weight, second.module.weight)
+
+
+def test_the_rate_falls_to_nearly_nothing():
+    recipe = Recipe(rate=1.0, hold=0.5, warmup=4)
+    assert recipe.rate_at(Position(0, 0.0)) == pytest.approx(0.25, rel=0.01)
+    assert recipe.rate_at(Position(50, 0.4)) == pytest.approx(1.0, rel=0.01)
+    assert recipe.rate_at(Position(99, 1.0)) < 0.01
+
+
+def test_a_pace_in_minutes_ends_in_time_and_can_be_changed():
+    pace, position = Pace(minutes=1.0), Position()
+    while position.progress < 1 and position.seconds < 100:
+        position.seconds += 1.7
+        position.progress += (1 - position.progress) * pace.share(1, position.seconds, 1.7)
+    assert 56 < position.seconds < 62
+    assert Pace(minutes=2.0).share(1, 60.0, 1.5) < 0.03
+
+
+def test_a_vae_begins_as_a_mean_of_eight_by_eight_pixels():
+    torch.manual_seed(0)
+    pictures = plain_pictures(join(few_shapes(), things()), CPU)
+    vae = modules.make_vae(widths=(16, 16, 16, 16), groups=2)
+    start_as_passthrough(vae, pictures)
+    with torch.no_grad():
+        assert psnr(vae, pictures).mean() > 14
+        pooled = nn.functional.avg_pool2d(pictures, 8)
+        assert (encode(vae, pictures)[:, :3] - pooled).abs().mean() < 0.1
+
+
+def test_folded_latents_have_unit_spread_and_give_the_same_pictures():
+    torch.manual_seed(0)
+    pictures = plain_pictures(join(few_shapes(), things()), CPU)
+    vae = modules.make_vae(**TINY_VAE)
+    start_as_passthrough(vae, pictures)
+    with torch.no_grad():
+        before = psnr(vae, pictures)
+    fold_statistics(vae, pictures)
+    with torch.no_grad():
+        latents = encode(vae, pictures) * SCALING_FACTOR
+        assert torch.allclose(psnr(vae, pictures), before, atol=1e-2)
+    assert torch.allclose(latents.mean((0, 2, 3)), torch.zeros(4), atol=1e-3)
+    assert torch.allclose(latents.std((0, 2, 3)), torch.ones(4), atol=1e-3)
+    matrix, bias, explained = latent_rgb(vae, pictures)
+    assert matrix.shape == (4, 3) and bias.shape == (3,) and explained > 0.9
+
+
+def test_batches_follow_the_generator():
+    painter = Painter(join(few_shapes(), things()), CPU)
+    first, again, other = (painter.batch(3, 64, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.shape == (3, 3, 64, 64) and first.abs().max() <= 1.001
+
+
+def test_signal_and_noise_are_those_of_stable_diffusion():
+    alphas = alphas_cumprod()
+    assert alphas[0] == pytest.approx(0.99915, abs=1e-5)
+    assert alphas[999] == pytest.approx(0.00466, abs=1e-5)
+
+
+def test_live_samples_draw_one_thing_and_two_in_many_sizes():
+    torch.manual_seed(0)
+    vae = modules.make_vae(**TINY_VAE)
+    samples = LiveSamples(join(few_shapes(), things()), vae, Machine(CPU), two=0.5)
+    sizes = set()
+    for seed in range(3):
+        first, second, texts = samples.draw(8, torch.Generator().manual_seed(seed))
+        assert first.shape == second.shape and len(first) == len(texts)
+        sizes.add(tuple(first.shape[2:]))
+    assert len(sizes) > 1
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a whole run at toy size; while it is in use, the program makes toys."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        shrink(monkeypatch)
+        folder = tmp_path_factory.mktemp("made")
+        assert program.make(toy_run(folder), lesson(), None)
+        yield folder
+
+
+def test_the_whole_program_writes_a_file_that_the_loader_takes(made: Path):
+    path = made / "starter.safetensors"
+    pipeline = open_model(path)
+    assert pipeline.prediction_type == "v_prediction"
+    assert pipeline.unet.config["block_out_channels"] == [8, 16]
+    assert pipeline.text_encoders[0].module.config.hidden_size == 16
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    assert metadata["modelspec.license"] == "Apache-2.0"
+    assert json.loads(metadata["periplus.defaults"])["steps"] == 20
+    assert len(json.loads(metadata["periplus.latent_rgb"])["matrix"]) == 4
+    assert json.loads(metadata["periplus.things"]) == ["barn", "leaf"]
+    assert len(json.loads(metadata["periplus.unseen"])) == 2
+    assert (made / "vae.png").is_file() and (made / "samples-000003.png").is_file()
+
+
+def test_a_run_can_go_on_from_a_finished_model(made: Path, tmp_path: Path):
+    assert program.make(toy_run(tmp_path), lesson(), Start.of(made / "starter.safetensors"))
+    before, after = (load_file(path / "starter.safetensors") for path in (made, tmp_path))
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert "first_stage_model.encoder.conv_in.weight" in same
+    assert "model.diffusion_model.out.2.weight" not in same
+
+
+def test_the_same_seed_makes_the_same_weights(made: Path, tmp_path: Path):
+    assert program.make(toy_run(tmp_path), lesson(), None)
+    first, second = (load_file(path / "starter.safetensors") for path in (made, tmp_path))
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []

@@ -1,0 +1,164 @@
+"""The pictures to learn: emoji drawn with the font, plain shapes in eleven colours, and things painted anew."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from tools.starter_model.colours import PAINT, THINGS, main_hue, painted
+from tools.starter_model.sources import Emoji, own_tags
+
+SIZE = 128
+#: The one size of the bitmaps in Noto Color Emoji's CBDT build.
+_FONT_SIZE = 109
+_SHAPES = ("circle", "square", "triangle", "diamond", "star", "heart")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One thing on a transparent ground.
+
+    Attributes:
+        name: what it is called in full.
+        words: short words for it.
+        tags: further words that mean it and nothing else.
+        kind: "shape", "thing", or "painted" for a thing in another colour than its own.
+        colour: the colour word in its name, or of the thing itself where it has one.
+        thing: the name of the thing that was painted; of a shape, its form.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    kind: str
+    colour: str | None
+    thing: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """Pictures and their pixels, (number, SIZE, SIZE, 4) uint8, straight alpha."""
+
+    pictures: tuple[Picture, ...]
+    pixels: NDArray[np.uint8]
+
+    def where(self, *kinds: str) -> list[int]:
+        return [index for index, picture in enumerate(self.pictures) if picture.kind in kinds]
+
+    def take(self, indices: Sequence[int]) -> PictureSet:
+        return PictureSet(tuple(self.pictures[index] for index in indices), self.pixels[list(indices)])
+
+
+def draw_emoji(emoji: Sequence[Emoji], font_path: Path, number: int | None) -> PictureSet:
+    """The first `number` emoji (None: all) that the font has, as pictures of things."""
+    font = ImageFont.truetype(str(font_path), _FONT_SIZE)
+    blank = Image.new("RGBA", (SIZE, SIZE))
+    missing = np.asarray(_drawn("\U0010fffe", font) or blank)
+    reserved = {f"{colour} {form}" for form in _SHAPES for colour in PAINT}
+    chosen, pixels = [], []
+    for one in emoji:
+        if number is not None and len(chosen) == number:
+            break
+        image = _drawn(one.character, font)
+        if image is not None and one.name not in reserved and not np.array_equal(np.asarray(image), missing):
+            chosen.append(one)
+            pixels.append(np.asarray(image))
+    pictures = [Picture(e.name, e.words, "thing", e.colour, e.name, e.tags) for e in own_tags(chosen)]
+    return PictureSet(tuple(pictures), np.stack(pixels))
+
+
+def draw_shapes() -> PictureSet:
+    """Six shapes in eleven colours."""
+    pictures, pixels = [], []
+    for form in _SHAPES:
+        for colour, paint in PAINT.items():
+            pictures.append(Picture(f"{colour} {form}", (), "shape", colour, form))
+            pixels.append(np.asarray(_shape(form, paint)))
+    return PictureSet(tuple(pictures), np.stack(pixels))
+
+
+def paint_things(things: PictureSet, least: float = 0.2) -> PictureSet:
+    """Every thing with a natural colour in each of the others; `least` is the share of it that must take the paint."""
+    pictures, pixels = [], []
+    taken = {name for picture in things.pictures for name in (picture.name, *picture.words)}
+    for picture, pixel in zip(things.pictures, things.pixels, strict=True):
+        if picture.colour is None or main_hue(pixel)[1].sum() < least * (pixel[..., 3] > 60).sum():
+            continue
+        short = _short_names(picture)
+        for colour in THINGS:
+            if colour != picture.colour and not taken & {f"{colour} {word}" for word in short}:
+                name, *others = [f"{colour} {word}" for word in short]
+                pictures.append(Picture(name, tuple(others), "painted", colour, picture.name))
+                pixels.append(painted(pixel, colour))
+    return PictureSet(tuple(pictures), np.stack(pixels) if pixels else np.zeros((0, SIZE, SIZE, 4), np.uint8))
+
+
+def join(*sets: PictureSet) -> PictureSet:
+    return PictureSet(sum((s.pictures for s in sets), ()), np.concatenate([s.pixels for s in sets]))
+
+
+def held_out(pictures: Sequence[Picture]) -> frozenset[str]:
+    """Names of the painted things that training never sees: one colour of each, all colours equally often.
+
+    They stand for "blue car" asked of a model that has seen blue things and cars of other colours.
+    """
+    kept: dict[str, str] = {}
+    things = list(dict.fromkeys(p.thing for p in pictures if p.kind == "painted"))
+    for number, thing in enumerate(things):
+        names = {p.colour: p.name for p in pictures if p.thing == thing and p.kind == "painted"}
+        turn = [THINGS[(number + step) % len(THINGS)] for step in range(len(THINGS))]
+        kept[thing] = next(names[colour] for colour in turn if colour in names)
+    return frozenset(kept.values())
+
+
+def _short_names(picture: Picture) -> list[str]:
+    """Names that go with a colour word: "red apple" is painted as "blue apple"."""
+    names = [name for name in (*picture.words[:1], picture.name, *picture.words[1:2]) if name.split()[0] not in PAINT]
+    return list(dict.fromkeys(names)) or [picture.name]
+
+
+def _drawn(character: str, font: ImageFont.FreeTypeFont) -> Image.Image | None:
+    """The character, its widest side at most 118 pixels, centred; None where the font has nothing for it."""
+    canvas = Image.new("RGBA", (160, 160))
+    ImageDraw.Draw(canvas).text((80, 80), character, font=font, embedded_color=True, anchor="mm")
+    box = canvas.getbbox()
+    if box is None or box[2] - box[0] < 20:
+        return None
+    cut = canvas.crop(box)
+    scale = 118 / max(136, *cut.size)  # most of the font's pictures are 136 wide: small ones stay small
+    cut = cut.resize((round(cut.width * scale), round(cut.height * scale)), Image.Resampling.LANCZOS)
+    out = Image.new("RGBA", (SIZE, SIZE))
+    out.paste(cut, ((SIZE - cut.width) // 2, (SIZE - cut.height) // 2))
+    return out
+
+
+def _shape(form: str, paint: tuple[int, int, int]) -> Image.Image:
+    side = 4 * SIZE
+    image = Image.new("RGBA", (side, side), (*paint, 0))
+    points = [(side * (0.5 + 0.4 * x), side * (0.5 + 0.4 * y)) for x, y in _outline(form)]
+    ImageDraw.Draw(image).polygon(points, fill=(*paint, 255))
+    return image.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+
+
+def _outline(form: str) -> list[tuple[float, float]]:
+    """Corners in −1…1, y downwards."""
+    turns = np.linspace(0, 2 * math.pi, 160, endpoint=False)
+    if form == "circle":
+        return [(math.cos(t), math.sin(t)) for t in turns]
+    if form == "heart":
+        waves = ((13, 1), (-5, 2), (-2, 3), (-1, 4))
+        return [(16 * math.sin(t) ** 3 / 17, -sum(a * math.cos(n * t) for a, n in waves) / 17) for t in turns]
+    if form == "star":
+        radii = [(1.0 if corner % 2 == 0 else 0.42, corner * math.pi / 5) for corner in range(10)]
+        return [(r * math.sin(t), 0.05 - r * math.cos(t)) for r, t in radii]
+    return {
+        "square": [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+        "triangle": [(0, -0.95), (1, 0.8), (-1, 0.8)],
+        "diamond": [(0, -1), (0.8, 0), (0, 1), (-0.8, 0)],
+    }[form]

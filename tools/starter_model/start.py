@@ -1,0 +1,47 @@
+"""Begin with a finished starter model instead of with nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor
+
+from tools.starter_model.tokens import Tokens, table_of
+from webui.checkpoints.catalog import Catalog
+from webui.checkpoints.loader import load_checkpoint
+from webui.checkpoints.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class Start:
+    """The three networks of a finished model, as the program itself loads them."""
+
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL
+    text_encoder: Any
+
+    @classmethod
+    def of(cls, path: Path) -> Start:
+        pipeline = open_model(path)
+        for module in (pipeline.unet, pipeline.vae, pipeline.text_encoders[0].module):
+            module.requires_grad_(True).train()
+        return cls(pipeline.unet, pipeline.vae, pipeline.text_encoders[0].module)
+
+    @property
+    def table(self) -> Tensor:
+        return table_of(self.text_encoder).detach()
+
+    def knows(self, name: str, tokens: Tokens) -> bool:
+        """Whether all tokens of a name were trained."""
+        return bool((self.table[tokens.ids(name)].abs().sum(1) > 0).all())
+
+
+def open_model(path: Path) -> Pipeline:
+    """The file as the program loads it, in fp32 on the CPU."""
+    catalog = Catalog([path.parent], [])
+    return load_checkpoint(catalog.find_checkpoint(path.stem), torch.device("cpu"), torch.float32)
