@@ -125,6 +125,13 @@ def test_vaes_have_the_names_of_their_files(shared_client: TestClient):
     assert shared_client.post(f"{URL}/refresh-vae").json() is None
 
 
+def test_a_checkpoint_is_unloaded_and_loaded_again(client: TestClient, services: Services):
+    assert client.post(f"{URL}/reload-checkpoint").json() == {}
+    wait_until(lambda: services.dispatcher.engine.checkpoint == "starter")
+    assert client.post(f"{URL}/unload-checkpoint").json() == {}
+    wait_until(lambda: services.dispatcher.engine.checkpoint == "")
+
+
 NOT_YET = ("upscalers latent-upscale-modes hypernetworks face-restorers realesrgan-models loras script-info extensions").split()
 
 
@@ -169,6 +176,7 @@ def test_memory_of_the_machine_and_of_a_device_with_its_own(client: TestClient, 
     assert set(memory["ram"]) == {"free", "used", "total"}
     assert 0 < memory["ram"]["free"] <= memory["ram"]["total"]
     assert memory["cuda"]["system"]["total"] == 1000
+    assert memory["cuda"]["reserved"]["peak"] >= memory["cuda"]["reserved"]["current"] > 0
 
 
 def test_a_device_that_uses_the_machines_memory_is_no_cuda_device(client: TestClient, monkeypatch: pytest.MonkeyPatch):

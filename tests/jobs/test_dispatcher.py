@@ -1,4 +1,5 @@
 import io
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -10,13 +11,14 @@ from PIL import Image
 from tests.fakes import DIES_AT_START, FAKE_RUNNER
 from tests.jobs.conftest import close
 from webui.app import build_services
+from webui.checkpoints.catalog import BUNDLED_CHECKPOINT
 from webui.core import infotext
 from webui.core.request import GenerationRequest
 from webui.engine.client import InlineEngine, ProcessEngine
 from webui.engine.protocol import CancelWhen
 from webui.errors import CheckpointNotFound, InvalidRequest, SaveFailed
 from webui.jobs import dispatcher, keeper
-from webui.jobs.events import EngineState, JobChanged, JobProgress, NoticePosted, PictureSaved
+from webui.jobs.events import EngineChanged, EngineState, JobChanged, JobProgress, NoticePosted, PictureSaved
 from webui.jobs.store import JobState, Picture
 
 QUICK = GenerationRequest(prompt="red heart", seed=5, steps=3, width=64, height=64)
@@ -388,3 +390,68 @@ def test_closing_leaves_no_thread_or_process_behind(settings):
     wait_for(lambda: services.dispatcher.engine.state is EngineState.IDLE)
     close(services)
     wait_for(lambda: threading.active_count() <= before)
+
+
+# ---- what is in memory
+
+
+def two_checkpoints(services) -> None:
+    folder = services.settings.models_dir / "Stable-diffusion"
+    folder.mkdir(parents=True)
+    for name in ("first", "second"):
+        shutil.copyfile(BUNDLED_CHECKPOINT, folder / f"{name}.safetensors")
+
+
+def prefetched(services) -> list[str]:
+    told = services.settings.data_dir / "prefetched"
+    return told.read_text().splitlines() if told.exists() else []
+
+
+def test_the_engine_reads_ahead_what_the_next_job_with_other_files_wants_once(services):
+    two_checkpoints(services)
+    first, second = (replace(SLOW, steps=5, checkpoint=name) for name in ("first", "second"))
+    jobs = [services.dispatcher.submit(request) for request in (first, first, second, second)]
+    services.dispatcher.start()
+    for job in jobs:
+        services.dispatcher.wait(job.id, 30)
+    assert prefetched(services) == ["second None"]
+
+
+def test_a_job_that_is_queued_while_another_samples_is_looked_ahead_to(services):
+    two_checkpoints(services)
+    services.dispatcher.start()
+    running = services.dispatcher.submit(replace(SLOW, checkpoint="first"))
+    wait_for(lambda: services.dispatcher.progress(running.id))
+    services.dispatcher.submit(replace(QUICK, checkpoint="first"))
+    services.dispatcher.submit(replace(QUICK, checkpoint="second"))
+    wait_for(lambda: prefetched(services))
+    services.dispatcher.cancel(running.id)
+    assert prefetched(services) == ["second None"]
+
+
+def test_unload_and_reload_are_told_by_the_engines_state(services):
+    services.dispatcher.start()
+    submit_and_wait(services, QUICK)
+    assert wait_for(lambda: services.dispatcher.engine.checkpoint) == "starter"
+    services.dispatcher.unload()
+    wait_for(lambda: services.dispatcher.engine.checkpoint == "")
+    with services.bus.subscribe() as subscription:
+        services.dispatcher.reload()
+        wait_for(lambda: services.dispatcher.engine.checkpoint == "starter")
+        wait_for(lambda: services.dispatcher.engine.state is EngineState.IDLE)
+        heard = list(iter(subscription.get_nowait, None))
+    assert "Loading starter, 1 MB" in [event.text for event in heard if isinstance(event, EngineChanged)]
+    assert submit_and_wait(services, QUICK).state is JobState.DONE
+
+
+def test_a_reload_that_fails_is_told_and_the_engine_works_on(services):
+    services.dispatcher.start()
+    (services.settings.data_dir / "unreadable").touch()
+    with services.bus.subscribe() as subscription:
+        services.dispatcher.reload()
+        while not isinstance(event := subscription.get(10), NoticePosted):
+            assert event is not None
+    assert event.text == "The file is broken."
+    wait_for(lambda: services.dispatcher.engine.state is EngineState.IDLE)
+    assert services.dispatcher.engine.checkpoint == ""
+    assert submit_and_wait(services, QUICK).state is JobState.DONE

@@ -95,6 +95,18 @@ def _add_files(routes: APIRouter, services: Services) -> None:
     def refresh_vae() -> None:
         catalog.refresh()
 
+    @routes.post("/unload-checkpoint")
+    def unload_checkpoint() -> dict[str, Any]:
+        """Free the memory that checkpoints take, after the running job."""
+        services.dispatcher.unload()
+        return {}
+
+    @routes.post("/reload-checkpoint")
+    def reload_checkpoint() -> dict[str, Any]:
+        """Load the checkpoint that is chosen, after the running job."""
+        services.dispatcher.reload()
+        return {}
+
 
 def _add_styles(routes: APIRouter, services: Services) -> None:
     @routes.get("/prompt-styles")
