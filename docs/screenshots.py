@@ -1,6 +1,6 @@
 """Makes the pictures of the README and the manual: `python -m docs.screenshots` (it takes about a minute).
 
-Starts the program over a temporary data folder, makes a few pictures with the bundled model, and photographs both tabs at the
+Starts the program over a temporary data folder, makes a few pictures with the bundled model, and photographs the tabs at the
 size of a desktop and of a phone.
 """
 
@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.__main__ import find_chromium
 from tests.browser.conftest import ARGUMENTS, DESKTOP, PHONE
+from tests.browser.model_files import write_models
 from tests.browser.page import Studio
 from tests.running import RunningApp
 
@@ -25,22 +26,60 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, RunningApp(Path(folder)) as app, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
-        desktop = open_studio(browser, app, DESKTOP)
+        desktop, phone = (open_studio(browser, app, options) for options in (DESKTOP, PHONE))
         saved = make_pictures(desktop, Path(folder))
-        desktop.page.mouse.move(0, 0)
-        take(desktop, "txt2img-desktop")
-        desktop.page.select_option("#theme", "dark")
-        take(desktop, "txt2img-desktop-dark")
-        desktop.page.select_option("#theme", "light")
-        desktop.inspect(saved)
-        take(desktop, "pnginfo-desktop")
-        phone = open_studio(browser, app, PHONE)
-        phone.field("prompt").fill("castle")
-        phone.wait_for_count("prompt", "1/75")
-        take(phone, "txt2img-phone")
-        phone.inspect(saved)
-        take(phone, "pnginfo-phone")
+        take_pictures(desktop, phone, saved)
+        write_models(Path(folder))
+        take_models(desktop, phone)
+        take_merger(desktop, phone)
         browser.close()
+
+
+def take_pictures(desktop: Studio, phone: Studio, saved: Path) -> None:
+    desktop.page.mouse.move(0, 0)
+    take_in_both_themes(desktop, "txt2img-desktop")
+    desktop.inspect(saved)
+    take(desktop, "pnginfo-desktop")
+    desktop.show("txt2img")  # its selected picture becomes a model's preview
+    phone.field("prompt").fill("castle")
+    phone.wait_for_count("prompt", "1/75")
+    take(phone, "txt2img-phone")
+    phone.inspect(saved)
+    take(phone, "pnginfo-phone")
+
+
+def take_models(desktop: Studio, phone: Studio) -> None:
+    desktop.show("Models")
+    desktop.page.click("#models_refresh")
+    desktop.page.locator('li[data-name="second"] .card').click()
+    desktop.page.click("#detail_preview")
+    desktop.page.locator('li[data-name="second"] img').wait_for()
+    desktop.page.locator(".notice button").last.click()
+    desktop.page.locator(".detail-picture").wait_for()
+    take_in_both_themes(desktop, "models-desktop")
+    desktop.page.click("#models_view_get")
+    desktop.page.locator(".open-models li").first.wait_for()
+    take(desktop, "get-models-desktop")
+    phone.show("Models")
+    phone.page.locator('li[data-name="second"]').wait_for()
+    take(phone, "models-phone")
+
+
+def take_merger(desktop: Studio, phone: Studio) -> None:
+    for studio, name in ((desktop, "merger-desktop"), (phone, "merger-phone")):
+        studio.show("Checkpoint Merger")
+        for field, model in (("primary", "first"), ("secondary", "second")):
+            studio.page.click(f"#merger_{field}")
+            studio.page.locator(f"#merger_{field}_list").get_by_role("option", name=model).click()
+        studio.page.locator("#merger_sentence", has_text="Makes 0.7(first) + 0.3(second)").wait_for()
+        take(studio, name)
+
+
+def take_in_both_themes(studio: Studio, name: str) -> None:
+    take(studio, name)
+    studio.page.select_option("#theme", "dark")
+    take(studio, f"{name}-dark")
+    studio.page.select_option("#theme", "light")
 
 
 def open_studio(browser: Browser, app: RunningApp, options: dict) -> Studio:

@@ -18,8 +18,8 @@ PIECE = 65_536  # bytes that the server sends at a time
 def write_models(data_dir: Path) -> None:
     """The checkpoints "first", "second" and "deep/third", a VAE "soft", and a checkpoint "short" that is cut off."""
     checkpoints, vaes = data_dir / "models" / "Stable-diffusion", data_dir / "models" / "VAE"
-    (checkpoints / "deep").mkdir(parents=True)
-    vaes.mkdir()
+    for folder in (checkpoints / "deep", vaes):
+        folder.mkdir(parents=True, exist_ok=True)
     for seed, name in enumerate(("first", "second", "deep/third"), 1):
         write_tiny_checkpoint(checkpoints / f"{name}.safetensors", seed)
     write_tiny_vae(vaes / "soft.safetensors")

@@ -68,8 +68,10 @@ def _connect_use(services: PageServices, form: Form, told: gr.JSON) -> None:
     def on_use(given: Mapping[Any, Any]) -> dict[Any, Any]:
         kind, name = json.loads(given[wish])
         payloads = form.values(given)
-        chosen = name if kind == "checkpoint" else payloads["checkpoint"]
-        return {**use_model(services, form, payloads, kind, name), told: checkpoint_answer(services, chosen)}
+        updates = use_model(services, form, payloads, kind, name)
+        gone = kind == "checkpoint" and not updates
+        answer = checkpoint_answer(services, payloads["checkpoint"] if gone or kind == "vae" else name)
+        return {**updates, told: {**answer, "problem": t("model.gone", name=name)} if gone else answer}
 
     order = sorted([*form.inputs, wish], key=lambda component: component._id)
     bridge = gr.Button("", elem_id="bridge_model", elem_classes=["bridge"])

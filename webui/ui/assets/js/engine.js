@@ -53,7 +53,7 @@ function buildPanel(panel) {
   const head = h("thead", {}, h("tr", {}, h("th"), ...["now", "peak", "total"].map((name) => h("th", { scope: "col" }, t(`memory.${name}`)))));
   const unload = button(t("engine.unload"), null, () => press("unload_model"), { id: "engine_unload", title: t("engine.unload.help") });
   const reload = button(t("engine.reload"), null, () => press("reload_model"), { id: "engine_reload", title: t("engine.reload.help") });
-  panel.append(title, text, h("table", { class: "memory" }, head, figures), h("div", { class: "actions" }, unload, reload));
+  panel.append(title, text, h("table", { class: "memory" }, head, figures), h("div", { class: "engine-actions" }, unload, reload));
   return (kind, engine) => {
     setText(title, [t(`engine.${kind}`), engine?.device].filter(Boolean).join(" · "));
     setText(text, engine?.text ?? "");

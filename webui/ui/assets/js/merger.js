@@ -39,6 +39,7 @@ export function mountMerger(host) {
   run.onclick = (event) => (event.preventDefault(), merge());
   form.addEventListener("input", changed);
   form.addEventListener("change", changed);
+  document.addEventListener("periplus:lists", () => host.checkVisibility() && changed()); // a name may be taken now
   let timer = null;
   let wanted = 0;
   changed();
@@ -97,7 +98,6 @@ export function mountMerger(host) {
       control.element.querySelector("input, textarea")?.focus();
     } finally {
       run.disabled = false;
-      changed(); // the name may be taken now
     }
   }
 
