@@ -48,10 +48,10 @@ def bare_loop(pipeline: Pipeline, plan: Plan) -> Tensor:
     """The least that makes latents with the same number of UNet calls and the same arithmetic."""
     latents = noise_source(pipeline, plan.request, range(plan.request.batch_size)).initial() * plan.sigmas[0]
     count, scale, advance = len(latents), plan.request.guidance_scale, ADVANCE[plan.request.sampler]
-    conditional = plan.conditioning.conditionals[0].at(0)
+    conditional = plan.conditioning.conditionals[0].at(0).vectors
     unconditional = plan.conditioning.unconditional
     assert unconditional is not None
-    context = torch.stack([conditional, unconditional.at(0)]).repeat_interleave(count, dim=0)
+    context = torch.stack([conditional, unconditional.at(0).vectors]).repeat_interleave(count, dim=0)
     timesteps = torch.tensor([sigma_to_timestep(sigma, pipeline.sigmas) for sigma in plan.sigmas[:-1]], device=pipeline.device)
     velocity = pipeline.prediction_type == "v_prediction"
     before: tuple[Tensor, float] | None = None

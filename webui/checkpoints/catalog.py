@@ -228,8 +228,16 @@ def free_name(folder: Path, path: Path, taken: Collection[str]) -> str:
 
 
 def _changed(path: Path) -> object:
+    """Another for a file that was replaced, or whose `.yaml` was."""
     try:
         status = path.stat()
     except OSError:
         return None
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns, _written(path.with_suffix(".yaml"))
+
+
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -115,7 +115,7 @@ def _has(*names: str, found: Detected) -> Callable[[Header], Detected | None]:
 
 def _contains(*parts: str, found: Detected) -> Callable[[Header], Detected | None]:
     """A rule: the name of some tensor holds any of these parts."""
-    return lambda header: found if any(part in name for name in header.tensors for part in parts) else None
+    return lambda header: found if any(part in header.names for part in parts) else None
 
 
 def _article(name: str) -> str:

@@ -11,6 +11,7 @@ import os
 import stat
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeGuard
 
@@ -46,6 +47,11 @@ class Header:
 
     tensors: dict[str, TensorEntry]
     metadata: dict[str, str]
+
+    @cached_property
+    def names(self) -> str:
+        """All of them in one text, a line each: what is looked for in many names is found quickly there."""
+        return "\n".join(self.tensors)
 
     def shape(self, name: str) -> tuple[int, ...] | None:
         entry = self.tensors.get(name)
@@ -121,21 +127,30 @@ def _check_places(entries: list[TensorEntry], begin: int, size: int) -> None:
 
 
 def _entry(name: str, value: object, begin: int) -> TensorEntry:
-    damaged = UnsupportedCheckpoint(f"is damaged: the header's entry “{name:.80}” makes no sense")
     if not isinstance(value, dict):
-        raise damaged
+        raise _senseless(name)
     dtype, shape, offsets = value.get("dtype"), value.get("shape"), value.get("data_offsets")
     if not (
         _is_counts(shape) and _is_counts(offsets) and len(offsets) == 2 and offsets[0] <= offsets[1] and isinstance(dtype, str)
     ):
-        raise damaged
+        raise _senseless(name)
     length = offsets[1] - offsets[0]
     if dtype not in _BITS:
         raise UnsupportedCheckpoint(f"holds numbers of an unknown type, {dtype!r:.40}")
     if length * 8 != math.prod(shape) * _BITS[dtype]:
-        raise damaged
+        raise _senseless(name)
     return TensorEntry(dtype, tuple(shape), length, begin + offsets[0])
 
 
+def _senseless(name: str) -> UnsupportedCheckpoint:
+    return UnsupportedCheckpoint(f"is damaged: the header's entry “{name:.80}” makes no sense")
+
+
 def _is_counts(value: object) -> TypeGuard[list[int]]:
-    return isinstance(value, list) and len(value) <= 16 and all(type(number) is int and 0 <= number < 2**63 for number in value)
+    if not isinstance(value, list) or len(value) > 16:
+        return False
+    # A plain loop: a header has thousands of these lists.
+    for number in value:  # noqa: SIM110
+        if type(number) is not int or not 0 <= number < 2**63:
+            return False
+    return True
