@@ -42,7 +42,7 @@ def convert(source: Path, target: Path, report: child.Report) -> int:
     with TensorWriter(target, plan, {"format": "pt"}) as writer:
         for name in writer.order:
             flat = tensors[name].detach().contiguous().reshape(-1).view(torch.uint8)
-            writer.write(name, flat.numpy().data)
+            writer.write(name, [flat.numpy().data])
             done += plan[name].size
             report(done / max(total, 1), f"Writing {target.name}")
     return len(plan)

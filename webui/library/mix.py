@@ -1,11 +1,12 @@
-"""Merging checkpoints tensor by tensor, in a process of its own, because it needs torch.
+"""Merging checkpoints a block of numbers at a time, in a process of its own, because it needs torch.
 
-At no time are more than a few tensors in memory, whatever the size of the models.
+Little is in memory at any time, whatever the size of the models. Small blocks are also the quicker way: memory for large ones is
+fetched from the system anew each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ TYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
 }  # fmt: skip
+
+BLOCK = 1 << 20  # numbers
 
 
 def mix(files: Mapping[str, Path], target: Path, recipe: Recipe, metadata: Mapping[str, str], report: child.Report) -> int:
@@ -42,20 +45,48 @@ def mix(files: Mapping[str, Path], target: Path, recipe: Recipe, metadata: Mappi
         with TensorWriter(target, {name: step.made for name, step in steps.items()}, metadata) as writer:
             for name in writer.order:
                 step = steps[name]
-                writer.write(name, _numbers(name, step, readers, recipe))
+                writer.write(name, _pieces(name, step, readers, recipe))
                 done += step.made.size
                 report(done / max(total, 1), f"Merging, {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
     return len(steps)
 
 
-def _numbers(name: str, step: Step, readers: Mapping[str, TensorReader], recipe: Recipe) -> bytes | bytearray | memoryview:
-    reader, own = (readers["VAE"], step.name) if step.source is Source.VAE else (readers["A"], name)
-    if step.source is not Source.MIX and reader.header.tensors[own].dtype == step.made.dtype:
-        return reader.read(own)
-    made = _mixed(name, readers, recipe) if step.source is Source.MIX else _tensor(reader, own)
-    if not made.numel():
-        return b""
-    cast = made.to(TYPES[step.made.dtype])
+Piece = bytes | bytearray | memoryview
+
+
+def _pieces(name: str, step: Step, readers: Mapping[str, TensorReader], recipe: Recipe) -> Iterator[Piece]:
+    """The numbers of a tensor of the result, block after block."""
+    letters = {Source.PRIMARY: ["A"], Source.VAE: ["VAE"], Source.MIX: list("ABC" if recipe.method == ADD_DIFFERENCE else "AB")}
+    sources = [_Numbers(readers[letter], step.name or name) for letter in letters[step.source]]
+    if any(source.shape != sources[0].shape for source in sources):
+        # A has more channels: that is the first convolution alone, which is small.
+        yield _cast(name, _mixed([source.block().reshape(source.shape) for source in sources], recipe), step)
+        return
+    for begin in range(0, sources[0].count, BLOCK):
+        blocks = [source.block(begin, BLOCK) for source in sources]
+        yield _cast(name, _mixed(blocks, recipe) if step.source is Source.MIX else blocks[0], step)
+
+
+class _Numbers:
+    """A tensor in a file. One of a type that is not for calculating is read as bytes."""
+
+    def __init__(self, reader: TensorReader, name: str) -> None:
+        entry = reader.header.tensors[name]
+        self.shape = entry.shape
+        self._dtype = TYPES.get(entry.dtype, torch.uint8)
+        self.count = entry.size // self._dtype.itemsize
+        self._reader, self._name = reader, name
+
+    def block(self, begin: int = 0, count: int | None = None) -> Tensor:
+        """Some of the numbers, in one row."""
+        end = self.count if count is None else min(begin + count, self.count)
+        width = self._dtype.itemsize
+        return torch.frombuffer(self._reader.read(self._name, begin * width, end * width), dtype=self._dtype)
+
+
+def _cast(name: str, made: Tensor, step: Step) -> Piece:
+    """The bytes of the numbers in the type of the result."""
+    cast = made.to(TYPES.get(step.made.dtype, made.dtype))
     if _overflowed(made, cast):
         raise TaskFailed(f"“{name}” holds numbers too large for {step.made.dtype}. Leave “Save as float16” off.")
     return cast.contiguous().reshape(-1).view(torch.uint8).numpy().data
@@ -71,10 +102,8 @@ def _overflowed(made: Tensor, cast: Tensor) -> bool:
     return not torch.isfinite(cast.float()).all().item() and bool(torch.isfinite(made).all())
 
 
-def _mixed(name: str, readers: Mapping[str, TensorReader], recipe: Recipe) -> Tensor:
+def _mixed(read: list[Tensor], recipe: Recipe) -> Tensor:
     """In float32, or float64 where one of the models has it; of A's input channels the first four where it has more than B."""
-    letters = "ABC" if recipe.method == ADD_DIFFERENCE else "AB"
-    read = [_tensor(readers[letter], name) for letter in letters]
     exact = torch.float64 if torch.float64 in {tensor.dtype for tensor in read} else torch.float32
     a, *others = (tensor.to(exact) for tensor in read)
     if a.shape != others[0].shape:
@@ -92,13 +121,6 @@ def interpolate(a: Tensor, others: list[Tensor], multiplier: float) -> None:
     if not rest:
         a.mul_(1 - multiplier)
     a.add_(b.mul_(multiplier))
-
-
-def _tensor(reader: TensorReader, name: str) -> Tensor:
-    entry = reader.header.tensors[name]
-    if not entry.size:
-        return torch.empty(entry.shape, dtype=TYPES[entry.dtype])
-    return torch.frombuffer(reader.read(name), dtype=TYPES[entry.dtype]).reshape(entry.shape)
 
 
 def _work(job: Mapping[str, Any], report: child.Report) -> int:

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -50,11 +50,11 @@ class TensorReader:
             raise UnsupportedCheckpoint(f"{path.name} {error}.") from error
         self._file = path.open("rb", buffering=0)
 
-    def read(self, name: str) -> bytearray:
-        """The numbers of a tensor, as they lie in the file."""
+    def read(self, name: str, begin: int = 0, end: int | None = None) -> bytearray:
+        """The numbers of a tensor as they lie in the file, or a part of them, counted in bytes."""
         entry = self.header.tensors[name]
-        data = bytearray(entry.size)
-        self._file.seek(entry.start)
+        data = bytearray((entry.size if end is None else end) - begin)
+        self._file.seek(entry.start + begin)
         view = memoryview(data)
         while view:
             count = self._file.readinto(view)
@@ -83,11 +83,11 @@ class TensorWriter:
         self._sizes = {name: tensors[name].size for name in self.order}
         self._next = 0
 
-    def write(self, name: str, data: bytes | bytearray | memoryview) -> None:
-        """Add the next tensor; they come in the order of `order`."""
+    def write(self, name: str, pieces: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Add the next tensor, in as many pieces as suits; they come in the order of `order`."""
         assert name == self.order[self._next], f"{name} is out of turn"
-        assert len(data) == self._sizes[name], f"{name} has {len(data)} bytes, {self._sizes[name]} were announced"
-        self._file.write(data)
+        written = sum(self._file.write(piece) for piece in pieces)
+        assert written == self._sizes[name], f"{name} has {written} bytes, {self._sizes[name]} were announced"
         self._next += 1
 
     def __enter__(self) -> Self:
