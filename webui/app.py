@@ -23,6 +23,7 @@ from webui.jobs.keeper import PictureKeeper
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
 from webui.library.tasks import TaskBoard
+from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.lock import FolderLock
 from webui.storage.preferences import PreferencesFile
@@ -52,6 +53,7 @@ class Services:
     embeddings: EmbeddingFiles
     tasks: TaskBoard
     library: ModelLibrary
+    plugins: PluginManager
 
 
 def build_services(settings: Settings, engine: EngineClient | None = None) -> Services:
@@ -61,14 +63,15 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
     bus = EventBus()
     catalog = Catalog(settings.all_checkpoint_dirs, settings.all_vae_dirs, settings.state_dir / "hashes.json")
     preferences = PreferencesFile(settings.preferences_file)
-    keeper = PictureKeeper(store, settings)
-    dispatcher = Dispatcher(store, bus, engine or make_engine(settings), catalog, keeper, preferences)
+    plugins = PluginManager.of(settings)
+    keeper = PictureKeeper(store, settings, plugins)
+    dispatcher = Dispatcher(store, bus, engine or make_engine(settings), catalog, keeper, preferences, plugins)
     styles = style_files(settings.styles_files, settings.data_dir)
     embeddings = EmbeddingFiles(settings.all_embedding_dirs)
     tasks = TaskBoard(lambda task: bus.publish(TaskChanged(task)))
     bus.connect_tasks(tasks.all)
     library = ModelLibrary(settings, catalog, tasks)
-    return Services(settings, store, bus, dispatcher, catalog, preferences, styles, embeddings, tasks, library)
+    return Services(settings, store, bus, dispatcher, catalog, preferences, styles, embeddings, tasks, library, plugins)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -101,6 +104,7 @@ def run(settings: Settings) -> None:
             services = build_services(settings)
             if services.store.problem:
                 log.warning(services.store.problem)
+            services.plugins.start()
             services.dispatcher.start()  # first: torch loads in the engine while gradio loads here
             try:
                 _serve(services, listener, lock)

@@ -61,6 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--engine", choices=("process", "inline"), default=Settings.engine, help="inline: in this process, for debugging")
     add("--no-browser", action="store_true", help="do not open the page in a browser")
     add("--nowebui", action="store_true", help="the HTTP API only, no page")
+    add("--safe-mode", action="store_true", help="load no extensions, to find out whether one of them is at fault")
     add("--version", action="version", version=f"Periplus {__version__}")
     return parser
 
@@ -106,6 +107,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
         allowed_hosts=tuple(arguments.allowed_host),
         open_browser=not arguments.no_browser,
         page=not arguments.nowebui,
+        safe_mode=arguments.safe_mode,
     )
 
 

@@ -72,6 +72,17 @@ class OutOfMemory(WebUIError):
     """Not enough memory on the device; the job fails, the loaded pipeline stays."""
 
 
+class PluginError(WebUIError):
+    """An extension raised in a hook, or returned what the hook cannot return; the job fails and names the extension."""
+
+    def __init__(self, plugin: str, hook: str, message: str) -> None:
+        super().__init__(f"The extension {plugin} failed in {hook}: {message}" if hook else message)
+        self.plugin, self.hook, self._message = plugin, hook, message
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        return type(self), (self.plugin, self.hook, self._message)
+
+
 class EngineDied(WebUIError):
     """The engine process ended while it worked on a job."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BUNDLED_MODELS = Path(__file__).resolve().parent.parent / "models"
+BUNDLED_EXTENSIONS = Path(__file__).resolve().parent.parent / "extensions"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()  # names, beside loopback and plain addresses, that a Host header may carry
     open_browser: bool = True
     page: bool = True  # False: the HTTP API only
+    safe_mode: bool = False  # no extension is loaded
 
     @property
     def models_dir(self) -> Path:
@@ -49,6 +51,16 @@ class Settings:
     @property
     def preferences_file(self) -> Path:
         return self.data_dir / "settings.toml"
+
+    @property
+    def extension_choices_file(self) -> Path:
+        """Which extensions are switched off."""
+        return self.data_dir / "extensions.toml"
+
+    @property
+    def extension_dirs(self) -> tuple[Path, ...]:
+        """Folders with a folder for each extension: the data folder's, and those that come with the program."""
+        return _distinct(self.data_dir / "extensions", BUNDLED_EXTENSIONS)
 
     @property
     def all_checkpoint_dirs(self) -> tuple[Path, ...]:

@@ -11,6 +11,7 @@ from webui.jobs.events import EventBus
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
 from webui.library.tasks import TaskBoard
+from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.preferences import PreferencesFile
 from webui.storage.styles import Styles
@@ -37,3 +38,5 @@ class Services(Protocol):
     def tasks(self) -> TaskBoard: ...
     @property
     def library(self) -> ModelLibrary: ...
+    @property
+    def plugins(self) -> PluginManager: ...

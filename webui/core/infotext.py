@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any
 
 from webui import __version__
+from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec, check_value, params_of
 from webui.core.prompt_schedule import prompt_schedule
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN, GenerationRequest
@@ -66,15 +67,23 @@ class Restored:
     vae_hash: str | None = None
 
 
-def format(request: GenerationRequest, facts: Mapping[str, object] | None = None, version: str | None = None) -> str:
+def format(
+    request: GenerationRequest,
+    facts: Mapping[str, object] | None = None,
+    version: str | None = None,
+    kinds: ExtraKinds | None = None,
+) -> str:
     """The infotext of one picture.
 
     Args:
         request: the picture's own request (`GenerationRequest.single`).
         facts: further entries by key; None values are left out, a key that a field has already keeps the field's value.
         version: the program's; None: this one's.
+        kinds: the options of extensions that are written with them.
     """
     entries = _entries(request)
+    for key, value in _extra_entries(request, kinds or ExtraKinds()).items():
+        entries.setdefault(key, value)
     for key, value in (facts or {}).items():
         if value is not None:
             entries.setdefault(key, value)
@@ -100,6 +109,19 @@ def _entries(request: GenerationRequest) -> dict[str, object]:
             entries[key[:-2]] = f"{entries[key[:-2]]}x{value}"
         else:
             entries[key] = _ZERO_SNR if key == "Noise Schedule" else value
+    return entries
+
+
+def _extra_entries(request: GenerationRequest, kinds: ExtraKinds) -> dict[str, object]:
+    """An extension's options are written where one of them is not at its default: those that differ, and those written always."""
+    entries: dict[str, object] = {}
+    for kind in kinds:
+        if (options := request.extra(kind)) is None:
+            continue
+        for spec in params_of(kind).values():
+            value = getattr(options, spec.name)
+            if spec.param.infotext and value is not None and (spec.param.always or value != spec.default):
+                entries[spec.param.infotext] = value
     return entries
 
 
@@ -201,14 +223,18 @@ def _unquote(value: str) -> str:
         return value
 
 
-def restore(infotext: Infotext) -> Restored:
-    """The request's fields that an infotext sets, typed; what cannot be used is told, never guessed."""
+def restore(infotext: Infotext, kinds: ExtraKinds | None = None) -> Restored:
+    """The request's fields that an infotext sets, typed; what cannot be used is told, never guessed.
+
+    Options of extensions are among the values by their full names ("vignette.strength"); see `extras.with_extras`.
+    """
     settings = dict(infotext.settings)
     _modernise(settings)
-    values: dict[str, Any] = _defaults() if settings else {}
+    specs = (*params_of(GenerationRequest).values(), *(kinds or ExtraKinds()).fields.values())
+    values: dict[str, Any] = _defaults(specs) if settings else {}
     values |= {"prompt": infotext.prompt, "negative_prompt": infotext.negative_prompt}
     problems: list[str] = []
-    for spec in params_of(GenerationRequest).values():
+    for spec in specs:
         key = spec.param.infotext
         if key is None or (text := settings.pop(key, None)) is None:
             continue
@@ -228,11 +254,9 @@ def restore(infotext: Infotext) -> Restored:
     return Restored(values, unused, problems, *hashes)
 
 
-def _defaults() -> dict[str, Any]:
-    """What it means that an entry is left out which is written only when it matters."""
-    return {
-        spec.name: spec.default for spec in params_of(GenerationRequest).values() if spec.param.infotext and not spec.param.always
-    }
+def _defaults(specs: Iterable[FieldSpec]) -> dict[str, Any]:
+    """What it means that an entry is left out which is written only when it matters, or for an extension."""
+    return {spec.name: spec.default for spec in specs if spec.param.infotext and (not spec.param.always or "." in spec.name)}
 
 
 def _modernise(settings: dict[str, str]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from webui.core.extras import extras_from_json, extras_to_json, find_extra
 from webui.core.fields.basic import SEED_LIMIT, VAE_AUTOMATIC, VAE_BUILT_IN, BasicFields
 from webui.core.fields.sampling import SamplingFields
 from webui.core.fields.seeds import SeedFields
@@ -13,6 +14,8 @@ from webui.core.params import check_ranges, params_of
 from webui.errors import InvalidRequest
 
 __all__ = ["SEED_LIMIT", "VAE_AUTOMATIC", "VAE_BUILT_IN", "GenerationRequest"]
+
+_Kind = TypeVar("_Kind")
 
 
 # Dataclasses count the fields of the last base first.
@@ -23,6 +26,9 @@ class GenerationRequest(SamplingFields, SeedFields, BasicFields):
     A request is resolved when it is queued: `checkpoint` names a file, `vae` is no longer "Automatic", and no seed that is used
     is −1.
     """
+
+    #: Options of extensions, one dataclass a kind; `extra` reads them. They are checked when the request is queued.
+    extras: tuple[object, ...] = ()
 
     def __post_init__(self) -> None:
         # 7 and 7.0 are the same request.
@@ -45,9 +51,14 @@ class GenerationRequest(SamplingFields, SeedFields, BasicFields):
         seed = (getattr(self, counting) + index) % SEED_LIMIT
         return replace(self, **{counting: seed}, batch_count=1, batch_size=1)
 
+    def extra(self, kind: type[_Kind]) -> _Kind | None:
+        """The options of an extension; None where the request has none of them, which stands for all their defaults."""
+        return find_extra(self.extras, kind)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values by field name, for JSON; `from_dict` is the inverse."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**values, "extras": extras_to_json(self.extras)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -55,4 +66,4 @@ class GenerationRequest(SamplingFields, SeedFields, BasicFields):
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise InvalidRequest(unknown[0], f"There is no field “{unknown[0]:.80}” in a request.")
-        return cls(**values)
+        return cls(**{**values, "extras": extras_from_json(values.get("extras", ()))})

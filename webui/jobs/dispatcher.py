@@ -14,12 +14,13 @@ from webui.core.request import GenerationRequest
 from webui.engine import protocol
 from webui.engine.client import EngineClient
 from webui.engine.protocol import Cancel, CancelWhen, Run, Watch
-from webui.errors import InvalidRequest, SaveFailed
+from webui.errors import InvalidRequest, PluginError, SaveFailed, WebUIError
 from webui.jobs.board import Board
 from webui.jobs.events import EngineChanged, EngineState, EventBus, JobProgress, NoticePosted, PictureSaved
 from webui.jobs.keeper import PictureKeeper
 from webui.jobs.resolve import model_hashes, resolve
 from webui.jobs.store import Job, JobState, JobStore, Picture
+from webui.plugins.loader import PluginManager
 from webui.storage.preferences import PreferencesFile
 
 log = logging.getLogger(__name__)
@@ -45,9 +46,11 @@ class Dispatcher:
         catalog: Catalog,
         keeper: PictureKeeper,
         preferences: PreferencesFile,
+        plugins: PluginManager | None = None,
     ) -> None:
         self._store, self._bus, self._engine = store, bus, engine
         self._catalog, self._keeper, self._preferences = catalog, keeper, preferences
+        self._plugins = plugins or PluginManager()
         self._inbox: queue.SimpleQueue[protocol.Event | _Wake | None] = queue.SimpleQueue()
         # A job changes and is announced under it: no cancel falls between, and listeners hear the changes in their order.
         self._lock = threading.RLock()
@@ -94,9 +97,9 @@ class Dispatcher:
         """Resolve a request and put it at the end of the queue; it is on disk when this returns.
 
         Raises:
-            InvalidRequest, CheckpointNotFound, UnsupportedCheckpoint
+            InvalidRequest, CheckpointNotFound, UnsupportedCheckpoint, PluginError
         """
-        resolved = resolve(request, self._catalog, self._preferences.current.checkpoint)
+        resolved = self._settled(resolve(request, self._catalog, self._preferences.current.checkpoint))
         self._catalog.hash_later(self._catalog.find_checkpoint(resolved.checkpoint or ""))
         with self._lock:
             try:
@@ -106,6 +109,13 @@ class Dispatcher:
             self._board.announce(job)
         self._inbox.put(_Wake())
         return job
+
+    def _settled(self, request: GenerationRequest) -> GenerationRequest:
+        """A resolved request with the options of extensions checked, and as the extensions leave it."""
+        altered = self._plugins.fold("alter_request", self._plugins.check(request))
+        if altered.image_count != request.image_count:
+            raise PluginError("", "", "An extension changed the number of pictures, which alter_request cannot do.")
+        return self._plugins.check(altered)
 
     def cancel(self, job_id: str, when: CancelWhen = CancelWhen.NOW) -> Job:
         """Take a waiting job out of the queue, or stop the running one. A finished job stays as it is."""
@@ -222,7 +232,7 @@ class Dispatcher:
     def _keep(self, job: Job, done: protocol.ImageDone) -> None:
         try:
             picture = self._keeper.keep(job, done, self._facts(job))
-        except SaveFailed as error:
+        except (SaveFailed, PluginError) as error:
             self._bus.publish(PictureSaved(job.id, self._store.picture(job.id, done.index)))
             self._engine.send(Cancel(job.id, CancelWhen.NOW))
             self._finish(job, JobState.FAILED, error=str(error))  # the engine's own end of the job follows
@@ -243,6 +253,15 @@ class Dispatcher:
             except SaveFailed as problem:  # the next start takes it up again; people are told now
                 finished = replace(job, state=JobState.FAILED, finished=time.time(), error=str(problem))
             self._board.announce(finished)
+        self._tell_extensions(finished)
+
+    def _tell_extensions(self, job: Job) -> None:
+        paths = [picture.path for picture in self._store.get(job.id).pictures if picture.path]
+        try:
+            self._plugins.tell("on_job_done", request=job.request, state=job.state.value, paths=paths)
+        except WebUIError as error:  # the pictures are there; people are told
+            log.warning("%s", error)
+            self._bus.publish(NoticePosted(str(error), "warning", job.id))
 
     # ---- an engine that dies
 

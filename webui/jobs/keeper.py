@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,8 +12,9 @@ from pathlib import Path
 
 from webui.core import infotext
 from webui.engine.protocol import ImageDone
-from webui.errors import JobNotFound, SaveFailed
+from webui.errors import JobNotFound, PluginError, SaveFailed
 from webui.jobs.store import Job, JobStore, Picture, Writing
+from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.images import day_folder, digest_of, encode_png, write_new
 
@@ -21,6 +23,10 @@ log = logging.getLogger(__name__)
 #: Pictures that could not be saved are held in memory for download, this many at most.
 UNSAVED_LIMIT = 64
 
+#: What a file's name may not have on one system or another; and how long it may be.
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f/\\:*?<>|"]|^\.|[. ]$')
+_LONGEST_NAME = 150
+
 #: Given back when the disk is full, so that the job's end can still be recorded.
 BALLAST_BYTES = 1 << 20
 
@@ -28,8 +34,9 @@ BALLAST_BYTES = 1 << 20
 class PictureKeeper:
     """Writes the pictures of jobs and hands their bytes out again."""
 
-    def __init__(self, store: JobStore, settings: Settings) -> None:
+    def __init__(self, store: JobStore, settings: Settings, plugins: PluginManager | None = None) -> None:
         self._store = store
+        self._plugins = plugins or PluginManager()
         self._settings = settings
         self._staging = settings.outputs_dir / ".writing"
         self._ballast = settings.state_dir / "ballast"
@@ -40,15 +47,16 @@ class PictureKeeper:
 
         Raises:
             SaveFailed: the picture is then held in memory and recorded without a path.
+            PluginError: an extension failed; the picture is saved as if it were not there.
         """
         single = job.request.single(done.index)
-        text = infotext.format(single, {**facts, **done.facts})
+        entries, name, problem = self._altered(job, done, {**facts, **done.facts})
+        text = infotext.format(single, entries, kinds=self._plugins.kinds)
         data = encode_png(done.pixels, done.width, done.height, text)
         picture = Picture(job.id, done.index, single.seed, done.width, done.height, text, None, False)
         try:
-            picture = self._write(job, picture, data)
+            picture = self._write(job, picture, data, name)
             self._take_ballast()
-            return picture
         except SaveFailed:
             self._ballast.unlink(missing_ok=True)
             self._unsaved[job.id, done.index] = data
@@ -56,8 +64,25 @@ class PictureKeeper:
                 self._unsaved.popitem(last=False)
             self._store.finish_picture(picture)
             raise
+        if problem is not None:
+            raise problem
+        return picture
 
-    def _write(self, job: Job, picture: Picture, data: bytes) -> Picture:
+    def _altered(self, job: Job, done: ImageDone, facts: dict[str, object]) -> tuple[dict[str, object], str, PluginError | None]:
+        """Infotext entries and file name as extensions want them. Where one fails they are as without any: no picture is lost."""
+        single = job.request.single(done.index)
+        name = str(single.seed)
+        try:
+            entries = self._plugins.fold("alter_infotext", facts, request=single)
+            altered = self._plugins.fold("alter_file_name", name, request=job.request, index=done.index)
+        except PluginError as error:
+            return facts, name, error
+        if not 0 < len(altered) <= _LONGEST_NAME or _NOT_IN_NAMES.search(altered):
+            text = f"An extension named a file {altered!r:.200}; the marks / \\ : * ? < > | and quotes cannot be in a name."
+            return entries, name, PluginError("", "", text)
+        return entries, altered, None
+
+    def _write(self, job: Job, picture: Picture, data: bytes, name: str) -> Picture:
         digest = digest_of(data)
 
         def announce(path: Path) -> None:
@@ -66,7 +91,7 @@ class PictureKeeper:
             self._store.begin_picture(picture, digest)
 
         folder = day_folder(self._settings.outputs_dir, job.kind) if job.save else self._settings.state_dir / "pictures"
-        name = str(picture.seed) if job.save else f"{job.id}-{picture.index}"
+        name = name if job.save else f"{job.id}-{picture.index}"
         staging = self._staging if job.save else folder
         write_new(folder, name, data, staging=staging, announce=announce)
         self._store.finish_picture(picture)

@@ -10,6 +10,7 @@ from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
 from webui.library.tasks import TaskBoard
+from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.preferences import PreferencesFile
 from webui.storage.styles import Styles
@@ -36,3 +37,5 @@ class PageServices(Protocol):
     def tasks(self) -> TaskBoard: ...
     @property
     def library(self) -> ModelLibrary: ...
+    @property
+    def plugins(self) -> PluginManager: ...

@@ -1,0 +1,1 @@
+"""Extensions: what they may do, and how they are found and loaded."""

@@ -1,0 +1,170 @@
+"""Calling the hooks: each extension's own function with the arguments that it names; whatever goes wrong bears its name."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any, TypeVar
+
+import pluggy
+
+from webui.core.params import suggest
+from webui.errors import Cancelled, PluginError, WebUIError
+from webui.plugins import hooks
+from webui.plugins.hooks import ENGINE_HOOKS, HOOKS
+from webui.plugins.manifest import LoadProblem
+
+Value = TypeVar("Value")
+
+_PROJECT = hooks.hookimpl.project_name
+_MARK = f"{_PROJECT}_impl"
+
+
+def implemented(module: ModuleType) -> tuple[str, ...]:
+    """The hooks that a module implements.
+
+    Raises:
+        LoadProblem: for a marked function that is no hook, or takes an argument that the hook has not.
+    """
+    found = {name: value for name, value in vars(module).items() if inspect.isroutine(value) and hasattr(value, _MARK)}
+    for name, function in found.items():
+        if name not in HOOKS:
+            raise LoadProblem(f"There is no hook “{name}”. {suggest(name, tuple(HOOKS))}")
+        if getattr(function, _MARK)["wrapper"] or getattr(function, _MARK)["hookwrapper"]:
+            raise LoadProblem(f"{name} is marked as pluggy's wrapper; the hooks here fold instead.")
+        known = tuple(inspect.signature(HOOKS[name]).parameters)
+        for argument in inspect.signature(function).parameters:
+            if argument not in known:
+                raise LoadProblem(f"The hook {name} has no argument “{argument}”; it has {', '.join(known) or 'none'}.")
+    return tuple(found)
+
+
+class _Registry(pluggy.PluginManager):
+    """Of the hooks of one process: the functions for the other are passed over."""
+
+    def __init__(self, *, engine: bool) -> None:
+        super().__init__(_PROJECT)
+        self._engine = engine
+        self.add_hookspecs(hooks)
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
+        ours = name == "register_params" or (name in ENGINE_HOOKS) == self._engine
+        return super().parse_hookimpl_opts(plugin, name) if ours else None
+
+
+class Calls:
+    """The hooks of one process. Extensions are called in the order in which they were loaded; tryfirst and trylast count."""
+
+    def __init__(self, *, engine: bool) -> None:
+        self._registry = _Registry(engine=engine)
+        #: Seconds spent in each extension's hooks since `seconds` was last cleared.
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    def add(self, plugin: str, module: ModuleType, part: str) -> None:
+        self._registry.register(module, f"{plugin}/{part}")
+
+    def remove(self, plugin: str) -> None:
+        for name, _ in self._registry.list_name_plugin():
+            if name.partition("/")[0] == plugin:
+                self._registry.unregister(name=name)
+
+    def _implementations(self, hook: str) -> Iterator[tuple[str, pluggy.HookImpl]]:
+        found = getattr(self._registry.hook, hook).get_hookimpls()
+        for each in sorted(found, key=lambda each: each.trylast - each.tryfirst):
+            yield each.plugin_name.partition("/")[0], each
+
+    def call(self, plugin: str, hook: str, function: pluggy.HookImpl, arguments: dict[str, Any]) -> Any:
+        """Raise PluginError for whatever it raises, but for what is told to people as it is, and a memory that is full."""
+        begun = time.perf_counter()
+        try:
+            return function.function(*(arguments[name] for name in function.argnames))
+        except Exception as error:
+            if _passes(error):
+                raise
+            raise failure(plugin, hook, error) from error
+        finally:
+            self.seconds[plugin] += time.perf_counter() - begun
+
+    def collect(self, hook: str, plugin: str | None = None, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """What each extension (or the one that is named) answers, with its name, one by one. Raise PluginError."""
+        for name, function in self._implementations(hook):
+            if plugin in (None, name):
+                answer = self.call(name, hook, function, arguments)
+                if hook.startswith("register_") and (isinstance(answer, str) or not isinstance(answer, Sequence)):
+                    raise PluginError(name, hook, f"it gave {_described(answer)}; a list was expected.")
+                yield name, answer
+
+    def fold(self, hook: str, value: Value, **others: Any) -> Value:
+        """The value as the extensions leave it. Raise PluginError, also for an answer of another kind."""
+        first = next(iter(inspect.signature(HOOKS[hook]).parameters))
+        for name, function in self._implementations(hook):
+            given: Any = _Within(value) if hook.startswith("wrap_") and callable(value) else value
+            answer = self.call(name, hook, function, {first: given, **others})
+            if answer is not None:
+                value = Guarded(name, hook, given, answer) if given is not value else _checked(name, hook, value, answer)  # pyright: ignore[reportAssignmentType]
+        return value
+
+
+def _passes(error: Exception) -> bool:
+    return isinstance(error, WebUIError | Cancelled | MemoryError) or "out of memory" in str(error).lower()
+
+
+def failure(plugin: str, hook: str, error: Exception) -> PluginError:
+    return PluginError(plugin, hook, f"{type(error).__name__}: {error}")
+
+
+def _described(value: object) -> str:
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
+
+
+def _checked(plugin: str, hook: str, before: Value, answer: Any) -> Value:
+    same_shape = getattr(answer, "shape", None) == getattr(before, "shape", None)
+    if not isinstance(answer, type(before)) or not same_shape:
+        raise PluginError(plugin, hook, f"it gave {_described(answer)}; {_described(before)} or None was expected.")
+    return answer
+
+
+class _Within:
+    """What an extension stands around; it remembers its own error, which is not the extension's. The rest is as it was."""
+
+    def __init__(self, inner: Callable[..., Any]) -> None:
+        self._inner = inner
+        self.error: BaseException | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __call__(self, latents: Any, sigma: float) -> Any:
+        try:
+            return self._inner(latents, sigma)
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+class Guarded:
+    """A denoiser that an extension stands around: what the extension raises bears its name, what comes from within does not.
+
+    Whatever else is asked of it, such as `unconditional`, the denoiser within answers.
+    """
+
+    def __init__(self, plugin: str, hook: str, within: _Within, outer: Any) -> None:
+        if not callable(outer):
+            raise PluginError(plugin, hook, f"it gave {_described(outer)}; something to call or None was expected.")
+        self._plugin, self._hook, self._within, self._outer = plugin, hook, within, outer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._within, name)
+
+    def __call__(self, latents: Any, sigma: float) -> Any:
+        try:
+            result = self._outer(latents, sigma)
+        except Exception as error:
+            if error is self._within.error or _passes(error):
+                raise
+            raise failure(self._plugin, self._hook, error) from error
+        return _checked(self._plugin, self._hook, latents, result)

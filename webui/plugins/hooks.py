@@ -1,0 +1,128 @@
+"""Everything that an extension can do: one function a hook. `docs/plugins.md` has an example of each.
+
+`register_*` collects what extensions add. `alter_*` and `wrap_*` fold: each extension gets the last one's result and returns
+another, or None to leave it as it is. `on_*` tells. An extension names only the arguments that it uses.
+
+The hooks of the web process are called there alone, the engine's there alone. `plugin.py` may implement both; what needs torch
+belongs into `engine.py`, which the web process never loads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from webui.core.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from webui.diffusion.conditioning import Conditioning
+
+#: The version of this list. It grows when a hook changes so that an extension must; a new hook does not count.
+API = 1
+
+hookspec = pluggy.HookspecMarker("periplus")
+hookimpl = pluggy.HookimplMarker("periplus")
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A tab of the page. `build` draws it with Gradio, which it imports itself; `name` is for addresses (letters and -)."""
+
+    name: str
+    title: str
+    build: Callable[[], None]
+
+
+# ---- in the web process
+
+
+@hookspec
+def register_params() -> Sequence[type]:
+    """Frozen dataclasses of `Param`s: the options. Form, HTTP API, infotext and plot read them there. Asked in both processes."""
+    return ()
+
+
+@hookspec
+def register_routes() -> Sequence[APIRouter]:
+    """Addresses of the HTTP API, which come to stand below /extensions/<name of the extension>. Asked once, at the start."""
+    return ()
+
+
+@hookspec
+def register_tabs() -> Sequence[Tab]:
+    """Tabs of the page, before Settings. Asked once, when the page is built."""
+    return ()
+
+
+@hookspec
+def alter_request(request: GenerationRequest) -> GenerationRequest | None:
+    """Change what is about to be queued: checkpoint, VAE and seeds are settled. The number of pictures must stay."""
+
+
+@hookspec
+def alter_infotext(entries: dict[str, object], request: GenerationRequest) -> dict[str, object] | None:
+    """Change the infotext entries beside those of the request's fields; `request` is the one picture's own."""
+
+
+@hookspec
+def alter_file_name(name: str, request: GenerationRequest, index: int) -> str | None:
+    """Change the part of a picture's file name after the number, without folder and ending. `index` counts in the job."""
+
+
+@hookspec
+def on_start() -> None:
+    """The program has loaded its extensions, before the page is served."""
+
+
+@hookspec
+def on_job_done(request: GenerationRequest, state: str, paths: Sequence[str]) -> None:
+    """A job has ended as "done", "failed" or "cancelled", with these picture files."""
+
+
+# ---- in the engine
+
+
+@hookspec
+def alter_conditioning(conditioning: Conditioning, request: GenerationRequest) -> Conditioning | None:
+    """Change the encoded prompts of all pictures of the job."""
+
+
+@hookspec
+def alter_noise(latents: Tensor, request: GenerationRequest, sigma: float) -> Tensor | None:
+    """Change the noisy latents (batch, 4, height / 8, width / 8) before the first step; `sigma` is their noise level."""
+
+
+@hookspec
+def wrap_denoiser(denoiser: Callable[[Any, float], Any], request: GenerationRequest) -> Callable[[Any, float], Any] | None:
+    """Stand around the denoiser, (latents, sigma) → clean latents of the same shape with guidance applied. Asked once a batch."""
+
+
+@hookspec
+def alter_latents(latents: Tensor, request: GenerationRequest) -> Tensor | None:
+    """Change the sampled latents (batch, 4, height / 8, width / 8) before they are decoded."""
+
+
+@hookspec
+def alter_image(image: Image, request: GenerationRequest) -> Image | None:
+    """Change a finished picture (RGB) before it is saved; `request` is the one picture's own."""
+
+
+@hookspec
+def on_model_loaded(checkpoint: str, request: GenerationRequest) -> None:
+    """A job has been lent the weights of this checkpoint."""
+
+
+HOOKS: Mapping[str, Callable[..., Any]] = {
+    name: function for name, function in list(globals().items()) if name.startswith(("register_", "alter_", "wrap_", "on_"))
+}
+
+#: The first of the engine's.
+_FIRST = list(HOOKS).index("alter_conditioning")
+ENGINE_HOOKS = frozenset(list(HOOKS)[_FIRST:])

@@ -1,0 +1,246 @@
+"""Loading extensions one by one and saying what became of each: none keeps the others or the program from working."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from webui.core.extras import ExtraKinds
+from webui.core.params import params_of
+from webui.core.request import GenerationRequest
+from webui.errors import PluginError, WebUIError
+from webui.plugins.calls import Calls, implemented
+from webui.plugins.choices import Choices, read_choices, write_choices
+from webui.plugins.finding import PluginInfo, anew, found, in_order, is_second
+from webui.plugins.importing import forget, import_part
+from webui.plugins.manifest import LoadProblem, check_packages
+from webui.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+#: An import that is not done by then is given up. The engine's parts import torch, which can take long from a cold disk.
+FRONT_SECONDS, ENGINE_SECONDS = 10.0, 120.0
+
+#: Infotext keys that are no field's, but which the program writes.
+_RESERVED = ("Model hash", "VAE hash", "TI hashes", "VAE precision", "Version", "User", "Negative prompt")
+
+
+class PluginManager:
+    """The extensions of one process; each of the two has its own. Methods may be called from any thread."""
+
+    def __init__(
+        self,
+        folders: Sequence[Path] = (),
+        choices_file: Path | None = None,
+        *,
+        engine: bool = False,
+        safe_mode: bool = False,
+        seconds: float | None = None,
+    ) -> None:
+        """Nothing is loaded yet.
+
+        Args:
+            folders: those that hold a folder for each extension; of two with one name the first counts.
+            choices_file: remembers what is switched off; None: nothing is remembered.
+            engine: whether this is the process with torch.
+            safe_mode: list them, load none.
+            seconds: how long an import may take.
+        """
+        self._folders, self._file, self._engine, self._safe = tuple(folders), choices_file, engine, safe_mode
+        self._seconds = seconds or (ENGINE_SECONDS if engine else FRONT_SECONDS)
+        self._parts = ("plugin", "engine") if engine else ("plugin",)
+        self._choices = read_choices(choices_file) if choices_file else Choices()
+        self._infos: dict[Path, PluginInfo] = {}
+        self._lock = threading.RLock()
+        self._calls = Calls(engine=engine)
+        #: The options of the extensions that are loaded.
+        self.kinds = ExtraKinds()
+
+    @classmethod
+    def of(cls, settings: Settings, *, engine: bool = False) -> PluginManager:
+        """Find and load what the settings name."""
+        manager = cls(settings.extension_dirs, settings.extension_choices_file, engine=engine, safe_mode=settings.safe_mode)
+        manager.load_all()
+        return manager
+
+    def plugins(self) -> list[PluginInfo]:
+        """Every extension that was found, loaded or not, by name."""
+        with self._lock:
+            return sorted(self._infos.values(), key=lambda info: (info.name, str(info.path)))
+
+    def find(self, name: str) -> PluginInfo:
+        """The one that bears the name. Raise PluginError where there is none."""
+        info = next((info for info in self._infos.values() if info.name == name and not is_second(info)), None)
+        if info is None:
+            raise PluginError(name, "", f"There is no extension “{name:.80}”.")
+        return info
+
+    # ---- loading
+
+    def load_all(self) -> None:
+        """Find the extensions and load those that are switched on; what is loaded already stays as it is."""
+        with self._lock:
+            there = found(self._folders)
+            for path in self._infos.keys() - there.keys():
+                gone = self._infos.pop(path)
+                if not is_second(gone):
+                    self._unload(gone)
+            new = {path: info for path, info in there.items() if path not in self._infos}
+            self._infos |= {path: replace(info, enabled=self._wants(info.name)) for path, info in new.items()}
+            for info in in_order([info for path, info in self._infos.items() if path in new]):
+                self._infos[info.path] = info
+                if info.problem is None and info.enabled:
+                    self._load(info)
+                elif info.problem:
+                    log.warning("The extension %s is not loaded: %s", info.name, info.problem)
+
+    def _wants(self, name: str) -> bool:
+        return not self._safe and name not in self._choices.disabled
+
+    def _load(self, info: PluginInfo) -> None:
+        begun = time.perf_counter()
+        try:
+            told = self._loaded(info)
+            self._infos[info.path] = replace(info, **told, loaded=True, load_seconds=time.perf_counter() - begun)
+        except (LoadProblem, WebUIError) as error:
+            log.warning("The extension %s is not loaded: %s", info.name, error)
+            self._unload(info)
+            self._infos[info.path] = replace(info, problem=str(error))
+
+    def _loaded(self, info: PluginInfo) -> dict[str, Any]:
+        manifest = info.manifest
+        assert manifest is not None, "without one there is a problem"
+        for needed in manifest.requires:
+            self._check_needed(needed)
+        check_packages(manifest.python)
+        modules = {part: self._import(info, part) for part in self._parts if (info.path / f"{part}.py").is_file()}
+        if not (info.path / "plugin.py").is_file():
+            raise LoadProblem("It has no plugin.py.")
+        hooks = {name for module in modules.values() for name in implemented(module)}
+        for part, module in modules.items():
+            self._calls.add(info.name, module, part)
+        kinds = [kind for _, answer in self._calls.collect("register_params", info.name) for kind in answer]
+        try:
+            self.kinds.add(info.name, kinds, _core_keys())
+        except (ValueError, TypeError) as error:
+            raise LoadProblem(f"Its options cannot be used: {error}.") from error
+        return {"problem": None, "hooks": tuple(sorted(hooks)), "adds": tuple(self.kinds.fields_of(info.name))}
+
+    def _import(self, info: PluginInfo, part: str) -> ModuleType:
+        return import_part(info.name, info.path, part, self._seconds)
+
+    def _check_needed(self, needed: str) -> None:
+        other = next((info for info in self._infos.values() if info.name == needed), None)
+        if other is None or not other.loaded:
+            why = "not there" if other is None else "not loaded" if other.enabled else "switched off"
+            raise LoadProblem(f"It requires the extension {needed}, which is {why}.")
+
+    def _unload(self, info: PluginInfo) -> None:
+        self._calls.remove(info.name)
+        self.kinds.remove(info.name)
+        forget(info.name, info.path)
+
+    # ---- on and off
+
+    def enable(self, name: str) -> PluginInfo:
+        """Switch it on, now and for later starts. Raise PluginError where there is none; a problem stands in what is returned."""
+        return self._switch(name, True)
+
+    def disable(self, name: str) -> PluginInfo:
+        """Switch it off, now and for later starts; tabs and addresses of its own stay until the program is started again."""
+        return self._switch(name, False)
+
+    def _switch(self, name: str, on: bool) -> PluginInfo:
+        with self._lock:
+            info = self.find(name)
+            self._choose(self._choices.with_disabled(name, not on))
+            self._load_anew({name})
+            return self._infos[info.path]
+
+    def _load_anew(self, names: AbstractSet[str]) -> None:
+        """These and those that require them, as is chosen now."""
+        infos = [info for info in self._infos.values() if not is_second(info)]
+        while more := {info.name for info in infos if info.manifest and names & {*info.manifest.requires}} - names:
+            names = names | more
+        for info in in_order([anew(info, enabled=self._wants(info.name)) for info in infos if info.name in names]):
+            self._unload(info)
+            self._infos[info.path] = info
+            if info.enabled and info.problem is None:
+                self._load(info)
+
+    def reload(self, name: str) -> PluginInfo:
+        """Read its files anew, for whoever writes it."""
+        with self._lock:
+            self.find(name)
+            self._choose(self._choices.with_reload(name))
+            return self._switch(name, name not in self._choices.disabled)
+
+    def _choose(self, choices: Choices) -> None:
+        self._choices = choices
+        if self._file is not None:
+            write_choices(self._file, choices)
+
+    def follow(self) -> None:
+        """Do what was chosen in the other process since: the engine asks before each job."""
+        if self._file is None or self._safe:
+            return
+        with self._lock:
+            before, self._choices = self._choices, read_choices(self._file)
+            changed = before.disabled ^ self._choices.disabled
+            changed |= {name for name, count in self._choices.reloads.items() if count != before.reloads.get(name, 0)}
+            self._load_anew(changed & {info.name for info in self._infos.values()})
+            self.load_all()
+
+    # ---- calling
+
+    def collect(self, hook: str) -> list[tuple[str, Any]]:
+        """What the extensions answer to a `register_*` hook, with their names. One that fails is switched off, and named."""
+        answers = []
+        for info in [info for info in self._infos.values() if info.loaded and hook in info.hooks]:
+            try:
+                answers += self._calls.collect(hook, info.name)
+            except WebUIError as error:
+                self._give_up(info, error)
+        return answers
+
+    def tell(self, hook: str, **arguments: Any) -> None:
+        """Call an `on_*` hook. Raise PluginError for the first that fails."""
+        for _ in self._calls.collect(hook, **arguments):
+            pass
+
+    def fold(self, hook: str, value: Value, **others: Any) -> Value:
+        """The value as the extensions leave it. Raise PluginError, which names the extension and the hook."""
+        return self._calls.fold(hook, value, **others)
+
+    def start(self) -> None:
+        """Tell each that the program starts; one that fails is switched off, and named."""
+        for info in [info for info in self.plugins() if info.loaded and "on_start" in info.hooks]:
+            try:
+                for _ in self._calls.collect("on_start", info.name):
+                    pass
+            except WebUIError as error:
+                self._give_up(info, error)
+
+    def _give_up(self, info: PluginInfo, error: Exception) -> None:
+        log.warning("The extension %s is switched off: %s", info.name, error)
+        with self._lock:
+            self._unload(info)
+            self._infos[info.path] = anew(info, enabled=True, problem=str(error))
+
+    def check(self, request: GenerationRequest) -> GenerationRequest:
+        """The request with its options typed. Raise InvalidRequest for one that is not there or not allowed."""
+        return replace(request, extras=self.kinds.checked(request.extras)) if request.extras else request
+
+
+def _core_keys() -> Iterable[str]:
+    own = (spec.param.infotext for spec in params_of(GenerationRequest).values())
+    return {*_RESERVED, *(key.removesuffix("-1").removesuffix("-2") for key in own if key)}
