@@ -7,7 +7,8 @@ import signal
 import time
 from collections.abc import Callable
 
-from webui.engine.protocol import CancelWhen, Event, Finished, ImageDone, Progress, Ready, Run
+from webui.core.request import GenerationRequest
+from webui.engine.protocol import CancelWhen, Event, Finished, ImageDone, Loading, Memory, Progress, Ready, Resident, Run
 from webui.errors import UnsupportedCheckpoint
 from webui.settings import Settings
 
@@ -30,18 +31,36 @@ class FakeRunner:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._resident = Resident(None)
 
     def describe(self) -> Ready:
-        return Ready("cpu", "Fake device", 1000, 500)
+        return Ready("cpu", "Fake device", Memory(1000, 500))
 
-    def memory(self) -> tuple[int, int]:
-        return 1000, 400
+    def memory(self) -> Memory:
+        return Memory(1000, 400, peak=700, host_used=30, host_peak=50, host_total=2000)
 
     def new_control(self) -> FakeControl:
         return FakeControl()
 
+    def prefetch(self, request: GenerationRequest) -> None:
+        with open(self._settings.data_dir / "prefetched", "a", encoding="utf-8") as file:
+            file.write(f"{request.checkpoint} {request.vae}\n")
+
+    def unload(self) -> None:
+        self._resident = Resident(None)
+
+    def reload(self, request: GenerationRequest, emit: Callable[[Event], None]) -> None:
+        emit(Loading("", request.checkpoint or "", 1_000_000))
+        if (self._settings.data_dir / "unreadable").exists():
+            raise UnsupportedCheckpoint("The file is broken.")
+        self._resident = Resident(request.checkpoint)
+
+    def resident(self) -> Resident:
+        return self._resident
+
     def run(self, command: Run, emit: Callable[[Event], None], control: FakeControl) -> None:
         request = command.request
+        self._resident = Resident(request.checkpoint)
         if request.prompt == "broken":
             raise UnsupportedCheckpoint("The file is broken.")
         if request.prompt == "defect":

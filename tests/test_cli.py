@@ -24,7 +24,7 @@ def test_without_flags_only_this_machine_is_served(tmp_path, monkeypatch):
 def test_every_flag_reaches_the_settings(tmp_path):
     flags = (
         f"--data-dir {tmp_path} --ckpt-dir {tmp_path} --vae-dir {tmp_path} --port 0 --listen --allowed-host box"
-        " --device cuda:1 --engine inline --no-browser --nowebui"
+        " --medvram --medvram-sdxl --lowvram --no-half --vae-in-bf16 --device cuda:1 --engine inline --no-browser --nowebui"
     )
     assert settings_of(*flags.split()) == Settings(
         data_dir=tmp_path,
@@ -33,11 +33,28 @@ def test_every_flag_reaches_the_settings(tmp_path):
         checkpoint_dirs=(tmp_path,),
         vae_dirs=(tmp_path,),
         device="cuda:1",
+        medvram=True,
+        medvram_sdxl=True,
+        lowvram=True,
+        no_half=True,
+        vae_precision="bf16",
         engine="inline",
         allowed_hosts=("box",),
         open_browser=False,
         page=False,
     )
+
+
+@pytest.mark.parametrize("flag", ["--no-half-vae", "--vae-in-fp32"])
+def test_a_vae_of_full_precision_has_the_names_of_a1111_and_forge(flag):
+    assert settings_of(flag).vae_precision == "fp32"
+    assert settings_of().vae_precision is None
+
+
+def test_a_vae_has_one_precision(capsys):
+    with pytest.raises(SystemExit):
+        settings_of("--no-half-vae", "--vae-in-bf16")
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path, capsys):

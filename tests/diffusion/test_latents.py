@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from webui.checkpoints.blueprint import LatentRgb
-from webui.diffusion.latents import initial_latents, latent_shape, preview_jpeg
+from webui.diffusion.latents import initial_latents, latent_shape, linear_rgb, preview_jpeg
 from webui.diffusion.noise import NoiseSource
 
 FIRST_THREE = LatentRgb(((1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0)), (0, 0, 0))
@@ -38,7 +38,7 @@ def test_preview_shows_the_colours_of_the_linear_map():
     latents = torch.zeros(1, 4, 16, 24)
     latents[:, 0, :, :12], latents[:, 2, :, 12:] = 1.0, 1.0
     latents[:, 1] = -1.0
-    picture = opened(preview_jpeg(latents, FIRST_THREE)).convert("RGB")
+    picture = opened(preview_jpeg(linear_rgb(latents, FIRST_THREE))).convert("RGB")
     assert picture.size == (192, 128)
     red, green, blue = picture.getpixel((40, 64))  # pyright: ignore[reportGeneralTypeIssues]
     assert red > 240
@@ -48,7 +48,7 @@ def test_preview_shows_the_colours_of_the_linear_map():
 
 
 def test_preview_of_a_batch_is_a_grid_and_stays_small():
-    data = preview_jpeg(torch.randn(3, 4, 64, 64, generator=torch.Generator().manual_seed(0)), FIRST_THREE)
+    data = preview_jpeg(linear_rgb(torch.randn(3, 4, 64, 64, generator=torch.Generator().manual_seed(0)), FIRST_THREE))
     assert opened(data).size == (384, 384)
     assert len(data) < 60_000
 
@@ -57,5 +57,5 @@ def test_preview_survives_values_that_are_no_numbers_and_changes_nothing():
     latents = torch.full((1, 4, 8, 8), float("nan"))
     latents[:, :, 0] = 1e30
     copy = latents.clone()
-    assert opened(preview_jpeg(latents, FIRST_THREE)).format == "JPEG"
+    assert opened(preview_jpeg(linear_rgb(latents, FIRST_THREE))).format == "JPEG"
     assert torch.equal(latents.nan_to_num(), copy.nan_to_num())

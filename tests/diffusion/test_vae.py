@@ -7,7 +7,8 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from tests.tiny import tiny_parts
-from webui.diffusion.vae import decode
+from webui.diffusion.tiled_vae import Tiling
+from webui.diffusion.vae import VaeOverflow, decode, encode
 from webui.errors import WebUIError
 
 
@@ -25,6 +26,12 @@ def raw(vae: AutoencoderKL, latents: Any) -> torch.Tensor:
     return vae.decode(latents[None], return_dict=False)[0]
 
 
+def overflowing(vae: AutoencoderKL) -> None:
+    """Let the numbers in between be beyond half precision, which the norms behind them take back; the weights are not."""
+    vae.decoder.conv_in.weight.mul_(1e5)
+    vae.decoder.conv_in.bias.mul_(1e5)  # pyright: ignore[reportOptionalMemberAccess]
+
+
 def test_decoding_gives_rgb_of_eight_times_the_size(vae: AutoencoderKL, latents: torch.Tensor):
     pixels = decode(vae, latents)
     assert (pixels.shape, pixels.dtype, pixels.is_contiguous()) == ((64, 96, 3), torch.uint8, True)
@@ -38,16 +45,64 @@ def test_values_out_of_range_are_clamped(vae: AutoencoderKL, latents: torch.Tens
     assert int(decode(vae, latents).min()) == 255
 
 
-def test_vae_that_overflows_in_half_precision_is_used_in_float32_from_then_on(vae: AutoencoderKL, latents: torch.Tensor):
-    # Scaled up and down again so that only the numbers in between are beyond half precision.
-    vae.decoder.conv_in.weight.mul_(1e4)
-    vae.decoder.conv_in.bias.mul_(1e4)  # pyright: ignore[reportOptionalMemberAccess]
-    expected = decode(vae, latents * 100)
-    half = vae.half()
-    assert not torch.isfinite(raw(half, (latents * 100 / 0.18215).half())).all()
-    pixels = decode(half, latents * 100)
-    assert half.dtype == torch.float32
-    assert float((pixels.float() - expected.float()).abs().mean()) < 2  # the weights were rounded on the way
+def test_numbers_beyond_half_precision_are_told_and_not_shown(vae: AutoencoderKL, latents: torch.Tensor):
+    overflowing(vae)
+    expected = decode(vae, latents)
+    assert len(expected.unique()) > 10
+    with pytest.raises(VaeOverflow):
+        decode(vae.half(), latents)
+
+
+@pytest.mark.parametrize("size", [(8, 12), (16, 8)])
+def test_tiles_give_the_same_picture(size: tuple[int, int], vae: AutoencoderKL):
+    latents = torch.randn(4, *size, generator=torch.Generator().manual_seed(1))
+    told: list[tuple[int, int]] = []
+    tiled = decode(vae, latents, Tiling(4), lambda done, parts: told.append((done, parts)))
+    assert int((tiled.int() - decode(vae, latents).int()).abs().max()) <= 1
+    assert told[-1][0] == told[-1][1] > 1
+
+
+# ---- from pixels
+
+
+@pytest.fixture
+def pixels() -> torch.Tensor:
+    return torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(2)) * 2 - 1
+
+
+def test_encoding_gives_the_mean_in_the_scaling_of_the_unet(vae: AutoencoderKL, pixels: torch.Tensor):
+    latents = encode(vae, pixels)
+    expected = vae.encode(pixels).latent_dist.mode() * 0.18215  # pyright: ignore[reportAttributeAccessIssue]
+    assert (latents.shape, latents.dtype) == ((2, 4, 8, 12), torch.float32)
+    assert torch.equal(latents, expected)
+
+
+def test_encoding_with_noise_draws_from_the_distribution(vae: AutoencoderKL, pixels: torch.Tensor):
+    noise = torch.randn(2, 4, 8, 12, generator=torch.Generator().manual_seed(3))
+    drawn = encode(vae, pixels, noise)
+    told = vae.encode(pixels).latent_dist  # pyright: ignore[reportAttributeAccessIssue]
+    assert torch.allclose(drawn, (told.mean + told.std * noise) * 0.18215, atol=1e-6)
+
+
+def test_encoding_in_tiles_gives_the_same(vae: AutoencoderKL, pixels: torch.Tensor):
+    assert torch.allclose(encode(vae, pixels, tiling=Tiling(4)), encode(vae, pixels), atol=1e-5)
+
+
+def test_picture_of_a_batch_is_encoded_as_alone(vae: AutoencoderKL, pixels: torch.Tensor):
+    assert torch.allclose(encode(vae, pixels)[1], encode(vae, pixels[1:])[0], atol=1e-6)
+
+
+def test_encoding_that_overflows_is_told(vae: AutoencoderKL, pixels: torch.Tensor):
+    vae.encoder.conv_in.weight.mul_(1e5)
+    assert torch.isfinite(encode(vae, pixels)).all()
+    with pytest.raises(VaeOverflow):
+        encode(vae.half(), pixels)
+    torch.nn.init.constant_(vae.encoder.conv_out.bias, float("nan"))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(WebUIError, match="another VAE"):
+        encode(vae.float(), pixels)
+
+
+# ---- what is no number
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -6,7 +6,23 @@ import pytest
 from tests.fakes import FAKE_RUNNER
 from webui.core.request import GenerationRequest
 from webui.engine import worker
-from webui.engine.protocol import Cancel, CancelWhen, Failed, Finished, Heartbeat, ImageDone, Progress, Ready, Run, Stop, Watch
+from webui.engine.protocol import (
+    Cancel,
+    CancelWhen,
+    Failed,
+    Finished,
+    Heartbeat,
+    ImageDone,
+    Prefetch,
+    Progress,
+    Ready,
+    Reload,
+    Resident,
+    Run,
+    Stop,
+    Unload,
+    Watch,
+)
 from webui.engine.worker import Worker
 from webui.settings import Settings
 
@@ -102,6 +118,31 @@ def test_it_gives_signs_of_life_while_it_loads_and_while_it_idles(monkeypatch, t
     assert told.of(Ready) == []
     told.wait(Ready)
     count = len(told.of(Heartbeat))
-    assert told.wait(Heartbeat, count + 2).memory_total == 1000
+    assert told.wait(Heartbeat, count + 2).memory.total == 1000
     made.receive(Stop())
     thread.join(10)
+
+
+def test_unloading_waits_for_the_jobs_before_it(started, told):
+    started.receive(Run("a", REQUEST))
+    started.receive(Unload())
+    started.receive(Reload(GenerationRequest(checkpoint="other")))
+    assert told.wait(Finished).job_id == "a"
+    assert told.wait(Resident) == Resident(None)
+    assert told.wait(Resident, 2) == Resident("other")
+
+
+def test_what_is_in_memory_is_told_when_it_has_changed(started, told):
+    for name in ("first", "first", "second"):
+        started.receive(Run(name, GenerationRequest(prompt="red heart", steps=1, checkpoint=name)))
+    told.wait(Finished, 3)
+    assert told.wait(Resident, 2) == Resident("second")
+    assert told.of(Resident) == [Resident("first"), Resident("second")]
+
+
+def test_reading_ahead_does_not_wait_for_the_running_job(started, told, tmp_path):
+    started.receive(Run("slow", GenerationRequest(prompt="slow", steps=100)))
+    told.wait(Progress)
+    started.receive(Prefetch(GenerationRequest(checkpoint="other", vae="None")))
+    assert (tmp_path / "prefetched").read_text() == "other None\n"
+    started.receive(Cancel("slow", CancelWhen.NOW))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
 from webui.checkpoints.blueprints import SD1_LATENT_RGB
+from webui.diffusion.latents import linear_rgb
 from webui.diffusion.samplers.base import Step
 from webui.engine.protocol import CancelWhen, Event, Progress
 from webui.errors import Cancelled
@@ -11,6 +14,7 @@ from webui.generation.control import JobControl
 from webui.generation.preview import PREVIEW_INTERVAL, ProgressReporter
 
 LATENTS = torch.zeros(1, 4, 8, 8)
+TO_RGB = partial(linear_rgb, latent_rgb=SD1_LATENT_RGB)
 
 
 class Clock:
@@ -35,7 +39,7 @@ def run(clock: Clock, control: JobControl, batches: int = 2, steps: int = 4, sec
     told: list[Event] = []
     reporter = ProgressReporter("job", batches, batches, told.append, control)
     clock.now = 100.0  # loading took its time
-    reporter.begin(SD1_LATENT_RGB, [*range(steps, 0, -1), 0.0])
+    reporter.begin(TO_RGB, [*range(steps, 0, -1), 0.0])
     for batch in range(batches):
         reporter.begin_batch(batch)
         for index in range(steps):
@@ -61,7 +65,7 @@ def test_time_left_counts_to_the_end_of_the_job(clock: Clock):
 def test_a_job_taken_up_again_goes_on_where_it_was(clock: Clock):
     told: list[Event] = []
     reporter = ProgressReporter("job", 4, 4, told.append, JobControl(), batches_done=3)
-    reporter.begin(SD1_LATENT_RGB, [4, 3, 2, 1, 0.0])
+    reporter.begin(TO_RGB, [4, 3, 2, 1, 0.0])
     reporter.begin_batch(3)
     for index in range(2):
         clock.now += 1
@@ -74,7 +78,7 @@ def test_a_job_taken_up_again_goes_on_where_it_was(clock: Clock):
 def test_a_batch_that_was_skipped_does_not_shorten_the_forecast(clock: Clock):
     told: list[Event] = []
     reporter = ProgressReporter("job", 3, 3, told.append, JobControl())
-    reporter.begin(SD1_LATENT_RGB, [4, 3, 2, 1, 0.0])
+    reporter.begin(TO_RGB, [4, 3, 2, 1, 0.0])
     for batch in range(2):
         reporter.begin_batch(batch)
         for index in range(2):
@@ -110,7 +114,7 @@ def test_step_is_told_before_the_loop_is_left(clock: Clock):
 def test_steps_beyond_those_foreseen_are_counted_and_the_share_waits():
     told: list[Event] = []
     reporter = ProgressReporter("job", 1, 1, told.append, JobControl())
-    reporter.begin(SD1_LATENT_RGB, [3.0, 2.0, 1.0, 0.0])
+    reporter.begin(TO_RGB, [3.0, 2.0, 1.0, 0.0])
     for index in range(5):
         reporter.on_step(Step(index, 1.0, LATENTS))
     progress = [event for event in told if isinstance(event, Progress)]
@@ -121,8 +125,62 @@ def test_steps_beyond_those_foreseen_are_counted_and_the_share_waits():
 def test_sampler_that_chooses_its_steps_has_come_as_far_as_the_noise_has_gone():
     told: list[Event] = []
     reporter = ProgressReporter("job", 1, 1, told.append, JobControl())
-    reporter.begin(SD1_LATENT_RGB, [8.0, 4.0, 2.0, 1.0, 0.0], by_level=True)
+    reporter.begin(TO_RGB, [8.0, 4.0, 2.0, 1.0, 0.0], by_level=True)
     for index, sigma in enumerate([8.0, 4.0, 4.0, 1.0, 0.5]):
         reporter.on_step(Step(index, sigma, LATENTS))
     shares = [event.fraction for event in told if isinstance(event, Progress)]
     assert shares == pytest.approx([0, 4 / 3 / 5, 4 / 3 / 5, 4 / 5, 4 / 5])
+
+
+def test_previews_that_take_long_come_less_often(clock: Clock):
+    def slow(latents: torch.Tensor) -> torch.Tensor:
+        clock.now += 1.0
+        return TO_RGB(latents)
+
+    told: list[Event] = []
+    reporter = ProgressReporter("job", 1, 1, told.append, JobControl(previews=True))
+    reporter.begin(slow, [*range(100, 0, -1), 0.0])
+    for index in range(100):
+        clock.now += 0.5
+        reporter.on_step(Step(index, 1.0, LATENTS))
+    shown = sum(progress.preview is not None for progress in told if isinstance(progress, Progress))
+    assert 4 <= shown <= (100 * 0.5 + shown) / 10 + 1
+
+
+def test_parts_of_decoding_are_told_and_bring_the_share_to_the_end(clock: Clock):
+    told: list[Event] = []
+    reporter = ProgressReporter("job", 2, 1, told.append, JobControl())
+    reporter.begin(TO_RGB, [3.0, 2.0, 1.0, 0.0])
+    for index in range(3):
+        clock.now += 1
+        reporter.on_step(Step(index, 1.0, LATENTS))
+    for picture in range(2):
+        for part in (1, 2):
+            clock.now += 0.25
+            reporter.on_tile(picture, 2)(part, 2)
+    progress = [event for event in told if isinstance(event, Progress)][3:]
+    assert [event.text for event in progress] == ["Decoding, part 1 of 2", "Decoding, part 2 of 2"] * 2
+    assert [event.fraction for event in progress] == pytest.approx([13 / 16, 14 / 16, 15 / 16, 1])
+    assert progress[0].eta == pytest.approx(0.75)
+
+
+def test_decoding_is_left_when_told_to():
+    control = JobControl()
+    control.cancel(CancelWhen.NOW)
+    reporter = ProgressReporter("job", 1, 1, lambda event: None, control)
+    with pytest.raises(Cancelled):
+        reporter.on_tile(0, 1)(1, 4)
+
+
+def test_batches_that_are_divided_keep_the_share_done(clock: Clock):
+    told: list[Event] = []
+    reporter = ProgressReporter("job", 8, 2, told.append, JobControl())
+    reporter.begin(TO_RGB, [2.0, 1.0, 0.0])
+    for index in range(2):
+        reporter.on_step(Step(index, 1.0, LATENTS))
+    reporter.end_batch()
+    reporter.divide(2)
+    reporter.on_step(Step(0, 1.0, LATENTS))
+    last = told[-1]
+    assert isinstance(last, Progress)
+    assert last.fraction == pytest.approx(7 / 12)

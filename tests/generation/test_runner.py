@@ -93,7 +93,7 @@ def test_job_tells_of_loading_steps_pictures_and_its_end_in_order(catalog: Catal
         (0, 64, 64, 64 * 64 * 3),
         (1, 64, 64, 64 * 64 * 3),
     ]
-    assert job.of(ImageDone)[0].facts == {}
+    assert job.of(ImageDone)[0].facts == {"VAE precision": "fp32"}
     assert job.finished == Finished("job")
 
 
@@ -420,7 +420,7 @@ def test_out_of_memory_fails_the_job_in_words(error: BaseException, runner: Runn
 
     with monkeypatch.context() as patch:
         patch.setattr("webui.generation.runner.sample", fail)
-        with pytest.raises(OutOfMemory, match=r"4 × 64×64 .* Try a smaller batch or picture"):
+        with pytest.raises(OutOfMemory, match=r"4 × 64×64: about .* Try a smaller batch or picture"):
             Job(runner, request_for(batch_size=4))
     assert_serves(runner)
 
@@ -458,8 +458,9 @@ def test_weights_that_are_no_numbers_fail_the_job(tmp_path: Path):
 def test_runner_describes_device_and_memory(runner: Runner):
     ready = runner.describe()
     assert (ready.device, bool(ready.device_name)) == ("cpu", True)
-    total, free = runner.memory()
-    assert 0 < free <= total == ready.memory_total
+    memory = runner.memory()
+    assert 0 < memory.free <= memory.total == ready.memory.total
+    assert 0 < memory.host_used <= memory.host_peak <= memory.host_total
 
 
 @pytest.mark.parametrize("name", ["no such", "cuda:99", "meta:3x"])

@@ -12,6 +12,8 @@ from webui.errors import InvalidRequest, SaveFailed
 from webui.storage.preferences import Preferences, PreferencesFile
 
 OTHER_VALUES: dict[str, Any] = {
+    "preview_method": "Approx cheap",
+    "keep_free": 1.5,
     "checkpoint": 'sub/näme "x" \\ 千\t\x7f',
     "vae": "None",
     "live_preview": False,

@@ -118,6 +118,11 @@ def _flags(services: Services) -> dict[str, Any]:
         "server_name": settings.host,
         "port": settings.port,
         "device_id": settings.device,
+        "medvram": settings.medvram,
+        "medvram_sdxl": settings.medvram_sdxl,
+        "lowvram": settings.lowvram,
+        "no_half": settings.no_half,
+        "no_half_vae": settings.vae_precision == "fp32",
         "api": True,
         "nowebui": not settings.page,
         "autolaunch": settings.open_browser,
@@ -136,4 +141,5 @@ def _cuda(services: Services) -> dict[str, Any]:
     if not engine.memory_total or engine.memory_total == psutil.virtual_memory().total:
         return {"error": "The engine works on no CUDA device."}
     used = engine.memory_total - engine.memory_free
-    return {"system": {"free": engine.memory_free, "used": used, "total": engine.memory_total}}
+    in_use = {"current": used, "peak": max(engine.memory_peak, used)}
+    return {"system": {"free": engine.memory_free, "used": used, "total": engine.memory_total}, "reserved": in_use}

@@ -40,7 +40,7 @@ _TWO_NUMBERS = re.compile(r"(\d+)x(\d+)")
 
 #: Entries that change nothing here, because they say what is done anyway.
 _NEUTRAL = {"Face restoration": "None", "Tiling": "False", "Downcast alphas_cumprod": "False", "Hires resize": "0x0"}
-_INFORMATION = ("Model hash", "VAE hash", "TI hashes", "Version", "User")
+_INFORMATION = ("Model hash", "VAE hash", "TI hashes", "VAE precision", "Version", "User")
 
 #: Keys that other programs write for a field of ours.
 _OTHER_SPELLINGS = {"Eta DDIM": "Eta", "Beta scheduler alpha": "Beta schedule alpha", "Beta scheduler beta": "Beta schedule beta"}

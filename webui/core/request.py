@@ -10,6 +10,7 @@ from webui.core.extras import extras_from_json, extras_to_json, find_extra
 from webui.core.fields.basic import SEED_LIMIT, VAE_AUTOMATIC, VAE_BUILT_IN, BasicFields
 from webui.core.fields.sampling import SamplingFields
 from webui.core.fields.seeds import SeedFields
+from webui.core.fields.tiling import TilingFields
 from webui.core.params import check_ranges, params_of
 from webui.errors import InvalidRequest
 
@@ -20,7 +21,7 @@ _Kind = TypeVar("_Kind")
 
 # Dataclasses count the fields of the last base first.
 @dataclass(frozen=True, kw_only=True)
-class GenerationRequest(SamplingFields, SeedFields, BasicFields):
+class GenerationRequest(TilingFields, SamplingFields, SeedFields, BasicFields):
     """Everything that decides a picture: once resolved, it is enough to make the picture again.
 
     A request is resolved when it is queued: `checkpoint` names a file, `vae` is no longer "Automatic", and no seed that is used

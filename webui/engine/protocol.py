@@ -21,11 +21,18 @@ class CancelWhen(StrEnum):
 
 @dataclass(frozen=True)
 class Run:
-    """Make the pictures of a resolved request, but for those whose index is in `done`."""
+    """Make the pictures of a resolved request, but for those whose index is in `done`.
+
+    Args:
+        keep_free: bytes of the device's memory that are to be left to others.
+        preview_method: a value of the preference of that name.
+    """
 
     job_id: str
     request: GenerationRequest
     done: frozenset[int] = frozenset()
+    keep_free: int = 0
+    preview_method: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,37 +49,73 @@ class Watch:
 
 
 @dataclass(frozen=True)
+class Prefetch:
+    """A job with this request comes soon: read what it wants beside the one that runs."""
+
+    request: GenerationRequest
+
+
+@dataclass(frozen=True)
+class Unload:
+    """Give back the memory of everything loaded, once the jobs before this are over. `Resident` answers."""
+
+
+@dataclass(frozen=True)
+class Reload:
+    """Load the request's checkpoint and VAE, once the jobs before this are over. `Resident` answers; a Notice tells why not."""
+
+    request: GenerationRequest
+
+
+@dataclass(frozen=True)
 class Stop:
     """Leave the process."""
 
 
-Command = Run | Cancel | Watch | Stop
+Command = Run | Cancel | Watch | Prefetch | Unload | Reload | Stop
 
 
 # ---- from the engine
 
 
 @dataclass(frozen=True)
+class Memory:
+    """In bytes; 0 is unknown.
+
+    Args:
+        total, free: the device's (the machine's for a CPU).
+        peak: the most that was in use on it, by whomever, since the latest job began.
+        host_used, host_peak: main memory of the engine's process, now and at most since the latest job began.
+        host_total: main memory of the machine.
+    """
+
+    total: int = 0
+    free: int = 0
+    peak: int = 0
+    host_used: int = 0
+    host_peak: int = 0
+    host_total: int = 0
+
+
+@dataclass(frozen=True)
 class Ready:
-    """Sent once, when torch is loaded. Memory in bytes, of the device (of the machine for a CPU)."""
+    """Sent once, when torch is loaded."""
 
     device: str
     device_name: str
-    memory_total: int
-    memory_free: int
+    memory: Memory = Memory()
 
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """Sent every few seconds from a thread of its own, also while torch loads (memory 0) or a step takes long."""
+    """Sent every few seconds from a thread of its own, also while torch loads (memory unknown) or a step takes long."""
 
-    memory_total: int = 0
-    memory_free: int = 0
+    memory: Memory = Memory()
 
 
 @dataclass(frozen=True)
 class Loading:
-    """A file is being read for the job; `size` in bytes."""
+    """A file is being read for the job (or, with an empty id, for `Reload`); `size` in bytes."""
 
     job_id: str
     name: str
@@ -80,8 +123,19 @@ class Loading:
 
 
 @dataclass(frozen=True)
+class Resident:
+    """What is in memory now, ready to be used: names of the checkpoint and of a VAE file; None: none."""
+
+    checkpoint: str | None
+    vae: str | None = None
+
+
+@dataclass(frozen=True)
 class Progress:
-    """After each step. `image` is the index of the batch's first picture, `images` the number of pictures of the job."""
+    """After each step. `image` is the index of the batch's first picture, `images` the number of pictures of the job.
+
+    `text` says what is going on where it is not a step ("Decoding, part 2 of 9").
+    """
 
     job_id: str
     image: int
@@ -91,6 +145,7 @@ class Progress:
     fraction: float  # of the whole job, 0 to 1
     eta: float | None  # seconds until the whole job is done; None while unknown
     preview: bytes | None = None  # a small JPEG
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,11 +162,12 @@ class ImageDone:
 
 @dataclass(frozen=True)
 class Finished:
-    """The job is over. `cancelled`: it was interrupted; `skipped`: pictures left out by Skip."""
+    """The job is over. `cancelled`: it was interrupted; `skipped`: pictures left out by Skip; `memory`: with the job's peaks."""
 
     job_id: str
     cancelled: bool = False
     skipped: int = 0
+    memory: Memory = field(default=Memory(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -141,4 +197,4 @@ class Died:
     started: bool
 
 
-Event = Died | Ready | Heartbeat | Loading | Progress | ImageDone | Finished | Failed | Notice
+Event = Died | Ready | Heartbeat | Loading | Resident | Progress | ImageDone | Finished | Failed | Notice

@@ -12,7 +12,25 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Protocol
 
-from webui.engine.protocol import Cancel, CancelWhen, Command, Event, Failed, Heartbeat, Notice, Ready, Run, Stop, Watch
+from webui.core.request import GenerationRequest
+from webui.engine.protocol import (
+    Cancel,
+    CancelWhen,
+    Command,
+    Event,
+    Failed,
+    Heartbeat,
+    Memory,
+    Notice,
+    Prefetch,
+    Ready,
+    Reload,
+    Resident,
+    Run,
+    Stop,
+    Unload,
+    Watch,
+)
 from webui.errors import WebUIError
 from webui.settings import Settings
 
@@ -35,11 +53,19 @@ class EngineRunner(Protocol):
 
     def describe(self) -> Ready: ...
 
-    def memory(self) -> tuple[int, int]: ...
+    def memory(self) -> Memory: ...
 
     def new_control(self) -> Control: ...
 
     def run(self, command: Run, emit: Callable[[Event], None], control: Control) -> None: ...
+
+    def prefetch(self, request: GenerationRequest) -> None: ...
+
+    def unload(self) -> None: ...
+
+    def reload(self, request: GenerationRequest, emit: Callable[[Event], None]) -> None: ...
+
+    def resident(self) -> Resident: ...
 
 
 def main(connection: Connection, settings: Settings, runner: str) -> None:
@@ -77,17 +103,21 @@ class Worker:
         self._send = send
         self._settings = settings
         self._runner_name = runner
-        self._runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[Run | Unload | Reload | None] = queue.SimpleQueue()
         self._controls: dict[str, Control] = {}
         self._cancelled: dict[str, CancelWhen] = {}
         self._previews = False
         self._stopped = threading.Event()
         self._runner: EngineRunner | None = None
+        self._told = Resident(None)
 
     def receive(self, command: Command) -> None:
         match command:
-            case Run():
-                self._runs.put(command)
+            case Run() | Unload() | Reload():
+                self._tasks.put(command)
+            case Prefetch(request):
+                if self._runner is not None:
+                    self._runner.prefetch(request)
             case Cancel(job_id, when):
                 self._cancelled[job_id] = when
                 if control := self._controls.get(job_id):
@@ -98,7 +128,7 @@ class Worker:
                     control.previews = previews
             case Stop():
                 self._stopped.set()
-                self._runs.put(None)
+                self._tasks.put(None)
                 for control in list(self._controls.values()):
                     control.cancel(CancelWhen.NOW)
 
@@ -109,8 +139,11 @@ class Worker:
         runner: EngineRunner = getattr(importlib.import_module(module), name)(self._settings)
         self._runner = runner
         self._send(runner.describe())
-        while (command := self._runs.get()) is not None:
-            self._run(runner, command)
+        while (command := self._tasks.get()) is not None:
+            if isinstance(command, Run):
+                self._run(runner, command)
+            else:
+                self._change(runner, command)
 
     def _run(self, runner: EngineRunner, command: Run) -> None:
         control = runner.new_control()
@@ -127,11 +160,25 @@ class Worker:
         finally:
             del self._controls[command.job_id]
             self._cancelled.pop(command.job_id, None)
+        if (resident := runner.resident()) != self._told:
+            self._told = resident
+            self._send(resident)
+
+    def _change(self, runner: EngineRunner, command: Unload | Reload) -> None:
+        try:
+            if isinstance(command, Reload):
+                runner.reload(command.request, self._send)
+            else:
+                runner.unload()
+        except Exception as error:
+            self._send(Notice(str(error) or type(error).__name__))
+        self._told = runner.resident()
+        self._send(self._told)
 
     def _beat(self) -> None:
         while not self._stopped.wait(HEARTBEAT_SECONDS):
             try:
-                self._send(Heartbeat(*self._runner.memory()) if self._runner else Heartbeat())
+                self._send(Heartbeat(self._runner.memory()) if self._runner else Heartbeat())
             except OSError:
                 return  # the front is gone; `_listen` ends the process
 

@@ -1,12 +1,10 @@
-"""What the engine computes on: choice of device, number type, memory."""
+"""What the engine computes on: choice of device and number type; and how it says that memory ran out."""
 
 from __future__ import annotations
 
-import gc
 import platform
 from pathlib import Path
 
-import psutil
 import torch
 
 from webui.errors import InvalidRequest
@@ -42,23 +40,8 @@ def name(device: torch.device) -> str:
     return found or platform.processor() or platform.machine()
 
 
-def memory(device: torch.device) -> tuple[int, int]:
-    """Bytes in all and free, of the device; of the machine where the device has none of its own."""
-    if device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
-        return total, free
-    machine = psutil.virtual_memory()
-    return machine.total, machine.available
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether it says that memory ran out; torch's CPU allocator says so by a plain RuntimeError."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and ("can't allocate memory" in str(error) or "not enough memory" in str(error))
-
-
-def free_memory(device: torch.device) -> None:
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()

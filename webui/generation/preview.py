@@ -6,13 +6,20 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from webui.checkpoints.blueprint import LatentRgb
+from torch import Tensor
+
 from webui.diffusion.latents import preview_jpeg
 from webui.diffusion.samplers.base import Step
 from webui.engine.protocol import Event, Progress
 from webui.generation.control import JobControl
 
 PREVIEW_INTERVAL = 0.3  # seconds
+
+#: Between two previews passes so many times what one takes, so that they cost a tenth of the time at most.
+_PREVIEW_PAUSE = 9
+
+#: Latents (batch, 4, height / 8, width / 8) → RGB (batch, 3, any height, any width), −1 to 1; reads and changes nothing.
+ToRgb = Callable[[Tensor], Tensor]
 
 #: What decoding a batch takes beside its steps, in steps: roughly one UNet call.
 _DECODE_STEPS = 1
@@ -36,24 +43,31 @@ class ProgressReporter:
         self._batches_left_behind = batches_done
         self._worked = 0.0
         self._emit, self._control = emit, control
-        self._last_preview = float("-inf")
+        self._next_preview = float("-inf")
         self._image = 0
         self._in_batch = 0.0
-        self._begun = time.monotonic()
+        self._begun: float | None = None
         self._sigmas: Sequence[float] = (1.0, 0.0)
         self._by_level = False
-        self._latent_rgb: LatentRgb | None = None
+        self._to_rgb: ToRgb | None = None
 
-    def begin(self, latent_rgb: LatentRgb, sigmas: Sequence[float], *, by_level: bool = False) -> None:
-        """Everything is loaded: time counts from here.
+    def begin(self, to_rgb: ToRgb, sigmas: Sequence[float], *, by_level: bool = False) -> None:
+        """Everything is loaded: time counts from here, if it is the first time.
 
         Args:
+            to_rgb: makes previews.
             sigmas: the noise levels, one step between each two.
             by_level: the sampler chooses its steps itself, so that only the level tells how far it has come.
         """
-        self._latent_rgb = latent_rgb
+        self._to_rgb = to_rgb
         self._sigmas, self._by_level = sigmas, by_level
-        self._begun = time.monotonic()
+        self._begun = self._begun or time.monotonic()
+
+    def divide(self, ratio: float) -> None:
+        """From here on there are `ratio` times as many batches, each of which is as much smaller."""
+        self._batches = round(self._batches * ratio)
+        self._batches_left_behind = round(self._batches_left_behind * ratio)
+        self._worked *= ratio
 
     def begin_batch(self, image: int) -> None:
         """`image` is the index of the batch's first picture."""
@@ -63,26 +77,39 @@ class ProgressReporter:
         """The batch is finished or left; work that was left does not count for the forecast."""
         self._batches_left_behind += 1
         finished = self._in_batch >= self._steps
-        self._worked += self._in_batch + (_DECODE_STEPS if finished else 0)
+        self._worked += self._steps + _DECODE_STEPS if finished else self._in_batch
         self._in_batch = 0.0
 
     def on_step(self, step: Step) -> None:
         self._in_batch = self._done_in_batch(step)
+        self._tell(step.index + 1, preview=self._preview(step))
+
+    def on_tile(self, picture: int, pictures: int) -> Callable[[int, int], None]:
+        """What to call after each part of decoding picture `picture` (from 0) of the batch's `pictures`."""
+
+        def told(done: int, parts: int) -> None:
+            self._in_batch = self._steps + _DECODE_STEPS * (picture + done / parts) / pictures
+            self._tell(self._steps, text=f"Decoding, part {done} of {parts}")
+
+        return told
+
+    def _tell(self, step: int, *, text: str = "", preview: bytes | None = None) -> None:
         per_batch = self._steps + _DECODE_STEPS
         total = self._batches * per_batch
         done = self._batches_left_behind * per_batch + self._in_batch
-        elapsed, worked = time.monotonic() - self._begun, self._worked + self._in_batch
+        elapsed, worked = time.monotonic() - (self._begun or 0), self._worked + self._in_batch
         # The first step also pays for warming up: a forecast from it alone would be far too long.
         eta = elapsed / worked * (total - done) if worked > 1 else None
         progress = Progress(
             job_id=self._job_id,
             image=self._image,
             images=self._images,
-            step=step.index + 1,
-            steps=max(self._steps, step.index + 1),
+            step=step,
+            steps=max(self._steps, step),
             fraction=done / total,
             eta=eta,
-            preview=self._preview(step),
+            preview=preview,
+            text=text,
         )
         self._emit(progress)
         self._control.check()
@@ -101,8 +128,10 @@ class ProgressReporter:
         return self._steps * math.log(high / step.sigma) / math.log(high / low)
 
     def _preview(self, step: Step) -> bytes | None:
-        now = time.monotonic()
-        if not self._control.previews or self._latent_rgb is None or now - self._last_preview < PREVIEW_INTERVAL:
+        begun = time.monotonic()
+        if not self._control.previews or self._to_rgb is None or begun < self._next_preview:
             return None
-        self._last_preview = now
-        return preview_jpeg(step.denoised, self._latent_rgb)
+        made = preview_jpeg(self._to_rgb(step.denoised))
+        ended = time.monotonic()
+        self._next_preview = max(begun + PREVIEW_INTERVAL, ended + _PREVIEW_PAUSE * (ended - begun))
+        return made

@@ -2,119 +2,269 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
 from webui.checkpoints.embedding_files import EmbeddingFiles
-from webui.checkpoints.embeddings import EmbeddingShelf
+from webui.checkpoints.embeddings import Embeddings, EmbeddingShelf
 from webui.checkpoints.manager import PipelineManager
+from webui.checkpoints.memory import Device, MemoryMode
+from webui.checkpoints.offload import Placement
 from webui.checkpoints.pipeline import Pipeline
+from webui.checkpoints.residents import Budget, Identity, identity_of
 from webui.core.prompt_parts import parse_networks, strip_comments
 from webui.core.request import VAE_BUILT_IN, GenerationRequest
-from webui.core.samplers import find_sampler
+from webui.diffusion.concat import without_picture
 from webui.diffusion.conditioning import HiddenStates
-from webui.diffusion.vae import decode
-from webui.engine.protocol import Event, Finished, ImageDone, Loading, Notice, Ready, Run
-from webui.errors import Cancelled, CheckpointNotFound, OutOfMemory
+from webui.diffusion.vae_precision import NAMES, VaePrecision, best_dtype
+from webui.engine.protocol import Finished, ImageDone, Loading, Memory, Notice, Ready, Resident, Run
+from webui.errors import Cancelled, CheckpointNotFound, OutOfMemory, WebUIError
 from webui.generation import devices
 from webui.generation.control import JobControl, Skipped
-from webui.generation.preview import ProgressReporter
-from webui.generation.stages import make_plan, sample
+from webui.generation.economy import Economies, Stage, next_economy
+from webui.generation.memory_gauge import MemoryGauge
+from webui.generation.placing import place, source_of
+from webui.generation.preview_decoder import PreviewDecoders
+from webui.generation.stages import Plan, make_plan, sample
+from webui.generation.vae_stage import VaeStage
+from webui.generation.work import Emit, Work
 from webui.settings import Settings
 
-Emit = Callable[[Event], None]
-
 _NOTICES_LIMIT = 8
+
+#: A device of so many bytes holds any checkpoint of these families whole.
+_ROOMY = 12 * 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeOptions:
+    """What the command line says of how to compute.
+
+    Args:
+        floor: no mode that needs more memory is used; `floor_sdxl` for SDXL.
+        no_half: everything in float32.
+        vae_dtype: None is the best for the device.
+        small_decoders: the folder of decoders for previews.
+        kept: bytes of checkpoints that stay in memory; None: by what is free.
+    """
+
+    floor: MemoryMode = MemoryMode.RESIDENT
+    floor_sdxl: MemoryMode = MemoryMode.RESIDENT
+    no_half: bool = False
+    vae_dtype: torch.dtype | None = None
+    small_decoders: Path | None = None
+    kept: int | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> ComputeOptions:
+        floor = MemoryMode.COMPONENT if settings.medvram else MemoryMode.RESIDENT
+        floor = MemoryMode.STREAMED if settings.lowvram else floor
+        return cls(
+            floor=floor,
+            floor_sdxl=max(floor, MemoryMode.COMPONENT) if settings.medvram_sdxl else floor,
+            no_half=settings.no_half,
+            vae_dtype=next((dtype for dtype, name in NAMES.items() if name == settings.vae_precision), None),
+            small_decoders=settings.models_dir / "VAE-taesd",
+            kept=None if settings.checkpoints_memory is None else round(settings.checkpoints_memory * 2**30),
+        )
 
 
 def make_runner(settings: Settings) -> Runner:
     """What the engine's worker calls once, in the engine process."""
     catalog = Catalog(settings.all_checkpoint_dirs, settings.all_vae_dirs)
-    return Runner(catalog, settings.device, embeddings=EmbeddingFiles(settings.all_embedding_dirs))
+    return Runner(catalog, settings.device, ComputeOptions.of(settings), EmbeddingFiles(settings.all_embedding_dirs))
 
 
 class Runner:
     """Makes the pictures of one job at a time, on one device."""
 
-    def __init__(self, catalog: Catalog, device: str | None = None, *, embeddings: EmbeddingFiles | None = None) -> None:
-        self._catalog = catalog
-        self.device = devices.choose(device)
-        self._manager = PipelineManager(self.device, devices.compute_dtype(self.device))
+    def __init__(
+        self,
+        catalog: Catalog,
+        device: str | Device | None = None,
+        options: ComputeOptions | None = None,
+        embeddings: EmbeddingFiles | None = None,
+    ) -> None:
+        self._catalog, self._options = catalog, options or ComputeOptions()
+        self.device = device if isinstance(device, Device) else Device(devices.choose(device))
+        self._manager = self._new_manager(at_home=self._begins_at_home())
+        wide = torch.float32 if self._options.no_half else best_dtype(self.device.torch)
+        self._precision = VaePrecision(self._options.vae_dtype or wide)
+        self._previews = PreviewDecoders(self._options.small_decoders)
+        self._gauge = MemoryGauge(self.device)
+        self._economies = Economies()
         self._states = HiddenStates()
         self._embeddings = EmbeddingShelf(embeddings or EmbeddingFiles(()))
+        self._states_of: Identity | None = None
+
+    def _begins_at_home(self) -> bool:
+        """Whether weights are read into the machine's memory first, because they may not all find room on the device."""
+        forced = max(self._options.floor, self._options.floor_sdxl) is not MemoryMode.RESIDENT
+        return self.device.separate and (forced or self.device.figures()[0] < _ROOMY)
+
+    def _new_manager(self, *, at_home: bool) -> PipelineManager:
+        dtype = torch.float32 if self._options.no_half else devices.compute_dtype(self.device.torch)
+        budget = Budget.of(self._options.kept, lambda: self.device.figures()[1], separate=self.device.separate)
+        return PipelineManager(self.device.torch, dtype, budget, home=torch.device("cpu") if at_home else None)
 
     def describe(self) -> Ready:
-        total, free = self.memory()
-        return Ready(str(self.device), devices.name(self.device), total, free)
+        return Ready(str(self.device.torch), devices.name(self.device.torch), self.memory())
 
-    def memory(self) -> tuple[int, int]:
-        """Bytes in all and free, of the device (of the machine for a CPU)."""
-        return devices.memory(self.device)
+    def memory(self) -> Memory:
+        return self._gauge.read()
 
     def new_control(self) -> JobControl:
         """For one job; what it is told reaches `run` from any thread."""
         return JobControl()
 
+    def prefetch(self, request: GenerationRequest) -> None:
+        """Read what a later job wants while another works; returns at once."""
+        threading.Thread(target=self._prefetch, args=(request,), daemon=True, name="read-ahead").start()
+
+    def _prefetch(self, request: GenerationRequest) -> None:
+        try:
+            self._manager.read_ahead(*self._files(request))
+        except WebUIError:
+            pass  # the job itself will tell
+
+    def unload(self) -> None:
+        """Give back the memory of everything loaded."""
+        self._manager.unload()
+
+    def reload(self, request: GenerationRequest, emit: Emit) -> None:
+        """Load what the request wants. Raise WebUIError where it cannot be."""
+        with self._manager.lease(*self._files(request), lambda name, size: emit(Loading("", name, size))):
+            pass
+
+    def resident(self) -> Resident:
+        return Resident(*self._manager.latest)
+
     def run(self, command: Run, emit: Emit, control: JobControl) -> None:
         """Make what is missing of the job, telling of it by `emit`: Loading, Progress, ImageDone in order, Finished last.
+
+        When memory runs out it goes on with less, and says so by a Notice.
 
         Raises:
             WebUIError: the job failed; pictures told of before are kept.
         """
+        checkpoint, vae = self._files(command.request)
+        work = Work(command, emit, control)
+        if work.batches() and not control.stop_before_next:
+            for text in _network_notices(command.request):
+                emit(Notice(text, command.job_id))
+            self._gauge.begin()
+            while not self._attempt(work, checkpoint, vae):
+                # Outside the handler, so that the traceback no longer holds the tensors that filled the memory.
+                self.device.release()
+                if not self._manager.keep_only_lent():
+                    self._economise(work, checkpoint)
+        left = bool(work.batches())
+        emit(Finished(command.job_id, cancelled=left, skipped=len(work.skipped), memory=self.memory()))
+
+    def _attempt(self, work: Work, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> bool:
+        """False: memory ran out, in `work.stage`."""
         try:
-            self._run(command, emit, control)
+            self._make(work, checkpoint, vae)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not devices.is_out_of_memory(error):
                 raise
-            message = self._out_of_memory(command.request)
-        else:
-            return
-        # Outside the handler, so that the traceback no longer holds the tensors that filled the memory.
-        devices.free_memory(self.device)
-        raise OutOfMemory(message)
+            return False
+        return True
 
-    def _run(self, command: Run, emit: Emit, control: JobControl) -> None:
-        request, job_id = command.request, command.job_id
-        checkpoint, vae = self._files(request)
-        batches = _missing_batches(request, command.done)
-        if not batches or control.stop_before_next:
-            emit(Finished(job_id, cancelled=bool(batches)))
-            return
-        for text in _network_notices(request):
-            emit(Notice(text, job_id))
-        count = len(_batches(request))
-        reporter = ProgressReporter(job_id, request.image_count, count, emit, control, batches_done=count - len(batches))
-        outcome = Finished(job_id)
-        lease = self._manager.lease(checkpoint, vae, lambda name, size: emit(Loading(job_id, name, size)))
-        with lease as pipeline, torch.inference_mode():
-            widths = [encoder.module.config.hidden_size for encoder in pipeline.text_encoders]
-            embeddings = self._embeddings.for_encoders(widths)
-            for text in embeddings.misfits(f"{request.prompt}\n{request.negative_prompt}")[:_NOTICES_LIMIT]:
-                emit(Notice(text, job_id))
-            plan = make_plan(pipeline, request, self._states, embeddings)
-            reporter.begin(pipeline.latent_rgb, plan.sigmas, by_level=plan.sampler.ignores_steps)
-            for batch in batches:
-                if control.stop_before_next:
-                    outcome = replace(outcome, cancelled=True)
-                    break
-                missing = [index for index in batch if index not in command.done]
+    def _make(self, work: Work, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> None:
+        request, job_id, reporter = work.request, work.command.job_id, work.reporter
+        work.stage = Stage.LOADING
+        lease = self._manager.lease(checkpoint, vae, lambda name, size: work.emit(Loading(job_id, name, size)))
+        with lease as pipeline, torch.inference_mode(), self._placed(pipeline, work) as placement:
+            work.stage = Stage.ENCODING
+            with placement.using("text_encoders"):
+                plan = make_plan(pipeline, request, self._hidden_states(checkpoint), self._embeddings_for(pipeline, work))
+            to_rgb = self._previews.to_rgb(pipeline, work.command.preview_method)
+            reporter.begin(to_rgb, plan.sigmas, by_level=plan.sampler.ignores_steps)
+            stage = self._vae_stage(pipeline, vae, placement, work)
+            concat = without_picture(
+                pipeline.family,
+                request.width,
+                request.height,
+                lambda pixels: stage.encode(pixels, None, request, lambda *_: None),
+            )
+            while (batches := work.batches()) and not work.control.stop_before_next:
                 try:
-                    reporter.begin_batch(batch[0])
-                    latents = sample(pipeline, plan, batch, reporter.on_step)
-                    for index in missing:
-                        emit(_picture(pipeline, latents[index - batch[0]], job_id, index, plan.facts))
+                    self._make_batch(pipeline, plan, placement, stage, batches[0], work, concat)
                 except Skipped:
-                    outcome = replace(outcome, skipped=outcome.skipped + len(missing))
+                    work.skip(batches[0])
                 except Cancelled:
-                    outcome = replace(outcome, cancelled=True)
                     break
                 reporter.end_batch()
-                control.end_batch()
-        emit(outcome)
+                work.control.end_batch()
+
+    def _make_batch(
+        self,
+        pipeline: Pipeline,
+        plan: Plan,
+        placement: Placement,
+        stage: VaeStage,
+        batch: range,
+        work: Work,
+        concat: Tensor | None,
+    ) -> None:
+        work.reporter.begin_batch(batch[0])
+        if not all(index in work.latents or index in work.done for index in batch):
+            work.stage = Stage.SAMPLING
+            with placement.using("unet"):
+                sampled = sample(pipeline, plan, batch, work.reporter.on_step, concat)
+            work.latents |= dict(zip(batch, sampled, strict=True))
+        work.stage = Stage.VAE
+        missing = [index for index in batch if index not in work.done]
+        for place_, index in enumerate(missing):
+            on_tile = work.reporter.on_tile(place_, len(missing))
+            pixels = stage.decode(work.latents[index], work.request, on_tile, work.economy.tile)
+            work.tell(_picture(pixels, work.command.job_id, index, {"VAE precision": stage.precision, **plan.facts}))
+
+    def _hidden_states(self, checkpoint: CheckpointInfo) -> HiddenStates:
+        """Those of another checkpoint are forgotten, for it may be read into the same modules."""
+        if (identity := identity_of(checkpoint)) != self._states_of:
+            self._states, self._states_of = HiddenStates(), identity
+        return self._states
+
+    def _embeddings_for(self, pipeline: Pipeline, work: Work) -> Embeddings:
+        """Those that the pipeline's text encoders take; people are told of others that the prompts name."""
+        embeddings = self._embeddings.for_encoders([encoder.module.config.hidden_size for encoder in pipeline.text_encoders])
+        for text in embeddings.misfits(f"{work.request.prompt}\n{work.request.negative_prompt}")[:_NOTICES_LIMIT]:
+            work.say(text)
+        return embeddings
+
+    def _placed(self, pipeline: Pipeline, work: Work) -> Placement:
+        floor = self._options.floor_sdxl if pipeline.family.sdxl else self._options.floor
+        return place(pipeline, self.device, work, self._economies, floor, self._manager.keep_only_lent)
+
+    def _vae_stage(self, pipeline: Pipeline, vae: VaeInfo | None, placement: Placement, work: Work) -> VaeStage:
+        def notice(text: str) -> None:
+            work.emit(Notice(text, work.command.job_id))
+
+        source = source_of(pipeline, vae)
+        keep_free = work.command.keep_free
+        return VaeStage(pipeline.vae, source, placement, self.device, self._precision, keep_free=keep_free, notice=notice)
+
+    def _economise(self, work: Work, checkpoint: CheckpointInfo) -> None:
+        """Take the next step, or raise OutOfMemory."""
+        pictures = work.at_once if work.divisible else 1
+        found = next_economy(work.stage, work.economy, pictures, offloads=self.device.separate)
+        if found is None:
+            raise OutOfMemory(self._out_of_memory(work))
+        economy, text = found
+        if work.stage is Stage.LOADING and economy.mode is not work.economy.mode:
+            self._manager.unload()
+            self._manager = self._new_manager(at_home=True)
+        work.adopt(economy)
+        self._economies.learn(checkpoint.path, work.request.width, work.request.height, economy, work.usable)
+        work.emit(Notice(text, work.command.job_id))
 
     def _files(self, request: GenerationRequest) -> tuple[CheckpointInfo, VaeInfo | None]:
         if request.checkpoint is not None:
@@ -128,30 +278,17 @@ class Runner:
         name = self._catalog.resolve_vae(checkpoint, request.vae)
         return checkpoint, None if name == VAE_BUILT_IN else self._catalog.find_vae(name)
 
-    def _out_of_memory(self, request: GenerationRequest) -> str:
-        total, free = (amount / 2**30 for amount in self.memory())
+    def _out_of_memory(self, work: Work) -> str:
+        request, memory = work.request, self.memory()
         size = f"{request.batch_size} × " if request.batch_size > 1 else ""
         advice = "a smaller batch or picture" if request.batch_size > 1 else "a smaller picture"
+        device = devices.name(self.device.torch)
+        needed = f"about {work.needed / 2**30:.1f} GB were needed, " if work.needed else ""
         return (
-            f"Memory ran out on {devices.name(self.device)} while making {size}{request.width}×{request.height} "
-            f"({free:.1f} of {total:.1f} GB were free). Try {advice}, or close other programs that use it."
+            f"Memory ran out on {device} while {work.stage.value} for {size}{request.width}×{request.height}: "
+            f"{needed}{memory.free / 2**30:.1f} of {memory.total / 2**30:.1f} GB were free. "
+            f"Try {advice}, or close other programs that use it."
         )
-
-
-def _missing_batches(request: GenerationRequest, done: frozenset[int]) -> list[range]:
-    """The indices of each batch of which some picture is missing."""
-    return [batch for batch in _batches(request) if not done.issuperset(batch)]
-
-
-def _batches(request: GenerationRequest) -> list[range]:
-    size = 1 if _one_at_a_time(request) else request.batch_size
-    return [range(start, start + size) for start in range(0, request.image_count, size)]
-
-
-def _one_at_a_time(request: GenerationRequest) -> bool:
-    """Whether a picture would depend on its batch: a sampler that chooses its steps does so for all of them together."""
-    sampler = find_sampler(request.sampler)
-    return sampler is not None and sampler.ignores_steps and request.noise_source != "ComfyUI"
 
 
 def _network_notices(request: GenerationRequest) -> Iterator[str]:
@@ -167,7 +304,6 @@ def _network_notices(request: GenerationRequest) -> Iterator[str]:
         yield f"{tag:.80} in the negative prompt is read as plain text: networks are applied by the prompt alone."
 
 
-def _picture(pipeline: Pipeline, latents: Tensor, job_id: str, index: int, facts: Mapping[str, str]) -> ImageDone:
-    pixels = decode(pipeline.vae, latents)
+def _picture(pixels: Tensor, job_id: str, index: int, facts: dict[str, str]) -> ImageDone:
     height, width, _ = pixels.shape
-    return ImageDone(job_id, index, width, height, pixels.numpy().tobytes(), dict(facts))
+    return ImageDone(job_id, index, width, height, pixels.numpy().tobytes(), facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from webui.engine.protocol import Memory
 from webui.jobs.events import EngineChanged, EngineState, Event, EventBus, JobChanged, JobProgress
 from webui.jobs.store import Job, JobStore
 
@@ -22,11 +23,25 @@ class Board:
         since = self.engine.since if state is self.engine.state else time.time()
         self._tell_engine(replace(self.engine, state=state, text=text, since=since, device=device or self.engine.device))
 
-    def set_memory(self, total: int, free: int) -> None:
-        """In bytes. Told only when it has moved by a hundredth: every listener hears it."""
-        moved = abs(free - self.engine.memory_free) > total / 100 or total != self.engine.memory_total
-        if moved and total:
-            self._tell_engine(replace(self.engine, memory_total=total, memory_free=free))
+    def set_memory(self, memory: Memory) -> None:
+        """Told only when a figure has moved by a hundredth of the device's memory: every listener hears it."""
+        engine = replace(
+            self.engine,
+            memory_total=memory.total,
+            memory_free=memory.free,
+            memory_peak=memory.peak,
+            host_used=memory.host_used,
+            host_peak=memory.host_peak,
+            host_total=memory.host_total,
+        )
+        told = ("memory_total", "memory_free", "memory_peak", "host_used", "host_peak")
+        moved = any(abs(getattr(engine, name) - getattr(self.engine, name)) > memory.total / 100 for name in told)
+        if moved and memory.total:
+            self._tell_engine(engine)
+
+    def set_resident(self, checkpoint: str | None, vae: str | None) -> None:
+        """What the engine has in memory."""
+        self._tell_engine(replace(self.engine, checkpoint=checkpoint or "", vae=vae or ""))
 
     def _tell_engine(self, engine: EngineChanged) -> None:
         self.engine = engine

@@ -13,7 +13,7 @@ from webui.checkpoints.catalog import Catalog
 from webui.core.request import GenerationRequest
 from webui.engine import protocol
 from webui.engine.client import EngineClient
-from webui.engine.protocol import Cancel, CancelWhen, Run, Watch
+from webui.engine.protocol import Cancel, CancelWhen, Prefetch, Reload, Run, Unload, Watch
 from webui.errors import InvalidRequest, PluginError, SaveFailed, WebUIError
 from webui.jobs.board import Board
 from webui.jobs.events import EngineChanged, EngineState, EventBus, JobProgress, NoticePosted, PictureSaved
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 2
 STARTS = 5  # a job that takes the whole program down with it is not begun more often, restarts of the program included
 RETRY_SECONDS = (0.0, 2.0, 10.0, 60.0)
+
+#: How many of the jobs that wait are looked at for files that can be read while another works.
+LOOK_AHEAD = 8
 
 
 class _Wake:
@@ -57,6 +60,8 @@ class Dispatcher:
         self._board = Board(store, bus)
         self._deaths: dict[str, int] = {}
         self._failed_starts = 0
+        self._looked_ahead = False
+        self._prefetched: tuple[str | None, str] | None = None
         self._listeners = 0
         self._watched = False
         self._thread = threading.Thread(target=self._loop, daemon=True, name="dispatcher")
@@ -107,6 +112,7 @@ class Dispatcher:
             except ValueError as error:
                 raise InvalidRequest("force_task_id", str(error)) from error
             self._board.announce(job)
+            self._looked_ahead = False
         self._inbox.put(_Wake())
         return job
 
@@ -142,6 +148,19 @@ class Dispatcher:
                     break
                 subscription.get(left)
             return job
+
+    def unload(self) -> None:
+        """Have the engine free the memory of all checkpoints, after the running job; `engine.checkpoint` tells when it has."""
+        self._engine.send(Unload())
+
+    def reload(self) -> None:
+        """Have the engine load the checkpoint and the VAE that are chosen, after the running job.
+
+        Raises:
+            CheckpointNotFound, UnsupportedCheckpoint
+        """
+        preferences = self._preferences.current
+        self._engine.send(Reload(resolve(GenerationRequest(vae=preferences.vae), self._catalog, preferences.checkpoint)))
 
     @property
     def engine(self) -> EngineChanged:
@@ -181,11 +200,17 @@ class Dispatcher:
                 self._failed_starts = 0
                 self._engine.send(Watch(self._watched))
                 self._board.set_engine(EngineState.IDLE, device=message.device_name or message.device)
-                self._board.set_memory(message.memory_total, message.memory_free)
-            case protocol.Heartbeat(total, free):
-                self._board.set_memory(total, free)
+                self._board.set_memory(message.memory)
+            case protocol.Heartbeat(memory):
+                self._board.set_memory(memory)
             case protocol.Died():
                 self._on_death(message)
+            case protocol.Resident(checkpoint, vae):
+                self._board.set_resident(checkpoint, vae)
+                if self._board.engine.state is EngineState.LOADING and self._board.current is None:
+                    self._board.set_engine(EngineState.IDLE)
+            case protocol.Loading("", name, size):
+                self._board.set_engine(EngineState.LOADING, _loading_text(name, size))
             case protocol.Notice(text, job_id):
                 self._bus.publish(NoticePosted(text, "warning", job_id))
             case protocol.Loading() | protocol.Progress() | protocol.ImageDone() | protocol.Finished() | protocol.Failed():
@@ -201,28 +226,47 @@ class Dispatcher:
             job = self._store.start_next()
             if job is None:
                 return
-            self._board.current = job
+            self._board.current, self._looked_ahead = job, False
             self._set_watched(self._wants_previews())
-            self._engine.send(Run(job.id, job.request, frozenset(picture.index for picture in job.pictures)))
+            self._engine.send(self._run(job))
             self._board.set_engine(EngineState.SAMPLING)
             self._board.announce(job)
             self._board.announce_queue()
+
+    def _look_ahead(self, job: Job) -> None:
+        """Once the job samples, have the engine read what the next one that wants other files wants."""
+        with self._lock:
+            if self._looked_ahead:
+                return
+            self._looked_ahead = True
+        wanted = (_files(waiting.request) for waiting in self._store.waiting()[:LOOK_AHEAD])
+        coming = next((files for files in wanted if files != _files(job.request)), None)
+        if coming is not None and coming != self._prefetched:
+            self._engine.send(Prefetch(GenerationRequest(checkpoint=coming[0], vae=coming[1])))
+        self._prefetched = coming
+
+    def _run(self, job: Job) -> Run:
+        preferences, done = self._preferences.current, frozenset(picture.index for picture in job.pictures)
+        keep_free = round(preferences.keep_free * 2**30)
+        return Run(job.id, job.request, done, keep_free=keep_free, preview_method=preferences.preview_method)
 
     def _on_job_event(
         self, job: Job, message: protocol.Loading | protocol.Progress | protocol.ImageDone | protocol.Finished | protocol.Failed
     ) -> None:
         match message:
             case protocol.Loading(_, name, size):
-                text = f"Loading {name}, {size / 1e6:,.0f} MB"
+                text = _loading_text(name, size)
                 self._board.set_engine(EngineState.LOADING, text)
                 self._board.set_progress(JobProgress(job.id, text, images=job.request.image_count))
             case protocol.Progress():
                 if self._board.engine.state is not EngineState.SAMPLING:
                     self._board.set_engine(EngineState.SAMPLING)
                 self._board.set_progress(_told(message))
+                self._look_ahead(job)
             case protocol.ImageDone():
                 self._keep(job, message)
-            case protocol.Finished(_, cancelled, skipped):
+            case protocol.Finished(_, cancelled, skipped, memory):
+                self._board.set_memory(memory)
                 self._finish(job, *_outcome(job, len(self._store.get(job.id).pictures), cancelled, skipped))
             case protocol.Failed(_, error, text, field, details):
                 if details:
@@ -271,6 +315,8 @@ class Dispatcher:
             self._board.clear()
             if job is not None:
                 self._offer_again(job, death.reason)
+            self._prefetched = None
+        self._board.set_resident(None, None)
         self._board.set_engine(EngineState.RESTARTING, f"The engine stopped: {death.reason}. Starting it again.")
         if death.started:
             self._failed_starts = 0
@@ -312,10 +358,18 @@ class Dispatcher:
             self._engine.send(Watch(watched))
 
 
+def _files(request: GenerationRequest) -> tuple[str | None, str]:
+    return request.checkpoint, request.vae
+
+
+def _loading_text(name: str, size: int) -> str:
+    return f"Loading {name}, {size / 1e6:,.0f} MB"
+
+
 def _told(message: protocol.Progress) -> JobProgress:
     return JobProgress(
         job_id=message.job_id,
-        text=f"Step {message.step} of {message.steps}",
+        text=message.text or f"Step {message.step} of {message.steps}",
         fraction=message.fraction,
         step=message.step,
         steps=message.steps,

@@ -41,6 +41,25 @@ class Preferences:
         ),
     ] = "Apply if any"
 
+    preview_method: Annotated[
+        str,
+        Param(
+            "Live preview method",
+            choices=("TAESD", "Approx cheap"),
+            help="TAESD: sharp, if a small decoder lies in models/VAE-taesd. Approx cheap: blurred, and costs nothing.",
+        ),
+    ] = "TAESD"
+    keep_free: Annotated[
+        float,
+        Param(
+            "Keep free",
+            low=0,
+            high=512,
+            step=0.5,
+            help="GB of the graphics card's memory to leave to other programs. Holds from the next job on.",
+        ),
+    ] = 0.0
+
     def __post_init__(self) -> None:
         check_ranges(self)
 
