@@ -16,6 +16,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from webui.checkpoints.scan import inspect_checkpoint
 from webui.core.request import GenerationRequest
 from webui.core.sigmas import sigma_to_timestep
 from webui.diffusion.conditioning import HiddenStates
+from webui.diffusion.latents import linear_rgb
 from webui.generation import devices
 from webui.generation.control import JobControl
 from webui.generation.preview import ProgressReporter
@@ -40,7 +42,7 @@ def our_loop(pipeline: Pipeline, plan: Plan) -> Tensor:
     """The way a job takes, with progress told at each step."""
     count = plan.request.batch_size
     reporter = ProgressReporter("benchmark", count, 1, lambda event: None, JobControl())
-    reporter.begin(pipeline.latent_rgb, plan.sigmas)
+    reporter.begin(partial(linear_rgb, latent_rgb=pipeline.latent_rgb), plan.sigmas)
     return sample(pipeline, plan, range(count), reporter.on_step)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tests.simulated_device import SimulatedDevice
 from webui.checkpoints.memory import MemoryMode, bytes_of
-from webui.checkpoints.offload import Placement, Streamed, blocks_of
+from webui.checkpoints.offload import CopyStream, Placement, Streamed, Weights, blocks_of
 
 WIDTH = 16
 LAYER = WIDTH * WIDTH * 4 + WIDTH * 4  # bytes of one layer
@@ -161,3 +161,48 @@ def test_blocks_are_as_large_as_allowed_and_lists_are_never_one():
     assert blocks_of(nested, LAYER) == [*chain.layers, nested[1]]
     assert blocks_of(nested, 10 * LAYER) == [nested]
     assert blocks_of(nn.ModuleList([chain]), 10 * LAYER) == [chain]
+
+
+class TracedCopies:
+    """Stands in for the copy stream of a CUDA device, and notes what is asked of it."""
+
+    def __init__(self) -> None:
+        self.ahead: set[Weights] = set()
+        self.there = self.most = 0
+
+    def bring_ahead(self, weights: Weights) -> None:
+        weights.bring()
+        self.ahead.add(weights)
+        self.there += 1
+        self.most = max(self.most, self.there)
+
+    def bring(self, weights: Weights) -> None:
+        if weights not in self.ahead:
+            self.bring_ahead(weights)
+        self.ahead.discard(weights)
+
+    def drop(self, there: list[Tensor]) -> None:
+        self.there -= 1
+
+    def finish(self) -> None:
+        self.ahead.clear()
+
+
+def test_from_the_second_call_on_each_block_comes_while_the_one_before_works(
+    parts: dict[str, list[nn.Module]], monkeypatch: pytest.MonkeyPatch
+):
+    (unet,) = parts["unet"]
+    copies = TracedCopies()
+    monkeypatch.setattr(CopyStream, "of", lambda device: copies)
+    monkeypatch.setattr(Weights, "pin", lambda weights: None)
+    device = SimulatedDevice(2**20)
+    wanted = unet(INPUT)
+    streamed = Streamed(unet, device, 0, LAYER)
+    streamed.begin()
+    with torch.inference_mode(), device.working():
+        unet(INPUT)
+        assert (copies.most, len(copies.ahead)) == (1, 0)  # the order is not known yet
+        assert torch.equal(unet(INPUT), wanted)
+        assert (copies.most, len(copies.ahead)) == (2, 1)  # the first of the next call waits already
+    streamed.park()
+    assert device.used < LAYER
