@@ -164,6 +164,19 @@ def test_parts_of_decoding_are_told_and_bring_the_share_to_the_end(clock: Clock)
     assert progress[0].eta == pytest.approx(0.75)
 
 
+def test_small_parts_are_told_in_intervals(clock: Clock):
+    told: list[Event] = []
+    reporter = ProgressReporter("job", 1, 1, told.append, JobControl())
+    reporter.begin(TO_RGB, [1.0, 0.0])
+    on_tile = reporter.on_tile(0, 1)
+    for done in range(1, 101):
+        clock.now += 0.01
+        on_tile(done, 100)
+    texts = [event.text for event in told if isinstance(event, Progress)]
+    assert 9 <= len(texts) <= 11
+    assert texts[-1] == "Decoding, part 100 of 100"
+
+
 def test_decoding_is_left_when_told_to():
     control = JobControl()
     control.cancel(CancelWhen.NOW)

@@ -14,6 +14,7 @@ from webui.engine.protocol import Event, Progress
 from webui.generation.control import JobControl
 
 PREVIEW_INTERVAL = 0.3  # seconds
+_PART_INTERVAL = 0.1  # seconds between two parts of decoding that are told; small ones take less
 
 #: Between two previews passes so many times what one takes, so that they cost a tenth of the time at most.
 _PREVIEW_PAUSE = 9
@@ -43,7 +44,7 @@ class ProgressReporter:
         self._batches_left_behind = batches_done
         self._worked = 0.0
         self._emit, self._control = emit, control
-        self._next_preview = float("-inf")
+        self._next_preview = self._last_part = float("-inf")
         self._image = 0
         self._in_batch = 0.0
         self._begun: float | None = None
@@ -83,13 +84,18 @@ class ProgressReporter:
     def on_step(self, step: Step) -> None:
         self._in_batch = self._done_in_batch(step)
         self._tell(step.index + 1, preview=self._preview(step))
+        self._control.check()
 
     def on_tile(self, picture: int, pictures: int) -> Callable[[int, int], None]:
         """What to call after each part of decoding picture `picture` (from 0) of the batch's `pictures`."""
 
         def told(done: int, parts: int) -> None:
             self._in_batch = self._steps + _DECODE_STEPS * (picture + done / parts) / pictures
-            self._tell(self._steps, text=f"Decoding, part {done} of {parts}")
+            now = time.monotonic()
+            if done == parts or now - self._last_part >= _PART_INTERVAL:
+                self._last_part = now
+                self._tell(self._steps, text=f"Decoding, part {done} of {parts}")
+            self._control.check()
 
         return told
 
@@ -112,7 +118,6 @@ class ProgressReporter:
             text=text,
         )
         self._emit(progress)
-        self._control.check()
 
     @property
     def _steps(self) -> int:
