@@ -22,13 +22,6 @@ def alter_request(request):
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path):
-    yield tmp_path / "extensions"
-    for module in [module for module in sys.modules if module.startswith("periplus_extensions")]:
-        del sys.modules[module]
-
-
 def load(folder: Path, **options) -> PluginManager:
     manager = PluginManager([folder], folder.parent / "extensions.toml", **options)
     manager.load_all()

@@ -23,7 +23,7 @@ def test_every_value_of_a_picture_comes_back(services):
     taken = transfer.read(infotext.format(REQUEST), services.catalog)
     expected = REQUEST.to_dict() | {"vae": "Automatic"}
     # A picture does not know of its batch, nor of what leaves it as it is.
-    unknown = {"batch_count", "batch_size", "tiled_vae", "encoder_tile", "decoder_tile"}
+    unknown = {"batch_count", "batch_size", "tiled_vae", "encoder_tile", "decoder_tile", "extras"}
     assert taken.values == {name: value for name, value in expected.items() if name not in unknown}
     assert taken.remarks == []
     assert taken.checkpoint_here is True

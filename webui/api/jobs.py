@@ -14,9 +14,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from starlette.concurrency import run_in_threadpool
 
+from webui.api.extras import extras_schema
 from webui.api.job_json import event_json, job_json
 from webui.api.services import Services
 from webui.api.sse import event_stream, following
+from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec, params_of
 from webui.core.request import GenerationRequest
 from webui.engine.protocol import CancelWhen
@@ -50,7 +52,12 @@ class _JobOptions(BaseModel):
 
 
 _REQUEST_FIELDS: dict[str, Any] = {name: _field(spec) for name, spec in params_of(GenerationRequest).items()}
-JobBody = create_model("JobBody", __base__=_JobOptions, **_REQUEST_FIELDS)
+
+
+def _job_body(kinds: ExtraKinds) -> type[BaseModel]:
+    described = Field({}, description="Options of extensions.", json_schema_extra={"properties": extras_schema(kinds)})
+    extras: Any = (dict[str, dict[str, Any]], described)
+    return create_model("JobBody", __base__=_JobOptions, extras=extras, **_REQUEST_FIELDS)
 
 
 def router(services: Services) -> APIRouter:
@@ -67,8 +74,7 @@ def _as_json(services: Services, job: Job) -> dict[str, Any]:
 
 
 def _add_job_routes(routes: APIRouter, services: Services) -> None:
-    @routes.post("/jobs", status_code=201)
-    def submit(body: JobBody, response: Response) -> dict[str, Any]:  # pyright: ignore[reportInvalidTypeForm]
+    def submit(body: BaseModel, response: Response) -> dict[str, Any]:
         """Queue a job; it is on disk when this answers. Fields that are left out have the form's defaults."""
         values = body.model_dump()
         save, owner = values.pop("save"), values.pop("owner")
@@ -76,6 +82,9 @@ def _add_job_routes(routes: APIRouter, services: Services) -> None:
         answer = _as_json(services, job)
         response.headers["Location"] = f"/api/v1/jobs/{job.id}"
         return answer
+
+    submit.__annotations__["body"] = _job_body(services.plugins.kinds)  # only known here, when extensions are loaded
+    routes.post("/jobs", status_code=201)(submit)
 
     @routes.get("/jobs")
     def recent(limit: Annotated[int, Field(ge=1, le=200)] = 20) -> list[dict[str, Any]]:

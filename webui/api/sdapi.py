@@ -72,7 +72,9 @@ def _add_txt2img(routes: APIRouter, services: Services) -> None:
 
 
 def _submit(services: Services, body: Any) -> tuple[Translated, Job]:
-    translated = with_styles(translate(body, {"sd_vae": current_vae(services)}), body.styles, services.styles)
+    translated = with_styles(
+        translate(body, {"sd_vae": current_vae(services)}, services.plugins.kinds), body.styles, services.styles
+    )
     try:
         job = services.dispatcher.submit(
             translated.request, owner="API", save=bool(body.save_images), job_id=_free_id(services, body.force_task_id)

@@ -13,7 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from webui.api.extras import from_body, from_scripts
 from webui.core import infotext
+from webui.core.extras import ExtraKinds, with_extras
 from webui.core.params import FieldSpec, params_of, suggest
 from webui.core.request import GenerationRequest
 from webui.core.samplers import SAMPLER_NAMES, SCHEDULER_LABELS, find_sampler, find_scheduler, split_sampler
@@ -110,24 +112,27 @@ class Translated:
     comments: list[str] = field(default_factory=list)
 
 
-def translate(body: BaseModel, settings: dict[str, Any]) -> Translated:
+def translate(body: BaseModel, settings: dict[str, Any], kinds: ExtraKinds | None = None) -> Translated:
     """The request that is meant.
 
     Args:
         body: a `Txt2ImgRequest`.
+        kinds: the options of extensions.
         settings: what `override_settings` stand over: A1111's names, `sd_model_checkpoint` and `sd_vae`.
 
     Raises:
         InvalidRequest: naming the field as the client spelled it.
     """
-    _refuse_unsupported(body)
+    kinds = kinds or ExtraKinds()
+    _refuse_unsupported(body, kinds)
     comments: list[str] = []
-    values = _from_infotext(body, comments)
+    values = _from_infotext(body, comments, kinds) | from_body(body, kinds)
+    values |= from_scripts(getattr(body, "alwayson_scripts", None), kinds)
     values |= {spec.name: value for spec in _SPECS.values() if (value := _given(body, spec, values)) is not None}
     values |= _sampler_and_scheduler(body, values)
     values |= _from_settings(body, settings, values, comments)
     try:
-        return Translated(GenerationRequest(**values), comments)
+        return Translated(GenerationRequest(**with_extras(values)), comments)
     except InvalidRequest as error:
         raise type(error)(api_field(error.field), str(error)) from error
 
@@ -166,10 +171,10 @@ def _is_set(body: BaseModel, name: str) -> bool:
     return name in body.model_fields_set and getattr(body, name) is not None
 
 
-def _from_infotext(body: Any, comments: list[str]) -> dict[str, Any]:
+def _from_infotext(body: Any, comments: list[str], kinds: ExtraKinds) -> dict[str, Any]:
     if not body.infotext:
         return {}
-    restored = infotext.restore(infotext.parse(body.infotext))
+    restored = infotext.restore(infotext.parse(body.infotext), kinds)
     if restored.problems:
         raise InvalidRequest("infotext", restored.problems[0])
     if restored.unused:
@@ -277,13 +282,13 @@ _UNSUPPORTED = (
     _Unsupported("restore_faces", lambda value, body: value, "Face restoration is"),
     _Unsupported("tiling", lambda value, body: value, "Tiling is"),
     _Unsupported("script_name", lambda value, body: value, "Scripts are"),
-    _Unsupported("alwayson_scripts", lambda value, body: value, "Scripts are"),
     _Unsupported("refiner_checkpoint", lambda value, body: value not in (None, "", "None"), "The refiner is"),
 )
 
 
-def _refuse_unsupported(body: Any) -> None:
-    for unsupported in _UNSUPPORTED:
+def _refuse_unsupported(body: Any, kinds: ExtraKinds) -> None:
+    named = {spec.param.api for spec in kinds.fields.values()}
+    for unsupported in (each for each in _UNSUPPORTED if each.field not in named):
         value = getattr(body, unsupported.field)
         if unsupported.changes(value, body):
             default = type(body).model_fields[unsupported.field].default

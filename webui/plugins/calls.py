@@ -76,6 +76,9 @@ class Calls:
         for each in sorted(found, key=lambda each: each.trylast - each.tryfirst):
             yield each.plugin_name.partition("/")[0], each
 
+    def has(self, hook: str) -> bool:
+        return bool(getattr(self._registry.hook, hook).get_hookimpls())
+
     def call(self, plugin: str, hook: str, function: pluggy.HookImpl, arguments: dict[str, Any]) -> Any:
         """Raise PluginError for whatever it raises, but for what is told to people as it is, and a memory that is full."""
         begun = time.perf_counter()

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from webui.core.extras import ExtraKinds
+from webui.core.extras import ExtraKinds, extras_to_json
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
 from webui.errors import PluginError, WebUIError
@@ -83,6 +83,11 @@ class PluginManager:
         if info is None:
             raise PluginError(name, "", f"There is no extension “{name:.80}”.")
         return info
+
+    def title(self, name: str) -> str:
+        """What people call it."""
+        manifest = self.find(name).manifest
+        return manifest.title if manifest and manifest.title else name.replace("-", " ").capitalize()
 
     # ---- loading
 
@@ -202,16 +207,6 @@ class PluginManager:
 
     # ---- calling
 
-    def collect(self, hook: str) -> list[tuple[str, Any]]:
-        """What the extensions answer to a `register_*` hook, with their names. One that fails is switched off, and named."""
-        answers = []
-        for info in [info for info in self._infos.values() if info.loaded and hook in info.hooks]:
-            try:
-                answers += self._calls.collect(hook, info.name)
-            except WebUIError as error:
-                self._give_up(info, error)
-        return answers
-
     def tell(self, hook: str, **arguments: Any) -> None:
         """Call an `on_*` hook. Raise PluginError for the first that fails."""
         for _ in self._calls.collect(hook, **arguments):
@@ -235,6 +230,18 @@ class PluginManager:
         with self._lock:
             self._unload(info)
             self._infos[info.path] = anew(info, enabled=True, problem=str(error))
+
+    def implements(self, hook: str) -> bool:
+        """Whether any extension has this hook of the process."""
+        return self._calls.has(hook)
+
+    def require(self, request: GenerationRequest) -> None:
+        """Raise PluginError where the request has options of an extension that is not loaded: nothing is skipped in silence."""
+        for name in extras_to_json(request.extras):
+            if name not in self.kinds.extensions:
+                info = next((info for info in self.plugins() if info.name == name), None)
+                reason = "it is not there" if info is None else info.problem or "it is switched off"
+                raise PluginError(name, "", f"The job has options of the extension {name}, which is not loaded: {reason}.")
 
     def check(self, request: GenerationRequest) -> GenerationRequest:
         """The request with its options typed. Raise InvalidRequest for one that is not there or not allowed."""

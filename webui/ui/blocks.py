@@ -18,7 +18,7 @@ from webui.core.params import params_of
 from webui.core.request import VAE_AUTOMATIC
 from webui.storage.preferences import Preferences
 from webui.ui import counting, header, library, merger, models, pnginfo, settings_tab, styles, txt2img
-from webui.ui.form import FIELDS, Form, shown, stored_values
+from webui.ui.form import Form, shown, stored_values
 from webui.ui.head import head
 from webui.ui.script import ASSETS_URL, call, host
 from webui.ui.services import PageServices
@@ -72,14 +72,14 @@ def _mount_page(app: FastAPI, services: PageServices) -> None:
         max_file_size=_MAX_UPLOAD,
         favicon_path=str(ASSETS / "icons" / "favicon.png"),
         theme=make_theme(),
-        head=head(),
+        head=head(services.plugins.kinds),
     )
 
 
 def build(services: PageServices) -> gr.Blocks:
     """The whole page. It asks nothing of Gradio's queue: jobs are followed by the script through the event stream."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    form = Form("txt2img")
+    form = Form("txt2img", services.plugins.kinds)
     with gr.Blocks(title="Periplus", analytics_enabled=False, fill_width=True) as page:
         refresh = header.draw(form, services)
         with gr.Tabs(selected="txt2img", elem_id="tabs") as tabs:
@@ -96,7 +96,7 @@ def build(services: PageServices) -> gr.Blocks:
         host("foot", "mountFooter")
         txt2img.connect(services, form, generate, tabs)
         counting.connect(services)
-        pnginfo.connect(services.catalog)
+        pnginfo.connect(services.catalog, services.plugins.kinds)
         library.connect(services)
         merger.connect(services)
         header.connect(services, form, refresh)
@@ -110,10 +110,10 @@ def _connect_load(page: gr.Blocks, services: PageServices, form: Form, preferenc
     told = gr.JSON(visible=False)
 
     def on_load(text: str | None) -> dict[Any, Any]:
-        values = opening_values(services, stored_values(text))
+        values = opening_values(services, stored_values(text, services.plugins.kinds))
         answer = {**header.checkpoint_answer(services, values["checkpoint"]), **page_preferences(services)}
         # Every control is set: one that is rendered late would show 0 for a value that was never sent, such as no eta.
-        updates = form.updates({name: spec.default for name, spec in FIELDS.items()} | values)
+        updates = form.updates({name: spec.default for name, spec in form.specs.items()} | values)
         for name, choices in (("checkpoint", models.checkpoint_choices), ("vae", models.vae_choices)):
             updates[form.components[name]] = gr.update(choices=choices(services.catalog), value=shown(name, values[name]))
         updates[form.others["styles"]] = styles.listed(services.styles, styles.stored_names(services.styles, text))

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import gradio as gr
 from gradio.components import Component
 
+from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec, check_value, params_of
 from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest
@@ -30,8 +31,10 @@ _SLIDER_VALUES = 5_000
 class Form:
     """The controls of a tab by field name. Handlers take `inputs=form.inputs` and read them with `values`."""
 
-    def __init__(self, tab: str) -> None:
+    def __init__(self, tab: str, kinds: ExtraKinds | None = None) -> None:
         self.tab = tab
+        #: The fields that can be drawn: a request's, and the options of extensions by their full names.
+        self.specs = specs_with(kinds)
         self.components: dict[str, Component] = {}
         self.others: dict[str, Component] = {}
 
@@ -42,7 +45,7 @@ class Form:
             as_box: a box for typing where there would be a slider.
             options: Gradio's own (lines, scale, placeholder).
         """
-        return self.add(name, _draw(FIELDS[name], f"{self.tab}_{name}", as_box, options))
+        return self.add(name, _draw(self.specs[name], f"{self.tab}_{name.replace('.', '_')}", as_box, options))
 
     def add(self, name: str, component: Component) -> Component:
         """Count a control that stands elsewhere (the checkpoint in the header) among the form's."""
@@ -88,9 +91,14 @@ def shown(name: str, value: Any) -> Any:
     return str(value) if name in SEEDS else value
 
 
-def typed(name: str, payload: Any) -> Any:
+def specs_with(kinds: ExtraKinds | None) -> dict[str, FieldSpec]:
+    """The table of a request's fields and of the options of extensions."""
+    return {**FIELDS, **(kinds.fields if kinds else {})}
+
+
+def typed(name: str, payload: Any, specs: Mapping[str, FieldSpec] = FIELDS) -> Any:
     """A control's value as the request wants it; what cannot be converted comes back as it is, to be refused in words."""
-    spec = FIELDS[name]
+    spec = specs[name]
     if name in SEEDS:
         text = str("" if payload is None else payload).strip().replace("−", "-")
         return -1 if not text else int(text) if re.fullmatch(r"[+-]?\d{1,30}", text) else text
@@ -103,14 +111,20 @@ def typed(name: str, payload: Any) -> Any:
     return payload
 
 
-def collect(payloads: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Typed values of the controls that hold something usable, and a message for each that does not."""
+def collect(payloads: Mapping[str, Any], kinds: ExtraKinds | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+    """Typed values of the controls that hold something usable, and a message for each that does not.
+
+    Options of an extension that was switched off since the page was drawn are passed over.
+    """
+    specs = specs_with(kinds)
     values: dict[str, Any] = {}
     errors: dict[str, str] = {}
     for name, payload in payloads.items():
-        value = typed(name, payload)
+        if name not in specs and "." in name:
+            continue
+        value = typed(name, payload, specs)
         try:
-            check_value(FIELDS[name], value)
+            check_value(specs[name], value)
         except InvalidRequest as error:
             errors[name] = str(error)
         else:
@@ -118,7 +132,7 @@ def collect(payloads: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]
     return values, errors
 
 
-def stored_values(text: str | None) -> dict[str, Any]:
+def stored_values(text: str | None, kinds: ExtraKinds | None = None) -> dict[str, Any]:
     """Typed values of a form that the browser remembered as JSON; entries that are no longer usable are left out."""
     try:
         stored = json.loads(text or "null")
@@ -126,7 +140,8 @@ def stored_values(text: str | None) -> dict[str, Any]:
         return {}
     if not isinstance(stored, dict):
         return {}
-    values, _ = collect({name: value for name, value in stored.items() if name in FIELDS})
+    specs = specs_with(kinds)
+    values, _ = collect({name: value for name, value in stored.items() if name in specs}, kinds)
     return values
 
 

@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 from webui import __version__
+from webui.core.extras import ExtraKinds
+from webui.core.params import FieldSpec
 from webui.ui.conditions import NEEDS
-from webui.ui.form import FIELDS, shown
+from webui.ui.form import shown, specs_with
 from webui.ui.merger import describe
 from webui.ui.options import OPTIONS
 from webui.ui.script import ASSETS_URL
@@ -15,8 +17,8 @@ from webui.ui.texts import table
 from webui.ui.txt2img import EXTRA
 
 
-def head() -> str:
-    fields = {name: describe_field(name) for name in FIELDS}
+def head(kinds: ExtraKinds | None = None) -> str:
+    fields = {name: describe_field(spec) for name, spec in specs_with(kinds).items()}
     config = {
         "version": __version__,
         "texts": table(),
@@ -35,9 +37,8 @@ def head() -> str:
     )
 
 
-def describe_field(name: str) -> dict[str, Any]:
+def describe_field(spec: FieldSpec) -> dict[str, Any]:
     """What the script knows of a field. `short` names it where there is little room; `needs` says where it has an effect."""
-    spec = FIELDS[name]
     param = spec.param
     return {
         "label": param.label,
@@ -46,6 +47,6 @@ def describe_field(name: str) -> dict[str, Any]:
         "low": param.low,
         "high": param.high,
         "multiple_of": param.multiple_of,
-        "default": shown(name, spec.default),
-        "needs": NEEDS.get(name, {}),
+        "default": shown(spec.name, spec.default),
+        "needs": NEEDS.get(spec.name, {}),
     }

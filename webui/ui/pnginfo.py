@@ -9,6 +9,7 @@ import gradio as gr
 
 from webui.checkpoints.catalog import Catalog
 from webui.core import infotext
+from webui.core.extras import ExtraKinds
 from webui.errors import UnreadableImage
 from webui.storage.metadata import read_infotext
 from webui.ui import transfer
@@ -19,7 +20,7 @@ from webui.ui.texts import t
 _SHOWN = 100_000
 
 
-def inspect(path: Path, name: str, catalog: Catalog) -> dict[str, Any]:
+def inspect(path: Path, name: str, catalog: Catalog, kinds: ExtraKinds | None = None) -> dict[str, Any]:
     """What the page shows of a file: `error` in words, or prompts, settings with marks, raw text and the other chunks."""
     try:
         picture = read_infotext(path, name)
@@ -30,12 +31,12 @@ def inspect(path: Path, name: str, catalog: Catalog) -> dict[str, Any]:
     raw = picture.infotext or ""
     others = {key: text for key, text in picture.chunks.items() if text != raw}
     answer = {"error": "", "name": name, "format": picture.format, "width": picture.width, "height": picture.height}
-    return {**answer, **_described(raw, catalog), "chunks": [[key, text[:_SHOWN]] for key, text in others.items()]}
+    return {**answer, **_described(raw, catalog, kinds), "chunks": [[key, text[:_SHOWN]] for key, text in others.items()]}
 
 
-def _described(raw: str, catalog: Catalog) -> dict[str, Any]:
+def _described(raw: str, catalog: Catalog, kinds: ExtraKinds | None) -> dict[str, Any]:
     parsed = infotext.parse(raw)
-    found = transfer.read(raw, catalog) if raw else transfer.Transfer({}, [])
+    found = transfer.read(raw, catalog, kinds) if raw else transfer.Transfer({}, [])
     marks = {
         "Model": found.checkpoint_here,
         "Model hash": found.checkpoint_here,
@@ -67,7 +68,7 @@ def build() -> None:
     host("pnginfo", "mountPngInfo")
 
 
-def connect(catalog: Catalog) -> None:
+def connect(catalog: Catalog, kinds: ExtraKinds) -> None:
     """Tie what reads a file. Outside the tab, which is not rendered before it is opened: a prompt takes pictures too."""
     # gr.Image would decode the picture and write it anew, without its text.
     upload = gr.File(visible=False)
@@ -81,7 +82,7 @@ def connect(catalog: Catalog) -> None:
             return {"error": t("pnginfo.no_file"), "name": "", "ticket": ticket}
         file = Path(path)
         try:
-            return {**inspect(file, file.name, catalog), "ticket": ticket}
+            return {**inspect(file, file.name, catalog, kinds), "ticket": ticket}
         finally:
             file.unlink(missing_ok=True)  # an upload; the folder is Gradio's and nobody else's
 

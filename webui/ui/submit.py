@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from webui.core.extras import ExtraKinds, with_extras
 from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest, UnsupportedCheckpoint, WebUIError
 from webui.jobs.dispatcher import Dispatcher
@@ -12,17 +13,17 @@ from webui.jobs.store import JobStore
 from webui.ui.form import collect
 
 
-def submit(dispatcher: Dispatcher, payloads: Mapping[str, Any], owner: str) -> dict[str, Any]:
+def submit(dispatcher: Dispatcher, payloads: Mapping[str, Any], owner: str, kinds: ExtraKinds | None = None) -> dict[str, Any]:
     """Queue what the form holds.
 
     Returns:
         `job`: the new job's id or None; `errors`: a message by field name; `message`: what concerns no field.
     """
-    values, errors = collect(payloads)
+    values, errors = collect(payloads, kinds)
     if errors:
         return _answer(errors=errors)
     try:
-        job = dispatcher.submit(GenerationRequest(**values), owner=owner)
+        job = dispatcher.submit(GenerationRequest(**with_extras(values)), owner=owner)
     except InvalidRequest as error:
         return _answer(errors={error.field: str(error)})
     except UnsupportedCheckpoint as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
 from webui.core import infotext
+from webui.core.extras import ExtraKinds
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
 from webui.ui.texts import t
 
@@ -23,9 +24,9 @@ class Transfer:
     vae_here: bool | None = None
 
 
-def read(text: str, catalog: Catalog) -> Transfer:
+def read(text: str, catalog: Catalog, kinds: ExtraKinds | None = None) -> Transfer:
     """What the form takes from an infotext. Nothing raises: a value that cannot be used becomes a remark."""
-    restored = infotext.restore(infotext.parse(text))
+    restored = infotext.restore(infotext.parse(text), kinds)
     values = dict(restored.values)
     remarks = list(restored.problems)
     checkpoint_here = _take_checkpoint(values, restored.checkpoint_hash, catalog, remarks)

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from webui.ui import options, styles, transfer
+from webui.ui import extension_options, options, styles, transfer
 from webui.ui.form import Form
 from webui.ui.script import call, host
 from webui.ui.services import PageServices
@@ -30,13 +30,13 @@ def build(form: Form, services: PageServices) -> gr.Button:
                 with gr.Column(scale=1, min_width=120, elem_id="txt2img_run"):
                     generate = gr.Button(t("generate"), variant="primary", elem_id="txt2img_generate")
             host("model_note", "mountModelNote")
-            _draw_controls(form)
+            _draw_controls(form, services)
         with gr.Column(scale=9, min_width=320, elem_id="txt2img_right"):
             host("output", "mountOutput")
     return generate
 
 
-def _draw_controls(form: Form) -> None:
+def _draw_controls(form: Form, services: PageServices) -> None:
     with gr.Column(elem_id="txt2img_controls", elem_classes=["sheet"]):
         with gr.Row(elem_classes=["thirds"]):
             form.draw("sampler", scale=1, min_width=120)
@@ -55,6 +55,7 @@ def _draw_controls(form: Form) -> None:
             host("txt2img_extra", "mountExtra")
         _draw_extra(form)
         options.draw(form)
+        extension_options.draw(form, services.plugins)
     swap.click(None, inputs=[width, height], outputs=[width, height], js="(width, height) => [height, width]")
 
 
@@ -93,7 +94,7 @@ def connect(services: PageServices, form: Form, generate: gr.Button, tabs: gr.Ta
 
     def on_generate(given: Mapping[Any, Any]) -> dict[str, Any]:
         values = styles.merged(services.styles, form.values(given), given[chosen])
-        return submit(services.dispatcher, values, str(given[owner] or ""))
+        return submit(services.dispatcher, values, str(given[owner] or ""), services.plugins.kinds)
 
     order = sorted([*form.inputs, owner], key=lambda component: component._id)
     generate.click(
@@ -101,7 +102,7 @@ def connect(services: PageServices, form: Form, generate: gr.Button, tabs: gr.Ta
     ).success(None, inputs=answer, js=call("submitted"))
 
     def on_restore(given: Mapping[Any, Any]) -> dict[Any, Any]:
-        taken = transfer.read(given[owner], services.catalog)
+        taken = transfer.read(given[owner], services.catalog, services.plugins.kinds)
         values, names, remarks = styles.found_in(services, taken.values, given[chosen])
         told = {"remarks": [*taken.remarks, *remarks], "count": len(taken.values)}
         listed = {} if names is None else {chosen: styles.listed(services.styles, names)}

@@ -7,7 +7,7 @@ import { t } from "./texts.js";
 export const TAB = "txt2img";
 export const fields = window.periplusConfig?.fields ?? {};
 
-export const fieldElement = (name) => document.getElementById(`${TAB}_${name}`);
+export const fieldElement = (name) => document.getElementById(`${TAB}_${name.replace(".", "_")}`);
 
 // Returns whether it was pressed; where the server is needed and not there, the person is told instead.
 export function press(bridge) {
