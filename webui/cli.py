@@ -29,7 +29,9 @@ VAE_PRECISIONS = {"fp32": ("--no-half-vae", "--vae-in-fp32"), "fp16": ("--vae-in
 
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="webui", description="Periplus: a browser-based web UI for Stable Diffusion.", epilog="docs/ has the manual."
+        prog="webui",
+        description="Periplus: a browser-based web UI for Stable Diffusion.",
+        epilog="`new-extension NAME` writes an extension to start from. docs/ has the manual.",
     )
     add = parser.add_argument
     add("--host", default=Settings.host, help="address to listen on (default: %(default)s, this machine only)")
@@ -127,7 +129,12 @@ def _fail(reason: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Return the exit code."""
-    arguments = make_parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    if given[:1] == ["new-extension"]:
+        from webui.plugins import scaffold  # not before: --help must be quick
+
+        return scaffold.main(given[1:])
+    arguments = make_parser().parse_args(given)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for name, value in OFFLINE.items():
         os.environ.setdefault(name, value)

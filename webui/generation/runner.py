@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
@@ -34,6 +35,7 @@ from webui.generation.preview_decoder import PreviewDecoders
 from webui.generation.stages import Plan, make_plan, sample
 from webui.generation.vae_stage import VaeStage
 from webui.generation.work import Emit, Work
+from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 
 _NOTICES_LIMIT = 8
@@ -78,7 +80,8 @@ class ComputeOptions:
 def make_runner(settings: Settings) -> Runner:
     """What the engine's worker calls once, in the engine process."""
     catalog = Catalog(settings.all_checkpoint_dirs, settings.all_vae_dirs)
-    return Runner(catalog, settings.device, ComputeOptions.of(settings), EmbeddingFiles(settings.all_embedding_dirs))
+    embeddings, plugins = EmbeddingFiles(settings.all_embedding_dirs), PluginManager.of(settings, engine=True)
+    return Runner(catalog, settings.device, ComputeOptions.of(settings), embeddings, plugins)
 
 
 class Runner:
@@ -90,6 +93,7 @@ class Runner:
         device: str | Device | None = None,
         options: ComputeOptions | None = None,
         embeddings: EmbeddingFiles | None = None,
+        plugins: PluginManager | None = None,
     ) -> None:
         self._catalog, self._options = catalog, options or ComputeOptions()
         self.device = device if isinstance(device, Device) else Device(devices.choose(device))
@@ -102,6 +106,7 @@ class Runner:
         self._states = HiddenStates()
         self._embeddings = EmbeddingShelf(embeddings or EmbeddingFiles(()))
         self._states_of: Identity | None = None
+        self._plugins = plugins or PluginManager()
 
     def _begins_at_home(self) -> bool:
         """Whether weights are read into the machine's memory first, because they may not all find room on the device."""
@@ -153,6 +158,8 @@ class Runner:
         Raises:
             WebUIError: the job failed; pictures told of before are kept.
         """
+        self._plugins.follow()
+        self._plugins.require(command.request)
         checkpoint, vae = self._files(command.request)
         work = Work(command, emit, control)
         if work.batches() and not control.stop_before_next:
@@ -182,9 +189,11 @@ class Runner:
         work.stage = Stage.LOADING
         lease = self._manager.lease(checkpoint, vae, lambda name, size: work.emit(Loading(job_id, name, size)))
         with lease as pipeline, torch.inference_mode(), self._placed(pipeline, work) as placement:
+            self._plugins.tell("on_model_loaded", checkpoint=checkpoint.name, request=request)
             work.stage = Stage.ENCODING
             with placement.using("text_encoders"):
                 plan = make_plan(pipeline, request, self._hidden_states(checkpoint), self._embeddings_for(pipeline, work))
+            plan = replace(plan, conditioning=self._plugins.fold("alter_conditioning", plan.conditioning, request=request))
             to_rgb = self._previews.to_rgb(pipeline, work.command.preview_method)
             reporter.begin(to_rgb, plan.sigmas, by_level=plan.sampler.ignores_steps)
             stage = self._vae_stage(pipeline, vae, placement, work)
@@ -218,14 +227,24 @@ class Runner:
         if not all(index in work.latents or index in work.done for index in batch):
             work.stage = Stage.SAMPLING
             with placement.using("unet"):
-                sampled = sample(pipeline, plan, batch, work.reporter.on_step, concat)
+                sampled = sample(pipeline, plan, batch, work.reporter.on_step, concat, self._plugins.fold)
+                sampled = self._plugins.fold("alter_latents", sampled, request=work.request)
             work.latents |= dict(zip(batch, sampled, strict=True))
         work.stage = Stage.VAE
         missing = [index for index in batch if index not in work.done]
         for place_, index in enumerate(missing):
             on_tile = work.reporter.on_tile(place_, len(missing))
             pixels = stage.decode(work.latents[index], work.request, on_tile, work.economy.tile)
-            work.tell(_picture(pixels, work.command.job_id, index, {"VAE precision": stage.precision, **plan.facts}))
+            picture = _picture(pixels, work.command.job_id, index, {"VAE precision": stage.precision, **plan.facts})
+            work.tell(self._altered(picture, work.request))
+
+    def _altered(self, picture: ImageDone, request: GenerationRequest) -> ImageDone:
+        """The picture as the extensions leave it."""
+        if not self._plugins.implements("alter_image"):
+            return picture
+        image = Image.frombytes("RGB", (picture.width, picture.height), picture.pixels)
+        image = self._plugins.fold("alter_image", image, request=request.single(picture.index)).convert("RGB")
+        return replace(picture, width=image.width, height=image.height, pixels=image.tobytes())
 
     def _hidden_states(self, checkpoint: CheckpointInfo) -> HiddenStates:
         """Those of another checkpoint are forgotten, for it may be read into the same modules."""

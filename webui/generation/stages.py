@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -125,16 +126,33 @@ def encode(
 # ---- a batch
 
 
-def sample(pipeline: Pipeline, plan: Plan, batch: Sequence[int], on_step: OnStep, concat: Tensor | None = None) -> Tensor:
+Fold = Callable[..., Any]
+
+
+def unaltered(hook: str, value: Any, **others: Any) -> Any:
+    """What folds where there are no extensions."""
+    return value
+
+
+def sample(
+    pipeline: Pipeline,
+    plan: Plan,
+    batch: Sequence[int],
+    on_step: OnStep,
+    concat: Tensor | None = None,
+    fold: Fold = unaltered,
+) -> Tensor:
     """The latents of the pictures of these indices: (batch, 4, height / 8, width / 8).
 
     Args:
         concat: what the UNet of an inpainting or instruct-pix2pix family sees behind the latents; see `diffusion.concat`.
+        fold: calls a hook of the extensions (`PluginManager.fold`).
     """
     request = plan.request
     noise = noise_source(pipeline, request, batch)
     unit_variance = plan.sampler.unit_variance or request.sgm_noise_multiplier
     latents = initial_latents(noise, plan.sigmas[0], unit_variance=unit_variance)
+    latents = fold("alter_noise", latents, request=request, sigma=plan.sigmas[0])
     denoiser = Denoiser(
         unet=pipeline.unet,
         conditioning=plan.conditioning,
@@ -144,6 +162,7 @@ def sample(pipeline: Pipeline, plan: Plan, batch: Sequence[int], on_step: OnStep
         batch_size=len(batch),
         concat=None if concat is None else concat.to(pipeline.device),
     )
+    denoiser = fold("wrap_denoiser", denoiser, request=request)
     return SAMPLERS[plan.sampler.name](denoiser, latents, plan.sigmas, noise, sampler_options(plan), on_step)
 
 

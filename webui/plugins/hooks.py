@@ -10,7 +10,6 @@ belongs into `engine.py`, which the web process never loads.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -18,7 +17,6 @@ import pluggy
 from webui.core.request import GenerationRequest
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
     from PIL.Image import Image
     from torch import Tensor
 
@@ -31,33 +29,12 @@ hookspec = pluggy.HookspecMarker("periplus")
 hookimpl = pluggy.HookimplMarker("periplus")
 
 
-@dataclass(frozen=True)
-class Tab:
-    """A tab of the page. `build` draws it with Gradio, which it imports itself; `name` is for addresses (letters and -)."""
-
-    name: str
-    title: str
-    build: Callable[[], None]
-
-
 # ---- in the web process
 
 
 @hookspec
 def register_params() -> Sequence[type]:
     """Frozen dataclasses of `Param`s: the options. Form, HTTP API, infotext and plot read them there. Asked in both processes."""
-    return ()
-
-
-@hookspec
-def register_routes() -> Sequence[APIRouter]:
-    """Addresses of the HTTP API, which come to stand below /extensions/<name of the extension>. Asked once, at the start."""
-    return ()
-
-
-@hookspec
-def register_tabs() -> Sequence[Tab]:
-    """Tabs of the page, before Settings. Asked once, when the page is built."""
     return ()
 
 

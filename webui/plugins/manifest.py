@@ -15,6 +15,11 @@ FILE = "extension.toml"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
+def is_name(text: str) -> bool:
+    """Whether an extension may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 class LoadProblem(Exception):
     """Why an extension is not loaded, in words."""
 
@@ -49,7 +54,7 @@ def read_manifest(folder: Path) -> Manifest:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise LoadProblem(f"Its {FILE} cannot be read: {error}.") from error
     name, version = _text(table, "name"), _text(table, "version")
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise LoadProblem(f"Its name is “{name:.80}”; small letters, digits and hyphens make a name.")
     if not version:
         raise LoadProblem(f"Its {FILE} names no version.")

@@ -1,0 +1,126 @@
+"""The engine's hooks, each in a job on a tiny model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.generation.test_runner import Job, request_for
+from tests.plugins.writing import FIVE_KINDS, write_extension
+from tests.tiny import write_tiny_checkpoint
+from webui.checkpoints.catalog import Catalog
+from webui.core.request import GenerationRequest
+from webui.core.samplers import SAMPLER_NAMES
+from webui.errors import PluginError
+from webui.generation.runner import Runner
+from webui.plugins.loader import PluginManager
+
+Run = Callable[..., Job]
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    root = tmp_path_factory.mktemp("models")
+    write_tiny_checkpoint(root / "tiny.safetensors", 1)
+    return Catalog([root], [])
+
+
+@pytest.fixture
+def run(catalog: Catalog, folder: Path) -> Run:
+    """Run a request with an extension "x" whose engine.py holds this code; without code, without any."""
+
+    def run(engine: str | None = None, request: GenerationRequest | None = None, plugin: str = "", **changes: Any) -> Job:
+        if engine is not None:
+            write_extension(folder, "x", plugin, engine="import torch\n" + engine)
+        plugins = PluginManager([folder], folder.parent / "extensions.toml", engine=True)
+        plugins.load_all()
+        assert [info.problem for info in plugins.plugins()] == [None] * len(plugins.plugins())
+        return Job(Runner(catalog, "cpu", plugins=plugins), request or request_for(**changes))
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "@hookimpl\ndef alter_noise(latents, sigma):\n    assert 14 < sigma < 15\n    return latents * 0.5\n",
+        "@hookimpl\ndef alter_latents(latents):\n    return latents + 1\n",
+        "@hookimpl\ndef wrap_denoiser(denoiser):\n    return lambda latents, sigma: denoiser(latents, sigma) * 0.9\n",
+        "from dataclasses import replace\n@hookimpl\ndef alter_conditioning(conditioning):\n"
+        "    return replace(conditioning, unconditional=conditioning.conditionals[0])\n",
+        "from PIL import ImageOps\n@hookimpl\ndef alter_image(image):\n    return ImageOps.invert(image)\n",
+    ],
+    ids=["alter_noise", "alter_latents", "wrap_denoiser", "alter_conditioning", "alter_image"],
+)
+def test_what_a_hook_changes_changes_the_picture(run: Run, code: str):
+    assert run().pixels[0] != run(code).pixels[0]
+
+
+def test_an_inverted_picture_is_the_inverse(run: Run):
+    plain, inverted = (
+        run().pixels[0],
+        run("from PIL import ImageOps\n@hookimpl\ndef alter_image(image):\n    return ImageOps.invert(image)\n"),
+    )
+    assert inverted.pixels[0] == bytes(255 - value for value in plain)
+
+
+def test_a_picture_may_become_another_size(run: Run):
+    job = run("@hookimpl\ndef alter_image(image):\n    return image.resize((16, 8)).convert('L')\n")
+    (picture,) = [event for event in job.events if type(event).__name__ == "ImageDone"]
+    assert (picture.width, picture.height, len(picture.pixels)) == (16, 8, 16 * 8 * 3)
+
+
+def test_each_picture_is_altered_with_the_request_that_makes_it_alone(run: Run):
+    code = (
+        "@hookimpl\ndef alter_image(image, request):\n    image.paste((request.seed, 0, 0), (0, 0, 64, 64))\n    return image\n"
+    )
+    assert [pixels[0] for _, pixels in sorted(run(code, batch_size=2).pixels.items())] == [5, 6]
+
+
+def test_the_model_that_was_lent_is_told(run: Run, folder: Path):
+    mark = folder.parent / "told"
+    code = "@hookimpl\ndef on_model_loaded(checkpoint):\n    import pathlib\n"
+    run(f"{code}    pathlib.Path({str(mark)!r}).write_text(checkpoint)\n")
+    assert mark.read_text() == "tiny"
+
+
+@pytest.mark.parametrize("sampler", SAMPLER_NAMES)
+def test_a_denoiser_that_passes_everything_on_leaves_every_sampler_as_it_is(run: Run, sampler: str):
+    around = "@hookimpl\ndef wrap_denoiser(denoiser):\n    return lambda latents, sigma: denoiser(latents, sigma)\n"
+    assert run(sampler=sampler).pixels == run(around, sampler=sampler).pixels
+
+
+def test_options_reach_the_engine_as_plain_values(run: Run):
+    code = (
+        "from .plugin import Options\n@hookimpl\ndef alter_latents(latents, request):\n"
+        "    options = request.extra(Options)\n    return latents if options is None else latents * options.strength\n"
+    )
+    extras = {"extras": {"x": {"strength": 0.25, "count": 2, "note": "", "shape": "round", "soft": False}}}
+    request = GenerationRequest.from_dict(request_for().to_dict() | extras)
+    assert run(code, request, plugin=FIVE_KINDS).pixels != run(None).pixels
+
+
+def test_a_job_with_options_of_an_extension_that_is_not_loaded_fails_by_its_name(run: Run):
+    request = GenerationRequest.from_dict(request_for().to_dict() | {"extras": {"gone": {"strength": 0.25}}})
+    with pytest.raises(PluginError, match="has options of the extension gone, which is not loaded: it is not there"):
+        run(None, request)
+
+
+@pytest.mark.parametrize(
+    ("hook", "arguments"),
+    [
+        ("alter_conditioning", "conditioning"), ("alter_noise", "latents"), ("wrap_denoiser", "denoiser"),
+        ("alter_latents", "latents"), ("alter_image", "image"), ("on_model_loaded", "checkpoint"),
+    ],
+)  # fmt: skip
+def test_one_that_raises_fails_the_job_by_its_name(run: Run, hook: str, arguments: str):
+    with pytest.raises(PluginError, match=f"The extension x failed in {hook}: ValueError: no"):
+        run(f"@hookimpl\ndef {hook}({arguments}):\n    raise ValueError('no')\n")
+
+
+def test_one_that_gives_something_else_fails_the_job_by_its_name(run: Run):
+    with pytest.raises(PluginError, match="The extension x failed in alter_latents: it gave Tensor of shape"):
+        run("@hookimpl\ndef alter_latents(latents):\n    return latents[:, :1]\n")
