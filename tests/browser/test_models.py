@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+import torch
 from playwright.sync_api import Locator
 
 from tests.browser.conftest import PHONE
@@ -136,6 +137,19 @@ def test_the_selected_picture_becomes_the_preview(tab: Studio, data_dir):
     assert (data_dir / "models" / "Stable-diffusion" / "second.preview.png").is_file()
 
 
+def test_the_engine_tells_its_memory_and_gives_it_back(studio: Studio):
+    studio.generate(prompt="sun", steps="1")
+    studio.page.wait_for_selector("#engine .dot-idle")
+    studio.page.click("#engine_opener")
+    assert "GB" in studio.page.locator("#engine_panel .memory tbody").inner_text()
+    studio.page.click("#engine_unload")
+    studio.page.click("#engine_reload")
+    studio.page.keyboard.press("Escape")
+    assert not studio.page.locator("#engine_panel").is_visible()
+    assert studio.page.locator(".notice-error, .notice-warning").count() == 0
+    studio.generate(prompt="sun", steps="2")
+
+
 def test_a_hash_is_worked_out_and_stands_in_card_and_header(tab: Studio, data_dir):
     digest = hashlib.sha256((data_dir / "models" / "Stable-diffusion" / "deep" / "third.safetensors").read_bytes()).hexdigest()
     card(tab, "deep/third").click()
@@ -149,8 +163,10 @@ def test_a_hash_is_worked_out_and_stands_in_card_and_header(tab: Studio, data_di
 
 
 def test_a_download_is_followed_to_its_end_and_can_be_used_at_once(tab: Studio, server: StandIn, tmp_path):
-    server.pause = 0.1
-    server.files["/fetched.safetensors"] = write_tiny_checkpoint(tmp_path / "fetched.safetensors", 7).read_bytes()
+    server.pause = 0.05  # 6 s for the whole, so that a busy machine sees a part of it
+    padding = {"model_ema.padding": torch.zeros(4_000_000, dtype=torch.float16)}
+    fetched = write_tiny_checkpoint(tmp_path / "fetched.safetensors", 7, extra=padding)
+    server.files["/fetched.safetensors"] = fetched.read_bytes()
     tab.page.click("#models_view_get")
     tab.page.fill("#get_source", f"{server.address}/fetched.safetensors")
     tab.page.fill("#get_sha256", "1234")

@@ -76,13 +76,13 @@ def test_dark_and_light_are_remembered(studio: Studio):
 
 def test_settings_are_saved_at_once_and_hold(studio: Studio, app):
     studio.show("Settings")
-    box = studio.page.get_by_label("Live preview")
+    box = studio.page.get_by_label("Live preview", exact=True)
     box.uncheck()
     studio.page.get_by_text("Saved: Live preview is off.").wait_for()
     studio.reload()
     studio.show("Settings")
-    assert not studio.page.get_by_label("Live preview").is_checked()
-    studio.page.get_by_label("Live preview").check()
+    assert not studio.page.get_by_label("Live preview", exact=True).is_checked()
+    studio.page.get_by_label("Live preview", exact=True).check()
     studio.page.get_by_text("Saved: Live preview is on.").wait_for()
 
 
