@@ -148,7 +148,7 @@ class Plan(Sweeper):
         return max(own, *(self._widest_strip(layer) for layer in source.sources)) if source.sources else own
 
 
-#: Strips of the widest layer that stand beside one another while it is computed: input, normed, and oneDNN's copies. Measured.
-SCRATCH = 5
+#: Strips of the widest layer that stand beside one another while it is computed: input, normed, oneDNN's copies. Measured.
+SCRATCH = 6
 #: Rows that a residual block reads beside its own, on both sides together, and one more for rounding.
 HALO = 5
