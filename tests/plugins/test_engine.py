@@ -14,6 +14,7 @@ from tests.tiny import write_tiny_checkpoint
 from webui.checkpoints.catalog import Catalog
 from webui.core.request import GenerationRequest
 from webui.core.samplers import SAMPLER_NAMES
+from webui.engine.protocol import ImageDone
 from webui.errors import PluginError
 from webui.generation.runner import Runner
 from webui.plugins.loader import PluginManager
@@ -69,7 +70,7 @@ def test_an_inverted_picture_is_the_inverse(run: Run):
 
 def test_a_picture_may_become_another_size(run: Run):
     job = run("@hookimpl\ndef alter_image(image):\n    return image.resize((16, 8)).convert('L')\n")
-    (picture,) = [event for event in job.events if type(event).__name__ == "ImageDone"]
+    (picture,) = job.of(ImageDone)
     assert (picture.width, picture.height, len(picture.pixels)) == (16, 8, 16 * 8 * 3)
 
 

@@ -45,7 +45,8 @@ def from_scripts(scripts: Mapping[str, Any] | None, kinds: ExtraKinds) -> dict[s
         if extension is None:
             hint = suggest(str(title), kinds.extensions)
             raise InvalidRequest(
-                "alwayson_scripts", f"A1111's scripts are not supported yet, and no extension is called “{title!s:.80}”. {hint}"
+                "alwayson_scripts",
+                f"alwayson_scripts: A1111’s scripts are not supported yet, and no extension is called “{title!s:.80}”. {hint}",
             )
         args = given.get("args", []) if isinstance(given, Mapping) else None
         names = list(kinds.fields_of(extension))
