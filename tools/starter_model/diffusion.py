@@ -120,7 +120,7 @@ def train_pictures(model: Model, writer: Writer, samples: Samples, batch: int, r
         if drawn[0] % 3 and position.progress < 1:
             return ""
         writer.silence_strangers()
-        parts = [list(SHEET_PROMPTS[begin : begin + 8]) for begin in range(0, len(SHEET_PROMPTS), 8)]
+        parts: list[list[str]] = [list(SHEET_PROMPTS[begin : begin + 8]) for begin in range(0, len(SHEET_PROMPTS), 8)]
         pictures = torch.cat([make_pictures(model, part, Wish(steps=10)) for part in parts])
         save_sheet(list(pictures), stage.folder / f"samples-{position.step:06}.png", columns=8, captions=SHEET_PROMPTS)
         return f"samples-{position.step:06}.png"

@@ -57,10 +57,9 @@ def main() -> None:
     model = as_model(options.model)
     material = gather(options.emojibase, options.font, *_taught(options.model))
     lines, shown = measure(model, material, Wish(steps=options.steps, seed=options.seed), options.painted)
-    text = "\n".join(lines)
-    print(text)
+    print(lines[-1])
     if options.write:
-        _write(text, shown)
+        _write("\n".join(lines), shown)
 
 
 def as_model(path: Path) -> Model:
@@ -97,11 +96,10 @@ def measure(model: Model, material: Material, wish: Wish, painted: int) -> tuple
     """Rows of a table, and what was drawn on the way."""
     shapes = find(model, material.shapes, material.things, wish)
     things = find(model, material.things, material.shapes, wish)
+    rows = [_ranks("Things", things), _ranks("Shapes in colours", shapes)]
     some = material.unseen.take(range(0, len(material.unseen.pictures), max(1, len(material.unseen.pictures) // painted)))
     unseen = find(model, some, _others(material, some), wish)
-    rows = [
-        _ranks("Things", things),
-        _ranks("Shapes in colours", shapes),
+    rows += [
         _row("Shapes drawn in the colour asked for", f"{share(f.word == f.picture.colour for f in shapes):.0f} %"),
         _row(
             f"Things in a colour that training never showed them in ({len(unseen)} pairs)",
@@ -168,7 +166,10 @@ def _series(keys: tuple[float, ...], figures: list[float]) -> str:
 
 
 def _row(what: str, figure: str) -> str:
-    return f"| {what} | {figure} |"
+    """Told at once, for the whole takes minutes."""
+    row = f"| {what} | {figure} |"
+    print(row, flush=True)
+    return row
 
 
 def _write(text: str, shown: list[Found]) -> None:

@@ -81,9 +81,10 @@ def _head(norm: nn.Module, convolution: nn.Conv2d) -> None:
 def _latents_as_they_are(vae: AutoencoderKL) -> None:
     into, out = vae.quant_conv, vae.post_quant_conv
     assert into is not None and out is not None and into.bias is not None and out.bias is not None
+    into.bias.zero_()
+    out.bias.zero_()
     for convolution in (into, out):
         convolution.weight.zero_()
-        nn.init.zeros_(convolution.bias)
         for channel in range(4):
             convolution.weight[channel, channel] = 1
     into.bias[4:] = -6.0  # log-variance of the posterior
