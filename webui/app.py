@@ -27,6 +27,7 @@ from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.lock import FolderLock
 from webui.storage.preferences import PreferencesFile
+from webui.storage.sources import SourceStore
 from webui.storage.styles import Styles, style_files
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Services:
     catalog: Catalog
     preferences: PreferencesFile
     styles: Styles
+    sources: SourceStore
     embeddings: EmbeddingFiles
     tasks: TaskBoard
     library: ModelLibrary
@@ -65,25 +67,28 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
     preferences = PreferencesFile(settings.preferences_file)
     plugins = PluginManager.of(settings)
     keeper = PictureKeeper(store, settings, plugins)
-    dispatcher = Dispatcher(store, bus, engine or make_engine(settings), catalog, keeper, preferences, plugins)
+    sources = SourceStore(settings.sources_dir)
+    sources.sweep(store.sources())
+    dispatcher = Dispatcher(store, bus, engine or make_engine(settings), catalog, keeper, preferences, sources, plugins)
     styles = style_files(settings.styles_files, settings.data_dir)
     embeddings = EmbeddingFiles(settings.all_embedding_dirs)
     tasks = TaskBoard(lambda task: bus.publish(TaskChanged(task)))
     bus.connect_tasks(tasks.all)
     library = ModelLibrary(settings, catalog, tasks)
-    return Services(settings, store, bus, dispatcher, catalog, preferences, styles, embeddings, tasks, library, plugins)
+    return Services(settings, store, bus, dispatcher, catalog, preferences, styles, sources, embeddings, tasks, library, plugins)
 
 
 def create_app(services: Services) -> FastAPI:
     """The HTTP application: both APIs and, unless switched off, the page."""
     from fastapi import FastAPI  # half a second, which --help need not pay
 
-    from webui.api import docs, errors, jobs, models, sdapi, security, tasks
+    from webui.api import docs, errors, jobs, models, sdapi, security, sources, tasks
 
     app = FastAPI(title="Periplus", version=__version__, docs_url=None, redoc_url=None)
     errors.add_handlers(app)
     app.include_router(sdapi.router(services))
     app.include_router(jobs.router(services))
+    app.include_router(sources.router(services))
     app.include_router(models.router(services))
     app.include_router(tasks.router(services))
     docs.add_routes(app)

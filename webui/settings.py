@@ -49,6 +49,11 @@ class Settings:
         return self.data_dir / "state"
 
     @property
+    def sources_dir(self) -> Path:
+        """Source pictures and masks, by content."""
+        return self.state_dir / "sources"
+
+    @property
     def preferences_file(self) -> Path:
         return self.data_dir / "settings.toml"
 

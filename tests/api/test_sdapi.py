@@ -132,12 +132,17 @@ def test_a_checkpoint_is_unloaded_and_loaded_again(client: TestClient, services:
     wait_until(lambda: services.dispatcher.engine.checkpoint == "")
 
 
-NOT_YET = ("upscalers latent-upscale-modes hypernetworks face-restorers realesrgan-models loras script-info extensions").split()
+NOT_YET = ("hypernetworks face-restorers realesrgan-models loras script-info extensions").split()
 
 
 @pytest.mark.parametrize("path", NOT_YET)
 def test_what_there_is_not_yet_is_an_empty_list(shared_client: TestClient, path: str):
     assert get(shared_client, path) == []
+
+
+def test_upscalers_of_pixels_and_of_latents_are_listed_apart(shared_client: TestClient):
+    assert [upscaler["name"] for upscaler in get(shared_client, "upscalers")] == ["None", "Lanczos", "Nearest"]
+    assert "Latent (bicubic)" in [mode["name"] for mode in get(shared_client, "latent-upscale-modes")]
 
 
 def test_styles_are_listed_as_their_file_has_them(client: TestClient, services: Services):

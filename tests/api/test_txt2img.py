@@ -15,6 +15,7 @@ from PIL import Image
 from tests.api.conftest import add_checkpoint, wait_until
 from webui.api.sdapi_request import Txt2ImgRequest
 from webui.app import Services
+from webui.core.fields.source import SourceFields
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
 from webui.core.styles import Style
@@ -130,18 +131,26 @@ def test_pictures_are_saved_only_when_asked_for(client: TestClient, services: Se
     assert [path.name for path in services.settings.outputs_dir.rglob("*.png")] == ["00000-9.png"]
 
 
-@pytest.mark.parametrize("spec", params_of(GenerationRequest).values(), ids=lambda spec: spec.name)
+TXT2IMG = [spec for name, spec in params_of(GenerationRequest).items() if name not in params_of(SourceFields)]
+
+
+@pytest.mark.parametrize("spec", TXT2IMG, ids=lambda spec: spec.name)
 def test_every_field_of_a_request_can_be_set(shared_client: TestClient, shared_services: Services, spec):
     values: dict[str, Any] = {
         "prompt": "p", "negative_prompt": "n", "checkpoint": "starter", "vae": "None", "sampler": "DPM++ 2M",
         "scheduler": "Karras", "steps": 2, "width": 72, "height": 80, "batch_count": 2, "batch_size": 2, "guidance_scale": 3.5,
-        "seed": 4, "seed_resize_width": 72, "seed_resize_height": 80, "unipc_order": 2,
+        "seed": 4, "seed_resize_width": 72, "seed_resize_height": 80, "unipc_order": 2, "encoder_tile": 512,
+        "hires_upscaler": "Lanczos",
+        "hires_scale": 1.5, "hires_width": 144, "hires_height": 160, "hires_guidance_scale": 2.5, "hires_prompt": "h",
+        "hires_negative_prompt": "i", "hires_checkpoint": "Use same checkpoint",
     }  # fmt: skip
     by_kind = {str: spec.param.choices[-1:], int: (3,), float: (0.25,), bool: (not spec.default,)}
     value = values[spec.name] if spec.name in values else by_kind[spec.kind][0]
     prefix, _, key = spec.api_name.rpartition(".")
     told = "Zero Terminal SNR" if key == "sd_noise_schedule" else value
     fields = {prefix: {key: told}} if prefix else {key: told}
+    if spec.param.group == "hires":
+        fields = {"enable_hr": True} | fields
     post(shared_client, **({"steps": 1} | fields))
     assert getattr(shared_services.store.recent(1)[0].request, spec.name) == value
 
@@ -243,7 +252,7 @@ def test_unknown_settings_are_ignored_and_told(shared_client: TestClient):
 
 
 def test_an_infotext_fills_what_the_request_leaves_open(shared_client: TestClient, shared_services: Services):
-    settings = "Steps: 3, Sampler: DPM++ 2M Karras, CFG scale: 4.5, Seed: 12, Size: 64x72, Clip skip: 2, Hires upscale: 2"
+    settings = "Steps: 3, Sampler: DPM++ 2M Karras, CFG scale: 4.5, Seed: 12, Size: 64x72, Clip skip: 2, Hypertile U-Net: True"
     text = f"a cat\nNegative prompt: dog\n{settings}"
     info = info_of(post(shared_client, infotext=text, seed=99))
     request = shared_services.store.recent(1)[0].request
@@ -251,7 +260,7 @@ def test_an_infotext_fills_what_the_request_leaves_open(shared_client: TestClien
     assert (request.sampler, request.scheduler, request.width, request.height) == ("DPM++ 2M", "Automatic", 64, 72)
     assert request.seed == 99
     assert request.clip_skip == 2
-    assert "Hires upscale: 2" in info["comments"]
+    assert "Hypertile U-Net: True" in info["comments"]
 
 
 def test_styles_go_into_the_prompts_and_unknown_ones_are_left_out_with_a_comment(client: TestClient, services: Services):
@@ -299,7 +308,7 @@ def test_a_value_that_cannot_be_used_is_refused_by_name_and_the_next_job_runs(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("enable_hr", True), ("restore_faces", True), ("tiling", True),
+        ("restore_faces", True), ("tiling", True),
         ("script_name", "x/y/z plot"), ("alwayson_scripts", {"ControlNet": {"args": []}}), ("refiner_checkpoint", "xl"),
     ],
 )  # fmt: skip
@@ -360,3 +369,42 @@ def test_a_task_id_names_the_job_once(shared_client: TestClient, shared_services
     post(shared_client, steps=1, force_task_id="task(txt2img-1)")
     assert shared_services.store.get("task(txt2img-1)").state is JobState.DONE
     assert len(post(shared_client, steps=1, force_task_id="task(txt2img-1)")["images"]) == 1
+
+
+# ---- the hires pass
+
+
+def hires_of(services: Services, client: TestClient, **fields: Any) -> GenerationRequest:
+    post(client, steps=1, enable_hr=True, **fields)
+    return services.store.recent(1)[0].request
+
+
+def test_the_hires_pass_has_the_peers_names_and_defaults(shared_client: TestClient, shared_services: Services):
+    request = hires_of(shared_services, shared_client)
+    assert request.hires and request.hires_upscaler == "Latent" and request.hires_scale == 2.0 and request.hires_steps == 0
+    assert request.hires_sampler == "Use same sampler" and request.hires_checkpoint == "Use same checkpoint"
+
+
+def test_without_enable_hr_the_fields_of_the_hires_pass_are_left_alone(shared_client: TestClient, shared_services: Services):
+    post(shared_client, steps=1, hr_upscaler="", hr_sampler_name="", hr_scheduler="")
+    assert not shared_services.store.recent(1)[0].request.hires
+
+
+def test_an_older_sampler_name_of_the_hires_pass_is_split(shared_client: TestClient, shared_services: Services):
+    request = hires_of(shared_services, shared_client, hr_sampler_name="Euler Karras")
+    assert (request.hires_sampler, request.hires_scheduler) == ("Euler", "Karras")
+
+
+def test_with_the_old_first_phase_fields_the_size_is_that_at_the_end(shared_client: TestClient, shared_services: Services):
+    request = hires_of(shared_services, shared_client, width=256, height=192, firstphase_width=128, firstphase_height=96)
+    assert (request.width, request.height, request.hires_width, request.hires_height) == (128, 96, 256, 192)
+
+
+def test_a_hires_checkpoint_that_is_not_there_is_named_at_its_field(shared_client: TestClient):
+    answer = shared_client.post("/sdapi/v1/txt2img", json={"enable_hr": True, "hr_checkpoint_name": "nothing like it"})
+    assert answer.status_code == 422 and answer.json()["field"] == "hr_checkpoint_name"
+
+
+def test_an_unknown_upscaler_is_named_with_the_nearest(shared_client: TestClient):
+    answer = shared_client.post("/sdapi/v1/txt2img", json={"enable_hr": True, "hr_upscaler": "Lanczo"})
+    assert answer.status_code == 422 and answer.json()["field"] == "hr_upscaler" and "“Lanczos”" in answer.json()["detail"]

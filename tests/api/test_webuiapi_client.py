@@ -69,7 +69,9 @@ def test_its_listings_can_be_read(api: Any):
     assert "karras" in api.util_get_scheduler_names()
     assert api.get_scripts() == {"txt2img": [], "img2img": []}
     assert (api.has_controlnet, api.has_adetailer) == (False, False)
-    for listing in (api.get_sd_vae, api.get_upscalers, api.get_latent_upscale_modes, api.get_loras, api.get_hypernetworks,
+    assert "Lanczos" in [upscaler["name"] for upscaler in api.get_upscalers()]
+    assert "Latent" in [mode["name"] for mode in api.get_latent_upscale_modes()]
+    for listing in (api.get_sd_vae, api.get_loras, api.get_hypernetworks,
                     api.get_face_restorers, api.get_realesrgan_models, api.get_prompt_styles):  # fmt: skip
         assert listing() == []
     assert api.get_embeddings()["loaded"] == {}

@@ -1,10 +1,13 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from webui.core import infotext
+from webui.core.fields.hires import HiresFields
+from webui.core.fields.source import SourceFields
 from webui.core.params import params_of
 from webui.core.request import SEED_LIMIT, GenerationRequest
 from webui.core.samplers import SAMPLER_NAMES, SCHEDULER_LABELS
@@ -56,11 +59,14 @@ def sample(spec) -> object:
         str: (*reversed(spec.param.choices), "name, with comma"),
         bool: (True, False),
         int: (low + 8, low),
-        float: (0.5, 5.5),
+        float: (0.5, 1.5, 5.5),
     }
     fits = (value for value in values[spec.kind] if spec.param.high is None or low <= value <= spec.param.high)
     return next(value for value in fits if value != spec.default)
 
+
+IMG2IMG: dict[str, object] = {"source": "a" * 64}
+INPAINT = {**IMG2IMG, "mask": "b" * 64}
 
 #: What else a request needs for the field to have an effect.
 NEEDED: dict[str, dict[str, object]] = {
@@ -79,6 +85,13 @@ NEEDED: dict[str, dict[str, object]] = {
     "ngms_all_steps": {"ngms": 1.0},
     "beta_alpha": {"scheduler": "Beta"},
     "beta_beta": {"scheduler": "Beta"},
+    "denoising_strength": IMG2IMG,
+    **{name: IMG2IMG for name, spec in params_of(SourceFields).items() if spec.param.group == "source" and spec.param.infotext},
+    **{name: INPAINT for name, spec in params_of(SourceFields).items() if spec.param.group == "mask"},
+    **{
+        name: {**INPAINT, "soft_inpainting": True} for name, spec in params_of(SourceFields).items() if spec.param.group == "soft"
+    },
+    **{name: {"hires": True} for name in params_of(HiresFields) if name != "hires"},
     **{name: {"sampler": "UniPC"} for name in ("unipc_variant", "unipc_skip_type", "unipc_order", "unipc_lower_order_final")},
 }
 
@@ -86,7 +99,8 @@ NEEDED: dict[str, dict[str, object]] = {
 @pytest.mark.parametrize("spec", LABELLED, ids=lambda spec: spec.name)
 def test_every_field_with_an_infotext_key_comes_back(spec):
     request = GenerationRequest.from_dict({"seed": 5, **NEEDED.get(spec.name, {}), spec.name: sample(spec)})
-    assert back(infotext.format(request)) == request
+    told = back(infotext.format(request))
+    assert replace(told, source=request.source, mask=request.mask) == request
 
 
 @pytest.mark.parametrize("name", [name for name, needed in NEEDED.items() if needed])
@@ -174,9 +188,9 @@ def test_older_sampler_names_are_split_into_sampler_and_schedule():
 
 def test_what_no_field_takes_is_named_and_what_changes_nothing_is_not():
     restored = infotext.restore(
-        infotext.parse("cat\nSteps: 9, Seed: 1, Hires upscale: 2, RNG: CPU, Tiling: False, Version: v1.9")
+        infotext.parse("cat\nSteps: 9, Seed: 1, Hypertile U-Net: True, RNG: CPU, Tiling: False, Version: v1.9")
     )
-    assert restored.unused == {"Hires upscale": "2"}
+    assert restored.unused == {"Hypertile U-Net": "True"}
 
 
 def test_values_out_of_range_are_problems_in_words_and_the_rest_is_restored():
@@ -199,3 +213,31 @@ def test_no_vae_entry_means_automatic():
 
 def test_a_seed_of_64_bits_keeps_every_digit():
     assert infotext.restore(infotext.parse(f"Steps: 9, Sampler: Euler, Seed: {SEED_LIMIT - 1}")).values["seed"] == SEED_LIMIT - 1
+
+
+def test_a_hires_pass_is_told_by_denoising_strength_and_an_upscaler():
+    told = (
+        "cat\nSteps: 9, Sampler: Euler, Seed: 1, Size: 64x64, Denoising strength: 0.4, Hires upscale: 1.5, Hires upscaler: Latent"
+    )
+    values = infotext.restore(infotext.parse(told)).values
+    assert values["hires"] is True and values["hires_scale"] == 1.5 and values["denoising_strength"] == 0.4
+    assert infotext.restore(infotext.parse("cat\nSteps: 9, Sampler: Euler, Denoising strength: 0.4")).values["hires"] is False
+    assert infotext.restore(infotext.parse("cat\nSteps: 9, Sampler: Euler, Seed: 1")).values["hires"] is False
+
+
+def test_a_hires_size_goes_before_its_scale_and_may_have_one_side():
+    request = GenerationRequest(seed=1, hires=True, hires_width=1024)
+    text = infotext.format(request)
+    assert "Hires resize: 1024x0" in text and "Hires upscale:" not in text
+    assert back(text) == request
+
+
+def test_denoising_strength_is_written_only_where_something_is_denoised():
+    assert "Denoising strength" not in infotext.format(GenerationRequest(seed=1))
+    assert "Denoising strength: 0.75" in infotext.format(GenerationRequest(seed=1, hires=True))
+    assert "Denoising strength: 0.75" in infotext.format(GenerationRequest(seed=1, source="a" * 64))
+
+
+def test_an_empty_hires_size_of_older_files_means_nothing():
+    restored = infotext.restore(infotext.parse("cat\nSteps: 9, Sampler: Euler, Seed: 1, Hires resize: 0x0"))
+    assert restored.unused == {} and restored.values["hires"] is False

@@ -22,8 +22,9 @@ REQUEST = GenerationRequest(
 def test_every_value_of_a_picture_comes_back(services):
     taken = transfer.read(infotext.format(REQUEST), services.catalog)
     expected = REQUEST.to_dict() | {"vae": "Automatic"}
-    # A picture does not know of its batch, nor of what leaves it as it is.
-    unknown = {"batch_count", "batch_size", "tiled_vae", "encoder_tile", "decoder_tile", "extras"}
+    # A picture does not know of its batch, nor of the picture that it was made from, nor of what leaves it as it is.
+    unknown = {"batch_count", "batch_size", "source", "mask", "denoising_strength", "extras"}
+    unknown |= {"tiled_vae", "encoder_tile", "decoder_tile"}
     assert taken.values == {name: value for name, value in expected.items() if name not in unknown}
     assert taken.remarks == []
     assert taken.checkpoint_here is True
@@ -65,10 +66,10 @@ def test_a_missing_vae_becomes_automatic_with_a_remark(services):
 
 
 def test_entries_without_a_field_are_named(services):
-    text = infotext.format(GenerationRequest(), {"Face restoration": "GFPGAN", "Hires upscale": 2})
+    text = infotext.format(GenerationRequest(), {"Face restoration": "GFPGAN", "Hypertile U-Net": True})
     remark = " ".join(transfer.read(text, services.catalog).remarks)
     assert "Face restoration: GFPGAN" in remark
-    assert "Hires upscale: 2" in remark
+    assert "Hypertile U-Net: True" in remark
 
 
 @pytest.mark.parametrize("size", ["100x512", "512x100", "99999x512"])

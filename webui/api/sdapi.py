@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -13,8 +12,9 @@ from starlette.concurrency import run_in_threadpool
 
 from webui.api import sdapi_models, sdapi_options
 from webui.api.sdapi_answer import echo, encoded_pictures, info_text, progress_json
+from webui.api.sdapi_img2img import decode_picture, source_values
 from webui.api.sdapi_options import current_vae
-from webui.api.sdapi_request import Translated, Txt2ImgRequest, api_field, translate, with_styles
+from webui.api.sdapi_request import Img2ImgRequest, Translated, Txt2ImgRequest, api_field, translate, with_styles
 from webui.api.services import Services
 from webui.api.sse import wait_for_job
 from webui.core import infotext
@@ -25,7 +25,7 @@ from webui.jobs.store import Job, JobState
 from webui.storage.metadata import read_infotext
 
 
-class Txt2ImgResponse(BaseModel):
+class PicturesResponse(BaseModel):
     images: list[str] | None = Field(description="PNG files as base64, each with its infotext.")
     parameters: dict[str, Any]
     info: str = Field(description="A JSON object as text.")
@@ -42,7 +42,7 @@ class JobFailed(WebUIError):
 def router(services: Services) -> APIRouter:
     routes = APIRouter()
     sdapi = APIRouter(prefix="/sdapi/v1", tags=["A1111's API"])
-    _add_txt2img(sdapi, services)
+    _add_generation(sdapi, services)
     _add_progress(sdapi, services)
     _add_png_info(sdapi)
     sdapi_models.add_routes(sdapi, services)
@@ -56,25 +56,33 @@ def router(services: Services) -> APIRouter:
     return routes
 
 
-# ---- txt2img
+# ---- txt2img and img2img
 
 
-def _add_txt2img(routes: APIRouter, services: Services) -> None:
-    @routes.post("/txt2img", response_model=Txt2ImgResponse)
+def _add_generation(routes: APIRouter, services: Services) -> None:
+    @routes.post("/txt2img", response_model=PicturesResponse)
     async def txt2img(body: Txt2ImgRequest) -> Response:  # pyright: ignore[reportInvalidTypeForm]
         """Make pictures and answer when they are there. The job goes on if the client leaves."""
-        translated, job = await run_in_threadpool(_submit, services, body)
-        try:
-            job = await wait_for_job(services, job.id)
-            return await run_in_threadpool(_answer, services, body, translated, job)
-        finally:
-            await run_in_threadpool(_forget_unsaved, services, job)
+        return await _make(services, body, lambda: None)
+
+    @routes.post("/img2img", response_model=PicturesResponse)
+    async def img2img(body: Img2ImgRequest) -> Response:  # pyright: ignore[reportInvalidTypeForm]
+        """Make pictures from a picture and answer when they are there. The job goes on if the client leaves."""
+        return await _make(services, body, lambda: source_values(body, services.sources))
 
 
-def _submit(services: Services, body: Any) -> tuple[Translated, Job]:
-    translated = with_styles(
-        translate(body, {"sd_vae": current_vae(services)}, services.plugins.kinds), body.styles, services.styles
-    )
+async def _make(services: Services, body: BaseModel, read_source: Callable[[], dict[str, Any] | None]) -> Response:
+    translated, job = await run_in_threadpool(_submit, services, body, read_source)
+    try:
+        job = await wait_for_job(services, job.id)
+        return await run_in_threadpool(_answer, services, body, translated, job)
+    finally:
+        await run_in_threadpool(_forget_unsaved, services, job)
+
+
+def _submit(services: Services, body: Any, read_source: Callable[[], dict[str, Any] | None]) -> tuple[Translated, Job]:
+    translated = translate(body, {"sd_vae": current_vae(services)}, services.plugins.kinds, read_source())
+    translated = with_styles(translated, body.styles, services.styles)
     try:
         job = services.dispatcher.submit(
             translated.request, owner="API", save=bool(body.save_images), job_id=_free_id(services, body.force_task_id)
@@ -160,15 +168,3 @@ def _add_png_info(routes: APIRouter) -> None:
         parsed = infotext.parse(found.infotext or "")
         prompts = {"Prompt": parsed.prompt, "Negative prompt": parsed.negative_prompt} if found.infotext else {}
         return {"info": found.infotext or "", "items": found.chunks, "parameters": prompts | dict(parsed.settings)}
-
-
-def decode_picture(field: str, text: str) -> bytes:
-    """The bytes of a picture that came as base64. Raise InvalidRequest for anything else, addresses included."""
-    if text.startswith(("http://", "https://")):
-        raise InvalidRequest(field, "Pictures are not fetched from addresses; send the file itself as base64.")
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest(field, f"The picture is no valid base64: {error}.") from error

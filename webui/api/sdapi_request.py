@@ -1,4 +1,4 @@
-"""A1111's txt2img request: its fields, and what they mean as a `GenerationRequest`.
+"""A1111's txt2img and img2img requests: their fields, and what they mean as a `GenerationRequest`.
 
 Fields that `GenerationRequest` has come from its table of `Param`s. A1111's other fields are accepted as long as they are left at
 values that change nothing; one that would change the picture is refused by name, rather than ignored.
@@ -7,7 +7,7 @@ values that change nothing; one that would change the picture is refused by name
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from webui.api.extras import from_body, from_scripts
 from webui.core import infotext
 from webui.core.extras import ExtraKinds, with_extras
+from webui.core.fields.hires import SAME_SAMPLER, HiresFields
+from webui.core.fields.source import SourceFields
 from webui.core.params import FieldSpec, params_of, suggest
 from webui.core.request import GenerationRequest
 from webui.core.samplers import SAMPLER_NAMES, SCHEDULER_LABELS, find_sampler, find_scheduler, split_sampler
@@ -26,6 +28,15 @@ from webui.storage.styles import Styles
 _SPECS = params_of(GenerationRequest)
 _OVERRIDE = "override_settings."
 
+#: Fields that A1111 has under another name and in another form: `sdapi_img2img` translates them.
+_TRANSLATED = ("source", "mask", "resize_mode", "mask_mode", "masked_content", "inpaint_area")
+_TXT2IMG_SPECS = {
+    name: spec
+    for name, spec in _SPECS.items()
+    if name not in params_of(SourceFields) or name == "denoising_strength" or spec.api_name.startswith(_OVERRIDE)
+}
+_IMG2IMG_SPECS = {name: spec for name, spec in _SPECS.items() if name not in params_of(HiresFields) and name not in _TRANSLATED}
+
 #: A1111's defaults where they are not ours. −1 is its way of saying that a seed is not resized.
 _A1111_DEFAULTS: dict[str, Any] = {
     "steps": 50,
@@ -34,6 +45,9 @@ _A1111_DEFAULTS: dict[str, Any] = {
     "seed_resize_width": -1,
     "seed_resize_height": -1,
     **dict.fromkeys(("ngms", "sigma_churn", "sigma_tmin", "sigma_tmax", "sigma_noise")),
+    **dict.fromkeys(("hires_upscaler", "hires_sampler", "hires_scheduler", "hires_checkpoint")),
+    **dict.fromkeys(("image_guidance_scale", "initial_noise_multiplier", "mask_blur")),
+    "masked_padding": 0,
 }
 
 _Texts = list[str]
@@ -45,7 +59,6 @@ _OTHER_FIELDS: dict[str, tuple[Any, Any]] = {
     "tiling": (bool, None),
     "do_not_save_samples": (bool, False),
     "do_not_save_grid": (bool, False),
-    "denoising_strength": (float, None),
     "override_settings": (_Anything, None),
     "override_settings_restore_afterwards": (bool, True),
     "refiner_checkpoint": (str, None),
@@ -53,19 +66,8 @@ _OTHER_FIELDS: dict[str, tuple[Any, Any]] = {
     "disable_extra_networks": (bool, False),
     "firstpass_image": (str, None),
     "comments": (_Anything, None),
-    "enable_hr": (bool, False),
     "firstphase_width": (int, 0),
     "firstphase_height": (int, 0),
-    "hr_scale": (float, 2.0),
-    "hr_upscaler": (str, None),
-    "hr_second_pass_steps": (int, 0),
-    "hr_resize_x": (int, 0),
-    "hr_resize_y": (int, 0),
-    "hr_checkpoint_name": (str, None),
-    "hr_sampler_name": (str, None),
-    "hr_scheduler": (str, None),
-    "hr_prompt": (str, ""),
-    "hr_negative_prompt": (str, ""),
     "force_task_id": (str, None),
     "script_name": (str, None),
     "script_args": (list[Any], []),
@@ -85,9 +87,25 @@ def _own_field(spec: FieldSpec) -> tuple[Any, Any]:
     return spec.kind | None, Field(default, description=param.label, json_schema_extra=extra)
 
 
-def _model_fields() -> dict[str, Any]:
-    own = {spec.api_name: _own_field(spec) for spec in _SPECS.values() if "." not in spec.api_name}
-    return own | {name: (kind | None, default) for name, (kind, default) in _OTHER_FIELDS.items()}
+#: Of img2img only. `inpaint_full_res` and the like have other defaults here than in A1111's page.
+_IMG2IMG_FIELDS: dict[str, tuple[Any, Any]] = {
+    "init_images": (_Texts, None),
+    "resize_mode": (int, 0),
+    "mask": (str, None),
+    "latent_mask": (str, None),
+    "mask_blur_x": (int, None),
+    "mask_blur_y": (int, None),
+    "mask_round": (bool, True),
+    "inpainting_fill": (int, 0),
+    "inpaint_full_res": (bool, True),
+    "inpainting_mask_invert": (int, 0),
+    "include_init_images": (bool, False),
+}
+
+
+def _model_fields(specs: Mapping[str, FieldSpec], others: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+    own = {spec.api_name: _own_field(spec) for spec in specs.values() if "." not in spec.api_name}
+    return own | {name: (kind | None, default) for name, (kind, default) in others.items()}
 
 
 class _A1111Request(BaseModel):
@@ -95,7 +113,12 @@ class _A1111Request(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
-Txt2ImgRequest: type[BaseModel] = create_model("Txt2ImgRequest", __base__=_A1111Request, **_model_fields())
+Txt2ImgRequest: type[BaseModel] = create_model(
+    "Txt2ImgRequest", __base__=_A1111Request, **_model_fields(_TXT2IMG_SPECS, _OTHER_FIELDS)
+)
+Img2ImgRequest: type[BaseModel] = create_model(
+    "Img2ImgRequest", __base__=_A1111Request, **_model_fields(_IMG2IMG_SPECS, _OTHER_FIELDS | _IMG2IMG_FIELDS)
+)
 
 
 class SamplerNotFound(InvalidRequest):
@@ -112,13 +135,16 @@ class Translated:
     comments: list[str] = field(default_factory=list)
 
 
-def translate(body: BaseModel, settings: dict[str, Any], kinds: ExtraKinds | None = None) -> Translated:
+def translate(
+    body: BaseModel, settings: dict[str, Any], kinds: ExtraKinds | None = None, source: Mapping[str, Any] | None = None
+) -> Translated:
     """The request that is meant.
 
     Args:
-        body: a `Txt2ImgRequest`.
+        body: a `Txt2ImgRequest` or an `Img2ImgRequest`.
         kinds: the options of extensions.
         settings: what `override_settings` stand over: A1111's names, `sd_model_checkpoint` and `sd_vae`.
+        source: what `sdapi_img2img` made of the body's pictures and of what concerns them, by field.
 
     Raises:
         InvalidRequest: naming the field as the client spelled it.
@@ -130,7 +156,9 @@ def translate(body: BaseModel, settings: dict[str, Any], kinds: ExtraKinds | Non
     values |= from_scripts(getattr(body, "alwayson_scripts", None), kinds)
     values |= {spec.name: value for spec in _SPECS.values() if (value := _given(body, spec, values)) is not None}
     values |= _sampler_and_scheduler(body, values)
+    values |= _hires(body, values)
     values |= _from_settings(body, settings, values, comments)
+    values |= source or {}
     try:
         return Translated(GenerationRequest(**with_extras(values)), comments)
     except InvalidRequest as error:
@@ -159,9 +187,9 @@ def api_field(name: str) -> str:
 
 def _given(body: BaseModel, spec: FieldSpec, known: dict[str, Any]) -> Any:
     """What the body says of a field; None where it says nothing, or where an infotext says it and the body does not."""
-    if "." in spec.api_name or spec.name in ("sampler", "scheduler"):
+    if "." in spec.api_name or spec.name in ("sampler", "scheduler", *_TRANSLATED, *_HIRES_NAMES):
         return None
-    value = getattr(body, spec.api_name)
+    value = getattr(body, spec.api_name, None)
     if spec.name in known and not _is_set(body, spec.api_name):
         return None
     return 0 if spec.name in ("seed_resize_width", "seed_resize_height") and value == -1 else value
@@ -207,6 +235,30 @@ def _known_sampler(field_name: str, text: str) -> tuple[str, str | None]:
     if find_sampler(name) is None:
         raise SamplerNotFound(field_name, f"Sampling method “{text:.80}” is not known. {suggest(text, SAMPLER_NAMES)}")
     return name, scheduler
+
+
+# ---- the hires pass
+
+#: Names of samplers and of files: `hires_upscaler` and the like, where A1111 has null or "" for its default.
+_HIRES_NAMES = ("hires_upscaler", "hires_sampler", "hires_scheduler", "hires_checkpoint")
+
+
+def _hires(body: Any, known: Mapping[str, Any]) -> dict[str, Any]:
+    """What the body says of a second pass. With A1111's old `firstphase_…` fields, width and height are the size at the end."""
+    if not getattr(body, "enable_hr", None):
+        return {}
+    values = {name: text for name in _HIRES_NAMES if (text := getattr(body, _SPECS[name].api_name))}
+    if sampler := values.get("hires_sampler"):
+        name, scheduler = (sampler, None) if sampler == SAME_SAMPLER else _known_sampler("hr_sampler_name", sampler)
+        values["hires_sampler"] = name
+        if scheduler:
+            values.setdefault("hires_scheduler", scheduler)
+    if scheduler := values.get("hires_scheduler"):
+        values["hires_scheduler"] = find_scheduler(scheduler) or scheduler
+    if body.firstphase_width or body.firstphase_height:
+        values |= {"hires_width": known["width"], "hires_height": known["height"]}
+        values |= {"width": body.firstphase_width or known["width"], "height": body.firstphase_height or known["height"]}
+    return values
 
 
 # ---- settings
@@ -278,7 +330,6 @@ class _Unsupported:
 
 
 _UNSUPPORTED = (
-    _Unsupported("enable_hr", lambda value, body: value, "Hires fix is"),
     _Unsupported("restore_faces", lambda value, body: value, "Face restoration is"),
     _Unsupported("tiling", lambda value, body: value, "Tiling is"),
     _Unsupported("script_name", lambda value, body: value, "Scripts are"),

@@ -14,6 +14,7 @@ from webui.library.tasks import TaskBoard
 from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.preferences import PreferencesFile
+from webui.storage.sources import SourceStore
 from webui.storage.styles import Styles
 
 
@@ -32,6 +33,8 @@ class Services(Protocol):
     def preferences(self) -> PreferencesFile: ...
     @property
     def styles(self) -> Styles: ...
+    @property
+    def sources(self) -> SourceStore: ...
     @property
     def embeddings(self) -> EmbeddingFiles: ...
     @property

@@ -18,6 +18,8 @@ from typing import Any
 
 from webui import __version__
 from webui.core.extras import ExtraKinds
+from webui.core.fields.hires import HiresFields
+from webui.core.fields.source import SourceFields
 from webui.core.params import FieldSpec, check_value, params_of
 from webui.core.prompt_schedule import prompt_schedule
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN, GenerationRequest
@@ -39,7 +41,7 @@ _ENTRY = re.compile(r'\s*(?P<key>\w[\w \-/]{1,80}):\s*(?P<value>"(?:\\.|[^\\"])+
 _TWO_NUMBERS = re.compile(r"(\d+)x(\d+)")
 
 #: Entries that change nothing here, because they say what is done anyway.
-_NEUTRAL = {"Face restoration": "None", "Tiling": "False", "Downcast alphas_cumprod": "False", "Hires resize": "0x0"}
+_NEUTRAL = {"Face restoration": "None", "Tiling": "False", "Downcast alphas_cumprod": "False"}
 _INFORMATION = ("Model hash", "VAE hash", "TI hashes", "VAE precision", "Version", "User")
 
 #: Keys that other programs write for a field of ours.
@@ -148,6 +150,18 @@ def _uses_seed_delta(request: GenerationRequest) -> bool:
     return info.ancestral and (request.eta if request.eta is not None else info.eta) != 0
 
 
+def _is_inpainting(request: GenerationRequest) -> bool:
+    return request.source is not None and request.mask is not None
+
+
+def _resizes_to(request: GenerationRequest) -> bool:
+    return request.hires_width > 0 or request.hires_height > 0
+
+
+def _fields_of(table: type, group: str) -> list[str]:
+    return [name for name, spec in params_of(table).items() if spec.param.group == group and name != "denoising_strength"]
+
+
 def _timelines_differ(request: GenerationRequest) -> bool:
     calls = request.steps * _sampler(request).calls
     texts = (request.prompt, request.negative_prompt)
@@ -175,10 +189,30 @@ _MATTERS: dict[str, Callable[[GenerationRequest], bool]] = {
     "unipc_skip_type": lambda request: request.sampler == "UniPC",
     "unipc_order": lambda request: request.sampler == "UniPC",
     "unipc_lower_order_final": lambda request: request.sampler == "UniPC",
+    "denoising_strength": lambda request: request.source is not None or request.hires,
+    **dict.fromkeys(_fields_of(SourceFields, "source"), lambda request: request.source is not None),
+    **dict.fromkeys(_fields_of(SourceFields, "mask"), _is_inpainting),
+    **dict.fromkeys(_fields_of(SourceFields, "soft"), lambda request: _is_inpainting(request) and request.soft_inpainting),
+    **dict.fromkeys(_fields_of(HiresFields, "hires"), lambda request: request.hires),
+    "hires_scale": lambda request: request.hires and not _resizes_to(request),
+    "hires_width": lambda request: request.hires and _resizes_to(request),
+    "hires_height": lambda request: request.hires and _resizes_to(request),
 }
 
 #: Written with their partner even where they have their default.
-_WITH_OTHERS = ("variation_seed", "seed_resize_width", "seed_resize_height")
+_WITH_OTHERS = (
+    "variation_seed",
+    "seed_resize_width",
+    "seed_resize_height",
+    "hires_upscaler",
+    "hires_scale",
+    "hires_width",
+    "hires_height",
+    *_fields_of(SourceFields, "soft"),
+)
+
+#: An infotext with the denoising strength and one of these tells of a second pass.
+_TELLS_OF_HIRES = ("Hires upscale", "Hires upscaler", "Hires resize-1")
 
 _ZERO_SNR = "Zero Terminal SNR"
 
@@ -233,6 +267,8 @@ def restore(infotext: Infotext, kinds: ExtraKinds | None = None) -> Restored:
     specs = (*params_of(GenerationRequest).values(), *(kinds or ExtraKinds()).fields.values())
     values: dict[str, Any] = _defaults(specs) if settings else {}
     values |= {"prompt": infotext.prompt, "negative_prompt": infotext.negative_prompt}
+    if settings:
+        values["hires"] = "Denoising strength" in settings and any(key in settings for key in _TELLS_OF_HIRES)
     problems: list[str] = []
     for spec in specs:
         key = spec.param.infotext

@@ -8,8 +8,10 @@ from typing import Any, Self, TypeVar
 
 from webui.core.extras import extras_from_json, extras_to_json, find_extra
 from webui.core.fields.basic import SEED_LIMIT, VAE_AUTOMATIC, VAE_BUILT_IN, BasicFields
+from webui.core.fields.hires import HiresFields
 from webui.core.fields.sampling import SamplingFields
 from webui.core.fields.seeds import SeedFields
+from webui.core.fields.source import SourceFields
 from webui.core.fields.tiling import TilingFields
 from webui.core.params import check_ranges, params_of
 from webui.errors import InvalidRequest
@@ -21,7 +23,7 @@ _Kind = TypeVar("_Kind")
 
 # Dataclasses count the fields of the last base first.
 @dataclass(frozen=True, kw_only=True)
-class GenerationRequest(TilingFields, SamplingFields, SeedFields, BasicFields):
+class GenerationRequest(TilingFields, HiresFields, SourceFields, SamplingFields, SeedFields, BasicFields):
     """Everything that decides a picture: once resolved, it is enough to make the picture again.
 
     A request is resolved when it is queued: `checkpoint` names a file, `vae` is no longer "Automatic", and no seed that is used
@@ -37,6 +39,11 @@ class GenerationRequest(TilingFields, SamplingFields, SeedFields, BasicFields):
             if spec.kind is float and type(value := getattr(self, spec.name)) is int:
                 object.__setattr__(self, spec.name, float(value))
         check_ranges(self)
+
+    @property
+    def kind(self) -> str:
+        """ "img2img" for a request that begins with a picture, else "txt2img"."""
+        return "txt2img" if self.source is None else "img2img"
 
     @property
     def image_count(self) -> int:

@@ -30,6 +30,25 @@ def without_picture(family: Family, width: int, height: int, encode: Callable[[T
     return masked_picture(torch.ones(1, 1, *size).to(grey), grey)
 
 
+def with_picture(
+    family: Family, pixels: Tensor, mask: Tensor | None, weight: float, encode: Callable[[Tensor], Tensor], scale: float
+) -> Tensor | None:
+    """The same where there is a picture (1, 3, height, width) in −1…1; sources as of `without_picture`.
+
+    Args:
+        mask: (1, 1, height, width), 1 where to paint; None: everywhere.
+        weight: how much of what is under the mask is hidden, 0…1; as A1111's inpainting conditioning mask strength.
+        scale: the scaling factor of the latents: UNets for instructions were trained on unscaled ones.
+    """
+    if family.channels == PIX2PIX_CHANNELS:
+        return encode(pixels) / scale
+    if family.channels != INPAINTING_CHANNELS:
+        return None
+    mask = torch.ones_like(pixels[:, :1]) if mask is None else mask.round()
+    latents = encode(pixels * (1 - weight * mask))
+    return masked_picture(torch.nn.functional.interpolate(mask, latents.shape[-2:]).to(latents), latents)
+
+
 def masked_picture(mask: Tensor, latents: Tensor) -> Tensor:
     """For inpainting: the mask (batch, 1, height / 8, width / 8), 1 where to paint, and latents of the picture without that."""
     return torch.cat([mask, latents], dim=1)

@@ -178,6 +178,7 @@ class PromptEncoder:
         emphasis: a key of `EMPHASIS`.
         old_schedules: `[a:b:n]` by the rules of before A1111 1.6.
         embeddings: that prompts may name.
+        calls_before: how often the model was asked in the pass before this one; schedules of a second pass go on from there.
     """
 
     text_encoders: Sequence[TextEncoder]
@@ -189,6 +190,7 @@ class PromptEncoder:
     emphasis: str = "Original"
     old_schedules: bool = False
     embeddings: Embeddings = field(default_factory=Embeddings)
+    calls_before: int | None = None
 
     def conditionals(self, prompt: str, calls: int) -> tuple[Schedule, ...]:
         """The parts of a prompt, without comments and network tags.
@@ -219,7 +221,10 @@ class PromptEncoder:
         return {text: Encoded(rows, whole, ids) for text, rows, whole in zip(counts, vectors, pooled, strict=True)}
 
     def _scheduled(self, text: str, calls: int, ids: tuple[float, ...], weight: float = 1.0) -> Schedule:
-        schedule = prompt_schedule(text, calls, old=self.old_schedules)
+        if self.calls_before is None:
+            schedule = prompt_schedule(text, calls, old=self.old_schedules)
+        else:
+            schedule = prompt_schedule(text, self.calls_before, calls, old=self.old_schedules)
         encoded = self.encode([said for _, said in schedule], ids)
         return Schedule(tuple((end, encoded[said]) for end, said in schedule), weight)
 

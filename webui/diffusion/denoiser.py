@@ -43,6 +43,8 @@ class Guidance:
         skip_early: the share of the calls, from the first, that go without.
         calls: how many there will be.
         keeps_unconditional: the sampler uses it by itself, so that it is computed at a scale of 1 too.
+        image_scale: how far the result is moved towards the picture that the UNet sees behind the latents, away from seeing
+            none; 1 is as far as the unconditional is.
     """
 
     scale: float = 7.0
@@ -52,10 +54,11 @@ class Guidance:
     skip_early: float = 0.0
     calls: int = 1
     keeps_unconditional: bool = False
+    image_scale: float = 1.0
 
     def needed(self, weight: float) -> bool:
         """Whether the unconditional counts at all, for parts of that weight together: it has the share 1 − scale · weight."""
-        return self.keeps_unconditional or self.scale * weight != 1.0
+        return self.keeps_unconditional or self.scale * weight != 1.0 or self.image_scale != 1.0
 
     def skips(self, call: int, sigma: float) -> bool:
         """Whether a model call (counted from 0) goes without it, to save time or by wish."""
@@ -88,7 +91,8 @@ class Denoiser:
     """(latents, sigma) → clean latents, with classifier-free guidance.
 
     All conditionals and the unconditional go through the UNet in one call. It counts its calls, for prompts that change.
-    Source of the guidance: Ho and Salimans 2022, arXiv:2207.12598; of several conditionals: Liu et al. 2022, arXiv:2206.01714.
+    Source of the guidance: Ho and Salimans 2022, arXiv:2207.12598; of several conditionals: Liu et al. 2022, arXiv:2206.01714;
+    of that by a picture: Brooks et al. 2023, equation 3, arXiv:2211.09800.
     """
 
     def __init__(
@@ -131,20 +135,24 @@ class Denoiser:
         guided = self._guided and not self._guidance.skips(self._calls, sigma)
         context = self._context(self._calls, guided)
         self._calls += 1
-        outputs = self._predict((latents * scale).to(self._unet.dtype), sigma_to_timestep(sigma, self._sigmas), context)
+        scaled, timestep = (latents * scale).to(self._unet.dtype), sigma_to_timestep(sigma, self._sigmas)
+        outputs = self._predict(scaled, timestep, context, self._concat)
         if guided:
             conditionals, unconditional = outputs[:-1], outputs[-1]
-            denoised = latents * skip + self._guide(conditionals, unconditional) * out
+            output = self._guide(conditionals, unconditional)
+            if self._guidance.image_scale != 1.0 and self._concat is not None:
+                output = output + self._towards_picture(scaled, timestep, context, unconditional)
+            denoised = latents * skip + output * out
             self.unconditional = latents * skip + unconditional * out
         else:
             denoised = latents * skip + self._composed(outputs, outputs[0], self._scale_alone) * out
             self.unconditional = denoised
         return denoised
 
-    def _predict(self, scaled: Tensor, timestep: float, context: _Context) -> Tensor:
+    def _predict(self, scaled: Tensor, timestep: float, context: _Context, concat: Tensor | None) -> Tensor:
         """(parts, batch, 4, height / 8, width / 8), float32: what the UNet says to each part."""
         parts = len(context.vectors) // len(scaled)
-        seen = scaled if self._concat is None else torch.cat([scaled, self._concat], dim=1)
+        seen = scaled if concat is None else torch.cat([scaled, concat], dim=1)
         rows = max(_ROWS_AT_ONCE, 2 * len(scaled))
         pieces = []
         for start in range(0, len(context.vectors), rows):
@@ -155,6 +163,13 @@ class Denoiser:
         return torch.cat(pieces).unflatten(0, (parts, len(scaled)))
 
     # ---- guidance
+
+    def _towards_picture(self, scaled: Tensor, timestep: float, context: _Context, unconditional: Tensor) -> Tensor:
+        """(image scale − 1) · (unconditional − what the UNet says to it without seeing the picture)."""
+        assert self._concat is not None
+        alone = _Context(*context.part(slice(len(context.vectors) - len(scaled), None)))
+        blind = self._predict(scaled, timestep, alone, torch.zeros_like(self._concat))[0]
+        return (self._guidance.image_scale - 1.0) * (unconditional - blind)
 
     def _guide(self, conditionals: Tensor, unconditional: Tensor) -> Tensor:
         guided = self._composed(conditionals, unconditional, self._guidance.scale)

@@ -48,20 +48,21 @@ class ProgressReporter:
         self._image = 0
         self._in_batch = 0.0
         self._begun: float | None = None
-        self._sigmas: Sequence[float] = (1.0, 0.0)
+        self._passes: Sequence[Sequence[float]] = ((1.0, 0.0),)
+        self._pass = 0
         self._by_level = False
         self._to_rgb: ToRgb | None = None
 
-    def begin(self, to_rgb: ToRgb, sigmas: Sequence[float], *, by_level: bool = False) -> None:
+    def begin(self, to_rgb: ToRgb, *passes: Sequence[float], by_level: bool = False) -> None:
         """Everything is loaded: time counts from here, if it is the first time.
 
         Args:
             to_rgb: makes previews.
-            sigmas: the noise levels, one step between each two.
+            passes: the noise levels of each pass, one step between each two.
             by_level: the sampler chooses its steps itself, so that only the level tells how far it has come.
         """
         self._to_rgb = to_rgb
-        self._sigmas, self._by_level = sigmas, by_level
+        self._passes, self._by_level = passes, by_level
         self._begun = self._begun or time.monotonic()
 
     def divide(self, ratio: float) -> None:
@@ -73,6 +74,12 @@ class ProgressReporter:
     def begin_batch(self, image: int) -> None:
         """`image` is the index of the batch's first picture."""
         self._image = image
+        self._pass = 0
+
+    def begin_second_pass(self) -> None:
+        """What is told of from here on are its steps."""
+        self._pass = 1
+        self._in_batch = self._steps_before
 
     def end_batch(self) -> None:
         """The batch is finished or left; work that was left does not count for the forecast."""
@@ -83,7 +90,7 @@ class ProgressReporter:
 
     def on_step(self, step: Step) -> None:
         self._in_batch = self._done_in_batch(step)
-        self._tell(step.index + 1, preview=self._preview(step))
+        self._tell(self._steps_before + step.index + 1, preview=self._preview(step))
         self._control.check()
 
     def on_tile(self, picture: int, pictures: int) -> Callable[[int, int], None]:
@@ -121,16 +128,23 @@ class ProgressReporter:
 
     @property
     def _steps(self) -> int:
-        return len(self._sigmas) - 1
+        """Of all passes of a batch."""
+        return sum(len(sigmas) - 1 for sigmas in self._passes)
+
+    @property
+    def _steps_before(self) -> int:
+        return sum(len(sigmas) - 1 for sigmas in self._passes[: self._pass])
 
     def _done_in_batch(self, step: Step) -> float:
         """In steps, never more than there are: some samplers take further ones."""
+        sigmas = self._passes[self._pass]
+        steps = len(sigmas) - 1
         if not self._by_level:
-            return min(step.index + 1, self._steps)
-        high, low = self._sigmas[0], min(sigma for sigma in self._sigmas if sigma > 0)
+            return self._steps_before + min(step.index + 1, steps)
+        high, low = sigmas[0], min(sigma for sigma in sigmas if sigma > 0)
         if not low < step.sigma < high:
-            return 0 if step.sigma >= high else self._steps
-        return self._steps * math.log(high / step.sigma) / math.log(high / low)
+            return self._steps_before + (0 if step.sigma >= high else steps)
+        return self._steps_before + steps * math.log(high / step.sigma) / math.log(high / low)
 
     def _preview(self, step: Step) -> bytes | None:
         begun = time.monotonic()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -21,22 +22,24 @@ from webui.checkpoints.pipeline import Pipeline
 from webui.checkpoints.residents import Budget, Identity, identity_of
 from webui.core.prompt_parts import parse_networks, strip_comments
 from webui.core.request import VAE_BUILT_IN, GenerationRequest
-from webui.diffusion.concat import without_picture
 from webui.diffusion.conditioning import HiddenStates
 from webui.diffusion.vae_precision import NAMES, VaePrecision, best_dtype
 from webui.engine.protocol import Finished, ImageDone, Loading, Memory, Notice, Ready, Resident, Run
-from webui.errors import Cancelled, CheckpointNotFound, OutOfMemory, WebUIError
+from webui.errors import Cancelled, CheckpointNotFound, InvalidRequest, OutOfMemory, WebUIError
 from webui.generation import devices
 from webui.generation.control import JobControl, Skipped
 from webui.generation.economy import Economies, Stage, next_economy
 from webui.generation.memory_gauge import MemoryGauge
 from webui.generation.placing import place, source_of
 from webui.generation.preview_decoder import PreviewDecoders
-from webui.generation.stages import Plan, make_plan, sample
+from webui.generation.session import MakePlan, Plans, Session
+from webui.generation.source_picture import SourcePicture, read_source
+from webui.generation.stages import Plan, make_plan
 from webui.generation.vae_stage import VaeStage
 from webui.generation.work import Emit, Work
 from webui.plugins.loader import PluginManager
 from webui.settings import Settings
+from webui.storage.sources import SourceStore
 
 _NOTICES_LIMIT = 8
 
@@ -80,8 +83,9 @@ class ComputeOptions:
 def make_runner(settings: Settings) -> Runner:
     """What the engine's worker calls once, in the engine process."""
     catalog = Catalog(settings.all_checkpoint_dirs, settings.all_vae_dirs)
-    embeddings, plugins = EmbeddingFiles(settings.all_embedding_dirs), PluginManager.of(settings, engine=True)
-    return Runner(catalog, settings.device, ComputeOptions.of(settings), embeddings, plugins)
+    embeddings, sources = EmbeddingFiles(settings.all_embedding_dirs), SourceStore(settings.sources_dir)
+    plugins = PluginManager.of(settings, engine=True)
+    return Runner(catalog, settings.device, ComputeOptions.of(settings), embeddings, sources, plugins)
 
 
 class Runner:
@@ -93,8 +97,10 @@ class Runner:
         device: str | Device | None = None,
         options: ComputeOptions | None = None,
         embeddings: EmbeddingFiles | None = None,
+        sources: SourceStore | None = None,
         plugins: PluginManager | None = None,
     ) -> None:
+        self._sources = sources
         self._catalog, self._options = catalog, options or ComputeOptions()
         self.device = device if isinstance(device, Device) else Device(devices.choose(device))
         self._manager = self._new_manager(at_home=self._begins_at_home())
@@ -192,20 +198,15 @@ class Runner:
             self._plugins.tell("on_model_loaded", checkpoint=checkpoint.name, request=request)
             work.stage = Stage.ENCODING
             with placement.using("text_encoders"):
-                plan = make_plan(pipeline, request, self._hidden_states(checkpoint), self._embeddings_for(pipeline, work))
-            plan = replace(plan, conditioning=self._plugins.fold("alter_conditioning", plan.conditioning, request=request))
+                plans = Plans.of(request, self._planner(pipeline, checkpoint, work))
             to_rgb = self._previews.to_rgb(pipeline, work.command.preview_method)
-            reporter.begin(to_rgb, plan.sigmas, by_level=plan.sampler.ignores_steps)
+            by_level = any(plan.sampler.ignores_steps for plan in plans.passes)
+            reporter.begin(to_rgb, *(plan.sigmas for plan in plans.passes), by_level=by_level)
             stage = self._vae_stage(pipeline, vae, placement, work)
-            concat = without_picture(
-                pipeline.family,
-                request.width,
-                request.height,
-                lambda pixels: stage.encode(pixels, None, request, lambda *_: None),
-            )
+            session = Session(pipeline, placement, stage, plans, self._source_of(work), work)
             while (batches := work.batches()) and not work.control.stop_before_next:
                 try:
-                    self._make_batch(pipeline, plan, placement, stage, batches[0], work, concat)
+                    self._make_batch(session, batches[0], work)
                 except Skipped:
                     work.skip(batches[0])
                 except Cancelled:
@@ -213,30 +214,38 @@ class Runner:
                 reporter.end_batch()
                 work.control.end_batch()
 
-    def _make_batch(
-        self,
-        pipeline: Pipeline,
-        plan: Plan,
-        placement: Placement,
-        stage: VaeStage,
-        batch: range,
-        work: Work,
-        concat: Tensor | None,
-    ) -> None:
+    def _make_batch(self, session: Session, batch: range, work: Work) -> None:
         work.reporter.begin_batch(batch[0])
         if not all(index in work.latents or index in work.done for index in batch):
-            work.stage = Stage.SAMPLING
-            with placement.using("unet"):
-                sampled = sample(pipeline, plan, batch, work.reporter.on_step, concat, self._plugins.fold)
-                sampled = self._plugins.fold("alter_latents", sampled, request=work.request)
+            sampled = session.sample(batch, self._plugins.fold)
             work.latents |= dict(zip(batch, sampled, strict=True))
         work.stage = Stage.VAE
         missing = [index for index in batch if index not in work.done]
         for place_, index in enumerate(missing):
-            on_tile = work.reporter.on_tile(place_, len(missing))
-            pixels = stage.decode(work.latents[index], work.request, on_tile, work.economy.tile)
-            picture = _picture(pixels, work.command.job_id, index, {"VAE precision": stage.precision, **plan.facts})
+            pixels = session.decode(work.latents[index], place_, len(missing))
+            picture = _picture(pixels, work.command.job_id, index, session.facts)
             work.tell(self._altered(picture, work.request))
+
+    def _planner(self, pipeline: Pipeline, checkpoint: CheckpointInfo, work: Work) -> MakePlan:
+        """Makes the plan of a pass, with the conditioning as the extensions leave it."""
+        states, embeddings = self._hidden_states(checkpoint), self._embeddings_for(pipeline, work)
+
+        def planned(request: GenerationRequest, **others: Any) -> Plan:
+            plan = make_plan(pipeline, request, states, embeddings, **others)
+            conditioning = self._plugins.fold("alter_conditioning", plan.conditioning, request=request)
+            return replace(plan, conditioning=conditioning)
+
+        return planned
+
+    def _source_of(self, work: Work) -> SourcePicture | None:
+        if work.request.source is None:
+            return None
+        if self._sources is None:
+            raise InvalidRequest("source", "There is no folder of source pictures; this request cannot be made here.")
+        source = read_source(work.request, self._sources)
+        if source.notice:
+            work.say(source.notice)
+        return source
 
     def _altered(self, picture: ImageDone, request: GenerationRequest) -> ImageDone:
         """The picture as the extensions leave it."""

@@ -10,17 +10,21 @@ from typing import Any
 from torch import Tensor
 
 from webui.checkpoints.embeddings import Embeddings
+from webui.checkpoints.families import PIX2PIX_CHANNELS
 from webui.checkpoints.pipeline import Pipeline
+from webui.core.img2img import PartOfSchedule
 from webui.core.request import GenerationRequest
 from webui.core.samplers import SamplerInfo, effective_scheduler, find_sampler
 from webui.core.schedules import Range, schedule
 from webui.core.sigmas import zero_terminal_snr
+from webui.diffusion import inpainting
 from webui.diffusion.conditioning import Conditioning, HiddenStates, PromptEncoder
 from webui.diffusion.denoiser import Denoiser, Guidance
+from webui.diffusion.inpainting import MaskedDenoiser
 from webui.diffusion.latents import initial_latents, latent_shape
 from webui.diffusion.noise import NoiseOptions, NoiseSource
 from webui.diffusion.samplers import SAMPLERS
-from webui.diffusion.samplers.base import OnStep, SamplerOptions
+from webui.diffusion.samplers.base import Denoise, OnStep, SamplerOptions
 from webui.errors import InvalidRequest
 
 #: CFG++ interpolates where plain guidance extrapolates; as in A1111 this brings the CFG scales in use to the range 0…1 and a
@@ -50,22 +54,53 @@ class Plan:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def make_plan(pipeline: Pipeline, request: GenerationRequest, states: HiddenStates, embeddings: Embeddings | None = None) -> Plan:
-    """Raise InvalidRequest where request and checkpoint do not go together."""
-    sampler = find_sampler(request.sampler)
-    assert sampler is not None, request.sampler
+def make_plan(
+    pipeline: Pipeline,
+    request: GenerationRequest,
+    states: HiddenStates,
+    embeddings: Embeddings | None = None,
+    *,
+    part: PartOfSchedule | None = None,
+    calls_before: int | None = None,
+) -> Plan:
+    """What a request comes to.
+
+    Args:
+        part: of the schedule that is run; None: all of it.
+        calls_before: of the model, in the pass before this one.
+
+    Raises:
+        InvalidRequest: request and checkpoint do not go together.
+    """
+    sampler = _sampler(request)
     rescaled = request.zero_terminal_snr or pipeline.zero_terminal_snr
     table = zero_terminal_snr(pipeline.sigmas) if rescaled else pipeline.sigmas
-    sigmas = noise_levels(request, sampler, table, sdxl=pipeline.family.sdxl)
-    guidance = make_guidance(request, sampler)
+    sigmas = noise_levels(request, sampler, table, part, sdxl=pipeline.family.sdxl)
+    guidance = make_guidance(request, sampler, sees_picture=pipeline.family.channels == PIX2PIX_CHANNELS)
     embeddings = embeddings or Embeddings()
-    conditioning = encode(pipeline, request, guidance, states, embeddings)
+    conditioning = encode(pipeline, request, guidance, states, embeddings, calls_before)
     facts = {"TI hashes": embeddings.hashes} if embeddings.hashes else {}
     return Plan(request, sampler, table, sigmas, guidance, conditioning, facts)
 
 
-def noise_levels(request: GenerationRequest, sampler: SamplerInfo, table: Sequence[float], *, sdxl: bool = False) -> list[float]:
-    """Where the range is overridden, a 0 stands for the model's own end."""
+def _sampler(request: GenerationRequest) -> SamplerInfo:
+    found = find_sampler(request.sampler)
+    assert found is not None, request.sampler
+    return found
+
+
+def noise_levels(
+    request: GenerationRequest,
+    sampler: SamplerInfo,
+    table: Sequence[float],
+    part: PartOfSchedule | None = None,
+    *,
+    sdxl: bool = False,
+) -> list[float]:
+    """Falling, ending in 0; 0 alone where no step is to be done.
+
+    Where the range is overridden, a 0 stands for the model's own end.
+    """
     label = effective_scheduler(request.sampler, request.scheduler)
     over = Range(
         sigmas=table[sampler.stride - 1 :: sampler.stride],
@@ -82,10 +117,12 @@ def noise_levels(request: GenerationRequest, sampler: SamplerInfo, table: Sequen
             "schedule_low", f"The lowest noise level ({low:g}) must be below the highest ({high:g}) of the schedule."
         )
     discard = (sampler.discards or request.discard_penultimate) and label != _WHOLE_TIMESTEPS
-    return schedule(label, request.steps, over, discard_penultimate=discard)
+    part = part or PartOfSchedule(request.steps, 0)
+    return schedule(label, part.steps, over, discard_penultimate=discard)[part.start :]
 
 
-def make_guidance(request: GenerationRequest, sampler: SamplerInfo) -> Guidance:
+def make_guidance(request: GenerationRequest, sampler: SamplerInfo, *, sees_picture: bool = False) -> Guidance:
+    """`sees_picture`: the UNet was trained to follow instructions on a picture that it sees behind the latents."""
     plus_plus = sampler.name.endswith("CFG++")
     return Guidance(
         scale=request.guidance_scale / (CFG_PLUS_PLUS_DIVISOR if plus_plus else 1.0),
@@ -95,6 +132,7 @@ def make_guidance(request: GenerationRequest, sampler: SamplerInfo) -> Guidance:
         skip_early=request.skip_early_cfg,
         calls=request.steps * sampler.calls,
         keeps_unconditional=plus_plus,
+        image_scale=request.image_guidance_scale if sees_picture and request.source is not None else 1.0,
     )
 
 
@@ -104,6 +142,7 @@ def encode(
     guidance: Guidance,
     states: HiddenStates,
     embeddings: Embeddings,
+    calls_before: int | None = None,
 ) -> Conditioning:
     """The negative prompt is encoded only where it counts."""
     encoder = PromptEncoder(
@@ -116,6 +155,7 @@ def encode(
         emphasis=request.emphasis,
         old_schedules=request.old_prompt_editing,
         embeddings=embeddings,
+        calls_before=calls_before,
     )
     conditioning = Conditioning(encoder.conditionals(request.prompt, guidance.calls))
     if not guidance.needed(conditioning.weight):
@@ -134,36 +174,86 @@ def unaltered(hook: str, value: Any, **others: Any) -> Any:
     return value
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """The source picture in latents (1 or batch, 4, height / 8, width / 8), as the UNet has them.
+
+    Args:
+        mask: (1, 1, height / 8, width / 8), 1 where it is made anew; None: all of it is.
+    """
+
+    latents: Tensor
+    mask: Tensor | None = None
+
+
 def sample(
     pipeline: Pipeline,
     plan: Plan,
     batch: Sequence[int],
     on_step: OnStep,
     concat: Tensor | None = None,
+    beginning: Beginning | None = None,
     fold: Fold = unaltered,
 ) -> Tensor:
     """The latents of the pictures of these indices: (batch, 4, height / 8, width / 8).
 
     Args:
         concat: what the UNet of an inpainting or instruct-pix2pix family sees behind the latents; see `diffusion.concat`.
+        beginning: what is made anew; None: they are made from noise alone.
         fold: calls a hook of the extensions (`PluginManager.fold`).
     """
     request = plan.request
     noise = noise_source(pipeline, request, batch)
-    unit_variance = plan.sampler.unit_variance or request.sgm_noise_multiplier
-    latents = initial_latents(noise, plan.sigmas[0], unit_variance=unit_variance)
-    latents = fold("alter_noise", latents, request=request, sigma=plan.sigmas[0])
+    if beginning is None:
+        unit_variance = plan.sampler.unit_variance or request.sgm_noise_multiplier
+        latents = initial_latents(noise, plan.sigmas[0], unit_variance=unit_variance)
+        return _run(pipeline, plan, latents, noise, on_step, concat, fold)
+    fresh = noise.initial() * request.initial_noise_multiplier
+    original = beginning.latents.to(fresh).expand_as(fresh)
+    mask = None if beginning.mask is None else beginning.mask.to(fresh)
+    if mask is not None:
+        original = inpainting.content(request.masked_content, original, mask, fresh)
+    if len(plan.sigmas) < 2:
+        return original
+    latents = original + fresh * (plan.sigmas[0] + request.extra_noise)
+    if mask is None:
+        return _run(pipeline, plan, latents, noise, on_step, concat, fold)
+    if request.soft_inpainting:
+        return _run(pipeline, plan, latents, noise, on_step, concat, fold, _softly(request, original, mask, plan.sigmas[0]))
+    made = _run(
+        pipeline, plan, latents, noise, on_step, concat, fold, lambda denoiser: MaskedDenoiser(denoiser, original, lambda _: mask)
+    )
+    return inpainting.blended(original, made, mask)
+
+
+def _softly(request: GenerationRequest, original: Tensor, mask: Tensor, sigma_max: float) -> Callable[[Denoise], Denoise]:
+    mask_at = inpainting.soft_mask(request, mask, sigma_max)
+    return lambda denoiser: MaskedDenoiser(denoiser, original, mask_at, request.soft_contrast_boost)
+
+
+def _run(
+    pipeline: Pipeline,
+    plan: Plan,
+    latents: Tensor,
+    noise: NoiseSource,
+    on_step: OnStep,
+    concat: Tensor | None,
+    fold: Fold,
+    wrap: Callable[[Denoise], Denoise] = lambda denoiser: denoiser,
+) -> Tensor:
+    """From noisy latents to clean ones."""
+    latents = fold("alter_noise", latents, request=plan.request, sigma=plan.sigmas[0])
     denoiser = Denoiser(
         unet=pipeline.unet,
         conditioning=plan.conditioning,
         guidance=plan.guidance,
         sigmas=plan.table,
         prediction_type=pipeline.prediction_type,
-        batch_size=len(batch),
+        batch_size=len(latents),
         concat=None if concat is None else concat.to(pipeline.device),
     )
-    denoiser = fold("wrap_denoiser", denoiser, request=request)
-    return SAMPLERS[plan.sampler.name](denoiser, latents, plan.sigmas, noise, sampler_options(plan), on_step)
+    denoiser = fold("wrap_denoiser", denoiser, request=plan.request)
+    return SAMPLERS[plan.sampler.name](wrap(denoiser), latents, plan.sigmas, noise, sampler_options(plan), on_step)
 
 
 def noise_source(pipeline: Pipeline, request: GenerationRequest, batch: Sequence[int]) -> NoiseSource:

@@ -22,6 +22,7 @@ from webui.jobs.resolve import model_hashes, resolve
 from webui.jobs.store import Job, JobState, JobStore, Picture
 from webui.plugins.loader import PluginManager
 from webui.storage.preferences import PreferencesFile
+from webui.storage.sources import SourceStore
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,10 @@ RETRY_SECONDS = (0.0, 2.0, 10.0, 60.0)
 
 #: How many of the jobs that wait are looked at for files that can be read while another works.
 LOOK_AHEAD = 8
+
+
+#: How the id of a job of each kind begins.
+_ID = {"txt2img": "t2i", "img2img": "i2i"}
 
 
 class _Wake:
@@ -49,10 +54,11 @@ class Dispatcher:
         catalog: Catalog,
         keeper: PictureKeeper,
         preferences: PreferencesFile,
+        sources: SourceStore,
         plugins: PluginManager | None = None,
     ) -> None:
         self._store, self._bus, self._engine = store, bus, engine
-        self._catalog, self._keeper, self._preferences = catalog, keeper, preferences
+        self._catalog, self._keeper, self._preferences, self._sources = catalog, keeper, preferences, sources
         self._plugins = plugins or PluginManager()
         self._inbox: queue.SimpleQueue[protocol.Event | _Wake | None] = queue.SimpleQueue()
         # A job changes and is announced under it: no cancel falls between, and listeners hear the changes in their order.
@@ -104,11 +110,13 @@ class Dispatcher:
         Raises:
             InvalidRequest, CheckpointNotFound, UnsupportedCheckpoint, PluginError
         """
+        for digest in filter(None, (request.source, request.mask)):
+            self._sources.size(digest)  # it is there
         resolved = self._settled(resolve(request, self._catalog, self._preferences.current.checkpoint))
         self._catalog.hash_later(self._catalog.find_checkpoint(resolved.checkpoint or ""))
         with self._lock:
             try:
-                job = self._store.add(job_id or f"t2i-{secrets.token_hex(6)}", resolved, owner=owner, save=save)
+                job = self._store.add(job_id or f"{_ID[resolved.kind]}-{secrets.token_hex(6)}", resolved, owner=owner, save=save)
             except ValueError as error:
                 raise InvalidRequest("force_task_id", str(error)) from error
             self._board.announce(job)

@@ -6,8 +6,10 @@ import secrets
 from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog, CheckpointInfo
+from webui.core.fields.hires import LATENT_UPSCALERS, PIXEL_UPSCALERS, SAME_CHECKPOINT
+from webui.core.params import suggest
 from webui.core.request import VAE_BUILT_IN, GenerationRequest
-from webui.errors import CheckpointNotFound, WebUIError
+from webui.errors import CheckpointNotFound, InvalidRequest, WebUIError
 
 #: Random seeds stay below this, as A1111's do, so that they can be typed into any of the peers.
 RANDOM_SEED_LIMIT = 4_294_967_294
@@ -22,8 +24,31 @@ def resolve(request: GenerationRequest, catalog: Catalog, preferred: str | None)
     checkpoint = choose_checkpoint(request.checkpoint, catalog, preferred)
     vae = catalog.resolve_vae(checkpoint, request.vae)
     seeds = ("seed", "variation_seed") if request.variation_strength > 0 else ("seed",)
+    if request.hires:
+        check_upscaler(request.hires_upscaler)
     drawn = {name: _drawn(getattr(request, name)) for name in seeds}
-    return replace(request, checkpoint=checkpoint.name, vae=vae, **drawn)
+    hires_checkpoint = _hires_checkpoint(request, catalog)
+    if hires_checkpoint == checkpoint.name:
+        hires_checkpoint = SAME_CHECKPOINT
+    elif hires_checkpoint != SAME_CHECKPOINT:
+        raise InvalidRequest("hires_checkpoint", "The second pass cannot change the checkpoint yet: leave it the same.")
+    return replace(request, checkpoint=checkpoint.name, vae=vae, hires_checkpoint=hires_checkpoint, **drawn)
+
+
+def check_upscaler(name: str) -> None:
+    """Raise InvalidRequest for a name that nothing has."""
+    known = (*LATENT_UPSCALERS, *PIXEL_UPSCALERS)
+    if name not in known:
+        raise InvalidRequest("hires_upscaler", f"There is no upscaler “{name:.80}”. {suggest(name, known)}")
+
+
+def _hires_checkpoint(request: GenerationRequest, catalog: Catalog) -> str:
+    if not request.hires or request.hires_checkpoint == SAME_CHECKPOINT:
+        return request.hires_checkpoint
+    try:
+        return catalog.find_checkpoint(request.hires_checkpoint).name
+    except CheckpointNotFound as error:
+        raise CheckpointNotFound("hires_checkpoint", str(error)) from error
 
 
 def _drawn(seed: int) -> int:

@@ -137,7 +137,7 @@ class JobStore:
         """Append a resolved request to the queue. Raise ValueError if the id is taken."""
         with self._transaction() as db:
             place = db.execute("SELECT COALESCE(MAX(place), 0) + 1 FROM jobs").fetchone()[0]
-            row = (job_id, "txt2img", json.dumps(request.to_dict()), JobState.QUEUED, owner, save, place, time.time())
+            row = (job_id, request.kind, json.dumps(request.to_dict()), JobState.QUEUED, owner, save, place, time.time())
             try:
                 db.execute(
                     "INSERT INTO jobs (id, kind, request, state, owner, save, place, created) VALUES (?,?,?,?,?,?,?,?)", row
@@ -164,6 +164,13 @@ class JobStore:
         before = "state = 'running' OR (state = 'queued' AND place < (SELECT place FROM jobs WHERE id = ?))"
         with self._lock:
             return self._db.execute(f"SELECT COUNT(*) FROM jobs WHERE {before}", (job.id,)).fetchone()[0]
+
+    def sources(self) -> set[str]:
+        """The digests of all source pictures and masks that jobs refer to."""
+        fields = ("json_extract(request, '$.source')", "json_extract(request, '$.mask')")
+        with self._lock:
+            rows = self._db.execute(f"SELECT {', '.join(fields)} FROM jobs").fetchall()
+        return {digest for row in rows for digest in row if digest}
 
     def running(self) -> Job | None:
         return next(iter(self._jobs("WHERE state = 'running'")), None)

@@ -1,0 +1,79 @@
+"""The second pass of "Hires. fix": its size, its request, and the way to larger latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from webui.core.fields.hires import LATENT_UPSCALERS, SAME_SAMPLER, SAME_SCHEDULER
+from webui.core.request import GenerationRequest
+from webui.diffusion.latents import SCALE
+from webui.generation.masks import Pixels
+
+#: By the names of `PIXEL_UPSCALERS`; None is no model, and Lanczos makes up for it.
+_FILTERS = {"None": Image.Resampling.LANCZOS, "Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
+
+
+@dataclass(frozen=True)
+class HiresSize:
+    """In pixels: `enlarged` is what the first pass is enlarged to, `final` what is left of its middle; width and height."""
+
+    enlarged: tuple[int, int]
+    final: tuple[int, int]
+
+
+def hires_size(request: GenerationRequest) -> HiresSize:
+    """As A1111 has it: a size goes before the scale, a side of 0 follows the other, and two sides are filled and cropped."""
+    width, height, to_width, to_height = request.width, request.height, request.hires_width, request.hires_height
+    if not to_width and not to_height:
+        size = _raster(width * request.hires_scale), _raster(height * request.hires_scale)
+        return HiresSize(size, size)
+    if not to_width or not to_height:
+        size = to_width or _raster(to_height * width / height), to_height or _raster(to_width * height / width)
+        return HiresSize(size, size)
+    ratio = max(to_width / width, to_height / height)
+    enlarged = max(to_width, _raster(width * ratio)), max(to_height, _raster(height * ratio))
+    return HiresSize(enlarged, (to_width, to_height))
+
+
+def _raster(side: float) -> int:
+    return max(SCALE, int(side) // SCALE * SCALE)
+
+
+def second_pass(request: GenerationRequest) -> GenerationRequest:
+    """The request of the second pass: sampler, prompt and the like are its own where they were given."""
+    width, height = hires_size(request).final
+    return replace(
+        request,
+        width=width,
+        height=height,
+        steps=request.hires_steps or request.steps,
+        sampler=request.sampler if request.hires_sampler == SAME_SAMPLER else request.hires_sampler,
+        scheduler=request.scheduler if request.hires_scheduler == SAME_SCHEDULER else request.hires_scheduler,
+        prompt=request.hires_prompt or request.prompt,
+        negative_prompt=request.hires_negative_prompt or request.negative_prompt,
+        guidance_scale=request.guidance_scale if request.hires_guidance_scale is None else request.hires_guidance_scale,
+    )
+
+
+def enlarge_latents(latents: Tensor, name: str, size: HiresSize) -> Tensor:
+    """(batch, 4, height / 8, width / 8) of the final size, by an upscaler of `LATENT_UPSCALERS`."""
+    mode, antialias = LATENT_UPSCALERS[name]
+    width, height = (side // SCALE for side in size.enlarged)
+    if latents.shape[-2:] != (height, width):
+        latents = torch.nn.functional.interpolate(latents, (height, width), mode=mode, antialias=antialias)
+    left, top = ((enlarged - final) // SCALE // 2 for enlarged, final in zip(size.enlarged, size.final, strict=True))
+    return latents[..., top : top + size.final[1] // SCALE, left : left + size.final[0] // SCALE]
+
+
+def enlarge_pixels(pixels: Pixels, name: str, size: HiresSize) -> Pixels:
+    """(height, width, 3) of the final size, by an upscaler of `PIXEL_UPSCALERS`."""
+    picture = Image.fromarray(pixels)
+    if picture.size != size.enlarged:
+        picture = picture.resize(size.enlarged, _FILTERS[name])
+    left, top = ((enlarged - final) // 2 for enlarged, final in zip(size.enlarged, size.final, strict=True))
+    return np.asarray(picture.crop((left, top, left + size.final[0], top + size.final[1])))
