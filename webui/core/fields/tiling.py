@@ -53,6 +53,6 @@ class TilingFields:
             "Fast tiles",
             infotext="Fast tiles",
             group="tiling",
-            help="Take brightness and contrast of tiles from a shrunk copy: less work, but the picture changes a little.",
+            help="Take brightness and contrast of tiles from a shrunk copy: less memory, but the picture changes a little.",
         ),
     ] = False
