@@ -270,7 +270,9 @@ class Shelf:
 
 
 def table(text_encoder: CLIPTextModel) -> Tensor:
-    return text_encoder.get_input_embeddings().weight
+    weight = text_encoder.get_input_embeddings().weight
+    assert isinstance(weight, Tensor)
+    return weight
 
 
 def own_vectors(count: int, seed: int = 3) -> Tensor:
@@ -280,8 +282,7 @@ def own_vectors(count: int, seed: int = 3) -> Tensor:
 def with_more_tokens(text_encoder: CLIPTextModel, vectors: Tensor) -> tuple[CLIPTextModel, range]:
     """The encoder with a larger table, and the ids of the new rows: what transformers calls a trained concept."""
     larger, first = copy.deepcopy(text_encoder), len(table(text_encoder))
-    weight = torch.nn.Parameter(torch.cat([table(text_encoder), vectors]), requires_grad=False)
-    larger.set_input_embeddings(torch.nn.Embedding(*weight.shape, _weight=weight))
+    larger.set_input_embeddings(torch.nn.Embedding.from_pretrained(torch.cat([table(text_encoder), vectors])))
     return larger, range(first, first + len(vectors))
 
 
@@ -352,7 +353,7 @@ def test_the_text_encoder_is_left_as_it_was_also_after_an_error(text_encoder: CL
 def test_each_text_encoder_of_two_takes_its_own_vectors(text_encoder: CLIPTextModel):
     ids = clip_tokenizer()("dog", add_special_tokens=False).input_ids
     other = copy.deepcopy(text_encoder)
-    other.get_input_embeddings().weight.data.neg_()
+    table(other).data.neg_()
     both = Embedding("zebrafish", (table(text_encoder)[ids], table(other)[ids]), "0" * 64)
     info = EmbeddingInfo("zebrafish", Path("z"), 1, 1, (8, 8))
     pair = [sd1(text_encoder), sd1(other)]

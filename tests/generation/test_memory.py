@@ -16,6 +16,7 @@ from webui.checkpoints.memory import MemoryMode, bytes_of
 from webui.engine.protocol import CancelWhen, Event, ImageDone, Notice, Progress, Run
 from webui.errors import OutOfMemory
 from webui.generation import runner as runner_module
+from webui.generation import session as session_module
 from webui.generation import vae_stage
 from webui.generation.control import JobControl
 from webui.generation.runner import ComputeOptions, Runner
@@ -139,7 +140,8 @@ def words(job: Job) -> list[str]:
 def test_first_caches_are_emptied_and_it_is_tried_again(
     place: str, while_: str, catalog: Catalog, plain: dict[int, bytes], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(runner_module, place, Failing(getattr(runner_module, place), 1))
+    module = session_module if place == "sample" else runner_module
+    monkeypatch.setattr(module, place, Failing(getattr(module, place), 1))
     job = a_job(catalog, SimulatedDevice(PLENTY), **REQUEST)
     assert words(job) == [f"Memory ran out while {while_}; caches were emptied, and it is tried again."]
     assert job.pixels == plain
@@ -149,8 +151,8 @@ def test_decoding_goes_on_in_parts_without_sampling_again(
     catalog: Catalog, plain: dict[int, bytes], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(vae_stage, "decode", Failing(vae_stage.decode, also=lambda vae, latents, tiling, on_tile: tiling is None))
-    sampling = Failing(runner_module.sample)
-    monkeypatch.setattr(runner_module, "sample", sampling)
+    sampling = Failing(session_module.sample)
+    monkeypatch.setattr(session_module, "sample", sampling)
     runner = Runner(catalog, SimulatedDevice(PLENTY))
     job = Job(runner, request_for(**REQUEST))
     assert [text.partition("; ")[2][:26] for text in words(job)] == ["caches were emptied, and i", "it works on parts of 512 ×"]
@@ -163,7 +165,7 @@ def test_batches_are_divided_and_pictures_stay_the_same(
     catalog: Catalog, plain: dict[int, bytes], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(
-        runner_module, "sample", Failing(runner_module.sample, also=lambda pipeline, plan, batch, *_: len(batch) > 1)
+        session_module, "sample", Failing(session_module.sample, also=lambda pipeline, plan, batch, *_: len(batch) > 1)
     )
     job = a_job(catalog, SimulatedDevice(PLENTY), **REQUEST)
     assert words(job)[1] == (
@@ -179,7 +181,7 @@ def test_batches_are_divided_and_pictures_stay_the_same(
 def test_noise_that_is_drawn_for_a_whole_batch_is_not_divided(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
     request = request_for(noise_source="ComfyUI", batch_size=2)
     wanted = Job(Runner(catalog, "cpu"), request).pixels
-    monkeypatch.setattr(runner_module, "sample", Failing(runner_module.sample, 2))
+    monkeypatch.setattr(session_module, "sample", Failing(session_module.sample, 2))
     job = Job(Runner(catalog, SimulatedDevice(PLENTY)), request)
     assert "only the part of this model that works" in words(job)[1]
     assert job.pixels == wanted
@@ -192,7 +194,7 @@ def test_weights_are_moved_last_and_that_is_remembered_until_there_is_more_memor
     runner = Runner(catalog, device)
     wanted = Job(runner, request_for()).pixels
     with monkeypatch.context() as patch:
-        patch.setattr(runner_module, "sample", Failing(runner_module.sample, 3))
+        patch.setattr(session_module, "sample", Failing(session_module.sample, 3))
         job = Job(runner, request_for())
     assert ["--medvram" in text or "--lowvram" in text for text in words(job)] == [False, True, True]
     assert job.pixels == wanted
@@ -215,7 +217,7 @@ def test_loading_that_does_not_fit_on_the_device_goes_by_the_machines_memory(cat
 def test_a_job_for_which_nothing_is_left_fails_in_words_and_the_next_one_runs(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
     runner, events = Runner(catalog, SimulatedDevice(PLENTY)), []
     with monkeypatch.context() as patch:
-        patch.setattr(runner_module, "sample", Failing(runner_module.sample, 99))
+        patch.setattr(session_module, "sample", Failing(session_module.sample, 99))
         expected = r"while sampling for 4 × 64×64: about 0\.0 GB were needed, .* free\. Try a smaller batch or picture"
         with pytest.raises(OutOfMemory, match=expected):
             runner.run(Run("job", request_for(batch_size=4)), events.append, JobControl())
@@ -231,7 +233,7 @@ def test_pictures_made_before_memory_ran_out_are_not_made_again(catalog: Catalog
         seen.append(list(batch))
         return seen.count([1]) == 1 and list(batch) == [1]
 
-    monkeypatch.setattr(runner_module, "sample", Failing(runner_module.sample, also=also))
+    monkeypatch.setattr(session_module, "sample", Failing(session_module.sample, also=also))
     job = Job(Runner(catalog, SimulatedDevice(PLENTY)), request_for(batch_count=3))
     assert seen == [[0], [1], [1], [2]]
     assert [image.index for image in job.of(ImageDone)] == [0, 1, 2]
