@@ -205,6 +205,8 @@ def test_a_download_that_fails_says_why(tab: Studio, server: StandIn):
 
 
 def test_open_models_tell_size_and_licence_before_anything_is_fetched(studio: Studio, app):
+    studio.field("checkpoint").click()
+    studio.page.get_by_role("option").filter(has_text="starter").click()
     studio.page.click("#model_note_link")  # the sentence about the small bundled model leads here
     row = studio.page.locator(".open-models li").first
     row.wait_for()

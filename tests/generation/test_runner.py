@@ -419,7 +419,7 @@ def test_out_of_memory_fails_the_job_in_words(error: BaseException, runner: Runn
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr("webui.generation.runner.sample", fail)
+        patch.setattr("webui.generation.session.sample", fail)
         with pytest.raises(OutOfMemory, match=r"4 × 64×64: about .* Try a smaller batch or picture"):
             Job(runner, request_for(batch_size=4))
     assert_serves(runner)
@@ -429,7 +429,7 @@ def test_memory_that_is_really_not_there_is_recognised(runner: Runner, monkeypat
     def fail(*_: object) -> torch.Tensor:
         return torch.empty(2**60)
 
-    monkeypatch.setattr("webui.generation.runner.sample", fail)
+    monkeypatch.setattr("webui.generation.session.sample", fail)
     with pytest.raises(OutOfMemory, match="64×64"):
         Job(runner, request_for())
 
@@ -439,7 +439,7 @@ def test_other_defects_come_through_as_they_are(runner: Runner, monkeypatch: pyt
         raise RuntimeError("shape mismatch")
 
     with monkeypatch.context() as patch:
-        patch.setattr("webui.generation.runner.sample", fail)
+        patch.setattr("webui.generation.session.sample", fail)
         with pytest.raises(RuntimeError, match="shape mismatch"):
             Job(runner, request_for())
     assert_serves(runner)
