@@ -47,7 +47,15 @@ def test_a_seed_is_text_and_keeps_every_digit(name, seed):
 
 def test_what_may_be_left_out_or_has_a_wide_range_is_a_box_for_typing():
     boxes = {spec.name for spec in SPECS if isinstance(drawn(spec), gr.Number)}
-    assert boxes == {"eta", "eta_noise_seed_delta", "sigma_churn", "sigma_tmax", "schedule_high", "schedule_rho"}
+    assert boxes == {
+        "eta",
+        "eta_noise_seed_delta",
+        "sigma_churn",
+        "sigma_tmax",
+        "schedule_high",
+        "schedule_rho",
+        "hires_guidance_scale",
+    }
 
 
 @pytest.mark.parametrize(("name", "bad"), [("eta", 7), ("steps", 151), ("sampler", "Eulre")])
