@@ -173,5 +173,5 @@ def test_folder_that_asks_for_a_giant_is_refused_before_it_is_built(part: str, t
 def test_parts_that_do_not_go_together_are_refused(tmp_path: Path):
     info = inspect_checkpoint(write_tiny_checkpoint(tmp_path / "a.safetensors", family=SDXL), "a")
     modules = {**tiny_parts(0, SDXL).modules, "unet": tiny_parts().unet}
-    with pytest.raises(UnsupportedCheckpoint, match="text encoders are 16 wide together, the UNet expects 8"):
+    with pytest.raises(UnsupportedCheckpoint, match="text encoders are 16 wide together, its UNet expects 8"):
         assemble(read_blueprint(info), info, modules, CPU, torch.float32)
