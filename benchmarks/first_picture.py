@@ -76,8 +76,8 @@ def diffusers_pipeline(path: Path = MODEL) -> tuple[float, float]:
     )
     pipeline = StableDiffusionPipeline(
         vae=parts.vae,
-        text_encoder=parts.text_encoder,
-        tokenizer=parts.tokenizer,
+        text_encoder=parts.text_encoders[0].module,
+        tokenizer=parts.text_encoders[0].tokenizer,
         unet=parts.unet,
         scheduler=scheduler,
         safety_checker=None,  # pyright: ignore[reportArgumentType]
