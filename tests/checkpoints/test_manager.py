@@ -508,9 +508,10 @@ def test_whatever_is_lent_has_the_weights_of_a_fresh_load(
             with pytest.raises(UnsupportedCheckpoint), manager.lease(*wanted):
                 pytest.fail("a pipeline was lent")
             if before[0] is not None:
-                still: Any = named[before[0]], named[before[1]] if before[1] else None
-                with manager.lease(*still, lambda name, size: pytest.fail(f"{name} was loaded again")) as pipeline:
-                    assert_fresh(pipeline, *still)
+                still: Any = named[before[0]]
+                own: Any = named[before[1]] if before[1] else None
+                with manager.lease(still, own, lambda name, size: pytest.fail(f"{name} was loaded again")) as pipeline:
+                    assert_fresh(pipeline, still, own)
         else:
             with manager.lease(*wanted) as pipeline:
                 assert_fresh(pipeline, *wanted)

@@ -130,3 +130,13 @@ def test_colour_correction_brings_the_sources_colours_and_keeps_the_results_shap
 def test_a_picture_with_its_own_colours_stays_as_it_is():
     picture = np.asarray(noise(32, 32))
     assert np.abs(match_colours(picture, picture).astype(int) - picture).max() <= 3
+
+
+def test_softly_the_result_shows_by_what_changed_and_never_where_nothing_is_masked(store: SourceStore):
+    picture = noise(64, 64)
+    fields = {"source": put(store, picture), "mask": put(store, right_half(64, 64))}
+    source = read_source(request(**fields), store)
+    result = source.showing(np.zeros((8, 8), np.float32)).finish(np.zeros((64, 64, 3), np.uint8))
+    assert (result == np.asarray(picture)).all()
+    result = source.showing(np.ones((8, 8), np.float32)).finish(np.zeros((64, 64, 3), np.uint8))
+    assert (result[:, :32] == np.asarray(picture)[:, :32]).all() and not result[:, 32:].any()

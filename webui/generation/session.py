@@ -15,6 +15,7 @@ from webui.core.fields.hires import LATENT_UPSCALERS
 from webui.core.img2img import part_of_schedule
 from webui.core.request import GenerationRequest
 from webui.diffusion.concat import with_picture, without_picture
+from webui.diffusion.inpainting import changed
 from webui.diffusion.latents import SCALE
 from webui.generation.economy import Stage
 from webui.generation.hires import enlarge_latents, enlarge_pixels, hires_size, second_pass
@@ -105,7 +106,15 @@ class Session:
         made = self._stage.decode(latents, self._request, on_tile, self._work.economy.tile)
         if self._source is None:
             return made
-        return torch.from_numpy(np.array(self._source.finish(made.numpy())))
+        return torch.from_numpy(np.array(self._shown(self._source, latents).finish(made.numpy())))
+
+    def _shown(self, source: SourcePicture, latents: Tensor) -> SourcePicture:
+        """Softly, a place of the result shows by how much it changed."""
+        beginning = self._beginning
+        if not self._request.soft_inpainting or beginning is None or beginning.mask is None:
+            return source
+        original, mask = beginning.latents.to(latents), beginning.mask.to(latents)
+        return source.showing(changed(self._request, original, latents[None], mask)[0, 0].float().cpu().numpy())
 
     # ---- the source
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -44,6 +44,18 @@ class SourcePicture:
         if self.colours is not None:
             made = match_colours(made, self.colours)
         return made if self.overlay is None else self.overlay.lay_over(made)
+
+    def showing(self, shown: Mask) -> SourcePicture:
+        """The same where the result shows by `shown` (any size, of what was made) instead of by the mask."""
+        if self.overlay is None:
+            return self
+        height, width = self.overlay.mask.shape
+        whole = np.zeros((height, width), np.float32)
+        left, top, right, bottom = self.overlay.box or (0, 0, width, height)
+        part = Image.fromarray(shown.astype(np.float32)).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
+        whole[top:bottom, left:right] = np.asarray(part).clip(0, 1)
+        whole[self.overlay.mask == 0] = 0
+        return replace(self, overlay=replace(self.overlay, mask=whole))
 
     def latent_mask(self, width: int, height: int, *, soft: bool) -> Mask | None:
         """(height / 8, width / 8); each latent is either kept or made anew, unless the mask is soft."""
