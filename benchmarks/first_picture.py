@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchmarks.server import ROOT, Server, report, running_server
 
@@ -58,6 +58,7 @@ def diffusers_pipeline(path: Path = MODEL) -> tuple[float, float]:
     import torch
     from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
     from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+    from transformers import CLIPTextModel
 
     from webui.checkpoints.catalog import Catalog
     from webui.checkpoints.loader import load_checkpoint
@@ -76,7 +77,7 @@ def diffusers_pipeline(path: Path = MODEL) -> tuple[float, float]:
     )
     pipeline = StableDiffusionPipeline(
         vae=parts.vae,
-        text_encoder=parts.text_encoders[0].module,
+        text_encoder=cast(CLIPTextModel, parts.text_encoders[0].module),
         tokenizer=parts.text_encoders[0].tokenizer,
         unet=parts.unet,
         scheduler=scheduler,

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.tiny import write_tiny_checkpoint, write_tiny_vae
+from webui.checkpoints import filling
 from webui.checkpoints.filling import Piece, Reader
 from webui.checkpoints.loader import load_checkpoint, load_vae
 from webui.checkpoints.manager import PipelineManager
@@ -227,7 +228,9 @@ def test_unload_frees_the_weights(manager: PipelineManager, files: Files, loads:
 
 @pytest.fixture
 def cut_short(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
-    """Have a file lose its end once half of what is wanted of it has been read."""
+    """Have a file lose its end once half of what is wanted of it has been read, by one thread: another could be in the midst of
+    a page that goes."""
+    monkeypatch.setattr(filling, "threads", lambda: 1)
     truncated: set[Path] = set()
 
     def read(reader: Reader, piece: Piece) -> torch.Tensor:

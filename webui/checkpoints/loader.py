@@ -34,7 +34,8 @@ def load_checkpoint(info: CheckpointInfo, device: torch.device, dtype: torch.dty
     """Raise UnsupportedCheckpoint, naming the file, where it cannot be loaded as it is."""
     with naming(info.path):
         blueprint = read_blueprint(info)
-        made = Loader(device, dtype).prepare(blueprint.parts)
+        loader = Loader(device, dtype)
+        made = loader.prepare(loader.locate(blueprint.parts))
         made.filling.run()
         return assemble(blueprint, info, made.modules, device, dtype)
 
@@ -42,7 +43,8 @@ def load_checkpoint(info: CheckpointInfo, device: torch.device, dtype: torch.dty
 def load_vae(info: VaeInfo, device: torch.device, dtype: torch.dtype) -> AutoencoderKL:
     """A VAE file of its own, in LDM or diffusers layout."""
     with naming(info.path):
-        made = Loader(device, dtype).prepare((read_vae_part(info.path),))
+        loader = Loader(device, dtype)
+        made = loader.prepare(loader.locate((read_vae_part(info.path),)))
         made.filling.run()
         return made.modules["vae"]
 
@@ -95,12 +97,13 @@ class Loader:
         self.device, self.dtype, self.home = device, dtype, home or device
         self._pinned = self.home.type == "cpu" and device.type == "cuda"
         self._skeletons: dict[str, nn.Module] = {}
+        self._shapes: dict[str, dict[str, Shape]] = {}
 
     def locate(self, parts: tuple[Part, ...]) -> list[Located]:
         """Raise UnsupportedCheckpoint where a part's tensors do not fit; nothing is read."""
         found = []
         for part in parts:
-            shapes = {name: tuple(tensor.shape) for name, tensor in self._skeleton(part).state_dict().items()}
+            shapes = self._shapes_of(part)
             found.append(Located(part, shapes, part.locate(shapes)))
         return found
 
@@ -108,15 +111,16 @@ class Loader:
         """Bytes in memory."""
         return sum(part.elements for part in located) * self.dtype.itemsize
 
-    def prepare(self, parts: tuple[Part, ...], spare: Mapping[str, nn.Module] | None = None) -> Prepared:
+    def prepare(self, parts: list[Located], spare: Mapping[str, nn.Module] | None = None) -> Prepared:
         """Raise UnsupportedCheckpoint where something does not fit; the spare modules are then as they were.
 
         Args:
+            parts: as `locate` found them.
             spare: modules, by the names of parts, to be filled anew; each of the part's signature.
         """
         modules: dict[str, Any] = {}
         pieces, mapped, files = [], set(), WeightFiles()
-        for located in self.locate(parts):
+        for located in parts:
             part, old = located.part, (spare or {}).get(located.part.name)
             if (state := self._mapped(located, files)) is not None:
                 mapped.add(part.name)
@@ -134,6 +138,12 @@ class Loader:
         if part.signature not in self._skeletons:
             self._skeletons[part.signature] = build_skeleton(part)
         return self._skeletons[part.signature]
+
+    def _shapes_of(self, part: Part) -> dict[str, Shape]:
+        if part.signature not in self._shapes:
+            state = self._skeleton(part).state_dict()
+            self._shapes[part.signature] = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        return self._shapes[part.signature]
 
     def _furnished(self, part: Part, state: dict[str, Tensor]) -> nn.Module:
         module = copy.deepcopy(self._skeleton(part))

@@ -155,7 +155,7 @@ class Residents:
         spare = victim.spare(planned.located) if victim else {}
         if victim is None and not allowed:
             self.make_way(planned.size, protected)
-        prepared = self._loader.prepare(planned.recipe.parts, spare)
+        prepared = self._loader.prepare(planned.located, spare)
         if victim is not None:
             self.remove(victim, but=prepared.modules)
         return Begun(planned, prepared)
@@ -184,7 +184,8 @@ class Residents:
         with naming(info.path):
             if identity_of(info) != resident.identity:
                 raise UnsupportedCheckpoint("was changed meanwhile")
-            begun = Begun(self.plan(info), self._loader.prepare(resident.recipe.parts, resident.modules))
+            planned = self.plan(info)
+            begun = Begun(planned, self._loader.prepare(planned.located, resident.modules))
             begun.run()
             self.add(self.complete(begun))
 
@@ -195,6 +196,11 @@ class Residents:
             return self.size <= self.budget.limit
         return self.budget.allows(self.size - others, planned.size)
 
+    def has_room_for_both(self, planned: Planned, protected: Collection[Identity]) -> bool:
+        """Whether it can be in memory together with these, which are in use; the limit is for what is not."""
+        others = sum(held.size for held in self if held.identity not in protected)
+        return planned.size <= (self.budget.free() + others) * 3 // 4
+
     def _victim(self, wanted: list[Located], protected: Collection[Identity]) -> Resident | None:
         """The longest unused whose module can take the largest of these parts."""
         largest = max(wanted, key=lambda part: part.elements).part.name
@@ -203,7 +209,7 @@ class Residents:
     def make_way(self, size: int, protected: Collection[Identity]) -> None:
         """Let go of the longest unused until so many bytes have room."""
         for resident in self:
-            if self.size + size <= self.budget.limit:
+            if self.budget.allows(self.size, size):
                 return
             if resident.identity not in protected:
                 self.remove(resident)

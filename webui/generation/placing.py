@@ -19,6 +19,7 @@ from webui.core.request import GenerationRequest
 from webui.diffusion.latents import SCALE
 from webui.diffusion.tiled_vae import TILES, decode_bytes
 from webui.generation.economy import Economies
+from webui.generation.hires import largest_pass
 from webui.generation.vae_stage import VaeSource
 from webui.generation.work import Work
 
@@ -34,7 +35,7 @@ def place(
         floor: no mode that needs more memory is used.
         make_room: drops other checkpoints; called where this one would not fit beside them.
     """
-    request, parts = work.request, parts_of(pipeline)
+    request, parts = largest_pass(work.request), parts_of(pipeline)
     weights = {name: bytes_of(tensors_of(modules)) for name, modules in parts.items()}
     working = working_bytes(pipeline, request, work.at_once)
     work.usable = usable_bytes(parts, device, work.command.keep_free)
@@ -86,7 +87,8 @@ def source_of(pipeline: Pipeline, vae: VaeInfo | None) -> VaeSource:
     def reread(dtype: torch.dtype) -> AutoencoderKL:
         part = read_vae_part(info.path) if vae else read_blueprint(pipeline.checkpoint).part("vae")
         assert part is not None, "it was loaded from there"
-        made = Loader(torch.device("cpu"), dtype).prepare((part,))
+        loader = Loader(torch.device("cpu"), dtype)
+        made = loader.prepare(loader.locate((part,)))
         made.filling.run()
         return made.modules["vae"]
 
