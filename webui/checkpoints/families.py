@@ -76,6 +76,11 @@ class Family:
     velocity: bool = False
 
     @property
+    def latents(self) -> str:
+        """What its latents are: models of one kind can go on with each other's."""
+        return "SDXL" if self.sdxl else "SD 1 and 2"
+
+    @property
     def inpaints(self) -> bool:
         return self.channels == INPAINTING_CHANNELS
 
@@ -115,6 +120,12 @@ def _variant(family: Family, channels: int) -> Family:
 FAMILIES = {
     family.name: family for family in (*(_variant(plain, channels) for plain in _PLAIN for channels in _VARIANTS), _REFINER)
 }
+
+
+def same_latents(one: str | None, other: str | None) -> bool:
+    """Whether models of one family (by name, None: not known) can go on with the latents of the other."""
+    known = [FAMILIES[name].latents if name in FAMILIES else None for name in (one, other)]
+    return known[0] == known[1]
 
 
 def variant_name(name: str, channels: int) -> str | None:

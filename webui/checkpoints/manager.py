@@ -63,6 +63,7 @@ class PipelineManager:
         self._reading_ahead = threading.Lock()
         self._residents = Residents(Loader(device, dtype, home), budget or Budget())
         self._lent = 0
+        self._beside: list[Identity] = []
         self._held: _Held | None = None
         self._ahead: _Ahead | None = None
 
@@ -94,6 +95,48 @@ class PipelineManager:
             with self._changed:
                 self._lent -= 1
                 self._changed.notify_all()
+
+    @contextmanager
+    def lease_beside(self, checkpoint: CheckpointInfo, on_load: OnLoad = lambda name, size: None) -> Iterator[Pipeline]:
+        """Lend another checkpoint, with its own VAE, to who has a lease already; what was lent before stays as it is.
+
+        Raises:
+            UnsupportedCheckpoint: it cannot be loaded.
+        """
+        identity = identity_of(checkpoint)
+        with self._changed:
+            while (ahead := self._in_the_way((checkpoint,))) is not None:
+                self._settle(ahead, (checkpoint,), on_load)
+            if identity not in self._residents:
+                self._load(self._residents.plan(checkpoint), (*self._in_use, identity), [], on_load)
+            resident = self._residents.use(identity)
+            assert resident is not None and resident.pipeline is not None
+            self._beside.append(identity)
+            self._lent += 1
+        try:
+            yield resident.pipeline
+        finally:
+            with self._changed:
+                self._beside.remove(identity)
+                self._lent -= 1
+                self._changed.notify_all()
+
+    def has_room_beside(self, checkpoint: CheckpointInfo) -> bool:
+        """Whether another checkpoint can be in memory together with what is lent. Raise UnsupportedCheckpoint."""
+        with self._changed:
+            return self._has_room_beside(checkpoint)
+
+    def _has_room_beside(self, info: Info) -> bool:
+        identity = identity_of(info)
+        being_read = self._ahead is not None and self._ahead.identity == identity and self._ahead.begun is not None
+        if being_read or identity in self._residents:
+            return True
+        return self._residents.has_room_for_both(self._residents.plan(info), self._in_use)
+
+    @property
+    def _in_use(self) -> tuple[Identity, ...]:
+        """What is lent, or was last."""
+        return (*(self._held.wanted if self._held else ()), *self._beside)
 
     def _matching(self, wanted: tuple[Info, ...]) -> Pipeline | None:
         fits = self._held is not None and self._held.wanted == tuple(identity_of(info) for info in wanted)
@@ -151,11 +194,14 @@ class PipelineManager:
 
     # ---- reading ahead
 
-    def read_ahead(self, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> None:
+    def read_ahead(self, checkpoint: CheckpointInfo, vae: VaeInfo | None, *, beside: bool = False) -> None:
         """Bring what the next lease will ask for, beside what is lent; returns when it is there or not wanted any more.
 
         Where the budget has no room for it, its file is read once, so that the system has it at hand. What is wrong with a file
         is told by the lease. Call it in a thread of its own: it takes the last place behind all others from here on.
+
+        Args:
+            beside: for `lease_beside`, which may exceed the budget.
         """
         give_way()
         with self._changed:
@@ -164,17 +210,17 @@ class PipelineManager:
         with self._reading_ahead:
             for info in (checkpoint, vae) if vae else (checkpoint,):
                 try:
-                    self._read_ahead(info)
+                    self._read_ahead(info, beside)
                 except Abandoned:
                     return
                 except (UnsupportedCheckpoint, OSError, MemoryError, RuntimeError) as error:
                     log.info("%s could not be read ahead: %s", info.name, error)
 
-    def _read_ahead(self, info: Info) -> None:
+    def _read_ahead(self, info: Info, beside: bool) -> None:
         with self._changed:
             if identity_of(info) in self._residents:
                 return
-            begun = self._begin_ahead(info)
+            begun = self._begin_ahead(info, beside)
             ahead = self._ahead = _Ahead(identity_of(info), begun)
         began, resident = time.perf_counter(), None
         try:
@@ -193,14 +239,14 @@ class PipelineManager:
                 self._changed.notify_all()
         log.info("Read %s ahead in %.2f s%s.", info.name, time.perf_counter() - began, "" if begun else " (its file only)")
 
-    def _begin_ahead(self, info: Info) -> Begun | None:
+    def _begin_ahead(self, info: Info, beside: bool) -> Begun | None:
         """None where there is no memory for it but what is in use."""
-        protected = self._held.wanted if self._held else ()
         planned = self._residents.plan(info)
-        if not self._residents.has_room_beside(planned, protected):
+        fits = self._residents.has_room_for_both if beside else self._residents.has_room_beside
+        if not fits(planned, self._in_use):
             return None
         with naming(info.path):
-            return self._residents.begin(planned, protected, keep=True)
+            return self._residents.begin(planned, self._in_use, keep=True)
 
     def _in_the_way(self, wanted: tuple[Info, ...]) -> _Ahead | None:
         """What is being read ahead, if something has to be read now."""
@@ -252,7 +298,7 @@ class PipelineManager:
                 ahead = self._ahead
                 ahead.abandon()
                 self._changed.wait_for(lambda: self._ahead is not ahead)
-            unused = [held for held in self._residents if self._held is None or held.identity not in self._held.wanted]
+            unused = [held for held in self._residents if held.identity not in self._in_use]
             for resident in unused:
                 self._residents.remove(resident)
         gc.collect()

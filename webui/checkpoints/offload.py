@@ -98,6 +98,10 @@ class Placement:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.park()
+
+    def park(self) -> None:
+        """Make way for another pipeline, unless all of this one may stay on the device."""
         if self.mode is not MemoryMode.RESIDENT:
             with torch.inference_mode(False):
                 self._park(self._weights)
