@@ -5,7 +5,7 @@ One field has one name everywhere (form, error, plot axis): "vignette.strength",
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -84,6 +84,10 @@ class ExtraKinds:
 
     def __init__(self) -> None:
         self._kinds: dict[str, tuple[type, ...]] = {}
+        #: What the header of an extension's closed accordion says: "{checkpoint} at {switch_at}". By extension.
+        self.summaries: dict[str, str] = {}
+        #: Changes the entries that were read from an infotext, by key, before fields take them. May raise PluginError.
+        self.alter_settings: Callable[[dict[str, str]], dict[str, str]] = dict
 
     def __iter__(self) -> Iterator[type]:
         return (kind for kinds in list(self._kinds.values()) for kind in kinds)
@@ -131,6 +135,7 @@ class ExtraKinds:
 
     def remove(self, extension: str) -> None:
         self._kinds.pop(extension, None)
+        self.summaries.pop(extension, None)
 
     def checked(self, extras: Iterable[object]) -> tuple[object, ...]:
         """The options as their own dataclasses; those that stand wholly at their defaults are left out.

@@ -25,6 +25,7 @@ class Param:
     `low` and `high` are inclusive; `multiple_of` is the raster of a size; `max_length` counts characters.
     `always`: written to infotext also where it has its default. `absent`: what an infotext without it means, if not the default.
     `group` is the part of the form that shows it; "" stands in the form itself.
+    `files`: its values are names of files of that kind ("checkpoint"), beside its default, which names none.
     """
 
     label: str
@@ -40,6 +41,7 @@ class Param:
     always: bool = False
     absent: Any = None
     group: str = ""
+    files: str = ""
 
 
 @dataclass(frozen=True)
