@@ -2,7 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webui.core import infotext
@@ -134,10 +134,44 @@ def test_what_is_left_out_is_put_back_to_its_default_and_noise_to_the_gpus():
     assert "checkpoint" not in values
 
 
-@pytest.mark.parametrize(("version", "old"), [("v1.5.2", True), ("v1.6.0", False), ("v1.10.1", False), ("f2.0.1v1.10.1", False)])
-def test_prompt_editing_is_read_by_the_rules_of_the_version_that_wrote_it(version, old):
-    values = infotext.restore(infotext.parse(f"[a:b:1.0]\nSteps: 9, Sampler: Euler, Seed: 1, Version: {version}")).values
-    assert values["old_prompt_editing"] is old
+@pytest.mark.parametrize(
+    ("rule", "told", "switched_on"),
+    [
+        ('< 1.6.0 and "[" in prompt: Old prompt editing timelines', "[a:b:1.0]|Euler|v1.5.2", {"old_prompt_editing"}),
+        ('< 1.6.0 and "[" in prompt: Old prompt editing timelines', "a|Euler|v1.5.2", set()),
+        ("< 1.6.0 and DDIM/PLMS: Pad conds v0", "a|DDIM|1.5.2", {"pad_conds_v0"}),
+        ("< 1.6.0 and DDIM/PLMS: Pad conds v0", "a|PLMS|v1.3.0-72-gabcdef", {"pad_conds_v0"}),
+        ("< 1.6.0 and DDIM/PLMS: Pad conds v0", "a|UniPC|v1.5.2", set()),
+        ("1.6.0 has the new rules", "[a:b:1.0]|DDIM|v1.6.0", set()),
+        ("< 1.7.0-225: Downcast alphas_cumprod", "a|Euler|v1.7.0-224-gabcdef", set()),
+    ],
+)
+def test_older_versions_are_read_by_their_own_rules(rule, told, switched_on):
+    prompt, sampler, version = told.split("|")
+    assert switched(prompt, sampler, version) == switched_on | {"downcast_alphas"}, rule
+
+
+@pytest.mark.parametrize(
+    "version", ["v1.7.0-225-gabcdef", "v1.8.0", "v1.10.1", "f2.0.1v1.10.1-previous-1", "Periplus 0.1.0", "ComfyUI"]
+)
+def test_newer_and_other_versions_have_no_rules_of_their_own(version):
+    assert switched("[a:b:1.0]", "DDIM", version) == set()
+
+
+def test_no_version_means_nothing():
+    assert switched("[a:b:1.0]", "DDIM", None) == set()
+
+
+def test_what_is_written_goes_before_the_rules_of_the_version():
+    told = "cat\nSteps: 9, Sampler: Euler, Seed: 1, Downcast alphas_cumprod: False, Version: v1.6.0"
+    assert infotext.restore(infotext.parse(told)).values["downcast_alphas"] is False
+
+
+def switched(prompt: str, sampler: str, version: str | None) -> set[str]:
+    """The options that reading a picture of that version switches on."""
+    told = f"{prompt}\nSteps: 9, Sampler: {sampler}, Seed: 1" + (f", Version: {version}" if version else "")
+    values = infotext.restore(infotext.parse(told)).values
+    return {name for name in ("old_prompt_editing", "pad_conds", "pad_conds_v0", "downcast_alphas") if values[name]}
 
 
 CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=("Cs",))
@@ -163,6 +197,44 @@ def test_a_request_comes_back_from_its_infotext(prompt, negative, checkpoint, **
 
 @given(st.text(max_size=300))
 def test_any_text_is_parsed_and_restored_without_error(text):
+def allowed(spec) -> st.SearchStrategy:
+    """Any value that a field takes."""
+    low, high = spec.param.low, spec.param.high
+    if spec.param.choices:
+        return st.sampled_from(spec.param.choices)
+    if spec.kind is bool:
+        return st.booleans()
+    if spec.kind is float:
+        values = st.floats(low, high)
+    else:
+        raster = spec.param.multiple_of or 1
+        values = st.integers(-(-low // raster), high // raster).map(lambda count: count * raster)
+    return st.none() | values if spec.optional else values
+
+
+#: Every field that shapes sampling, noise or the reading of prompts.
+OPTIONS = {
+    name: allowed(spec)
+    for name, spec in params_of(GenerationRequest).items()
+    if spec.param.group in ("sampling", "seed", "prompt") or name in ("sampler", "scheduler", "seed", "steps", "guidance_scale")
+}
+
+
+@settings(max_examples=100)
+@given(fields=st.fixed_dictionaries(OPTIONS), prompt=st.sampled_from(["cat", "(cat:1.2)", "[cat:dog:1.0]"]))
+def test_all_options_together_come_back_where_they_count_and_are_left_out_where_not(fields, prompt):
+    request = GenerationRequest(**{**fields, "prompt": prompt})
+    text = infotext.format(request)
+    told = back(text)
+    assert infotext.format(told) == text
+    written = infotext.parse(text).settings
+    for name in fields:
+        spec = params_of(GenerationRequest)[name]
+        key = "Eta DDIM" if name == "eta" and request.sampler.startswith("DDIM") else spec.param.infotext
+        expected = getattr(request, name) if key in written else spec.default if not spec.param.always else "GPU"
+        assert getattr(told, name) == expected, name
+
+
     infotext.restore(infotext.parse(text))
 
 

@@ -1,11 +1,12 @@
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webui.core.sigmas import model_sigmas, sigma_to_timestep, timestep_to_sigma, zero_terminal_snr
+from webui.core.sigmas import in_half_precision, model_sigmas, sigma_to_timestep, timestep_to_sigma, zero_terminal_snr
 
 SIGMAS = model_sigmas()
 
@@ -38,3 +39,16 @@ def test_zero_terminal_snr_keeps_the_first_level_and_makes_the_last_pure_noise()
     roots, old = ([1 / math.sqrt(sigma**2 + 1) for sigma in table] for table in (rescaled, SIGMAS))
     slopes = [(roots[0] - root) / (old[0] - before) for root, before in zip(roots[1:-1], old[1:-1], strict=True)]
     assert slopes == pytest.approx([slopes[0]] * 998)
+
+
+def test_levels_in_half_precision_are_what_arithmetic_of_that_type_gives():
+    alpha_bar = np.array([1 / (sigma * sigma + 1) for sigma in SIGMAS]).astype(np.float16)
+    halved = in_half_precision(SIGMAS)
+    assert halved == np.sqrt((np.float16(1) - alpha_bar) / alpha_bar).tolist()
+    assert all(low <= high for low, high in pairwise(halved))
+    assert 0.001 < abs(halved[0] / SIGMAS[0] - 1) < 0.1  # the lowest levels move most
+
+
+@given(sigma=st.floats(0.01, 20))
+def test_levels_in_half_precision_that_repeat_still_have_timesteps(sigma):
+    assert 0 <= sigma_to_timestep(sigma, in_half_precision(SIGMAS)) <= 999

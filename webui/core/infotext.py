@@ -41,12 +41,21 @@ _ENTRY = re.compile(r'\s*(?P<key>\w[\w \-/]{1,80}):\s*(?P<value>"(?:\\.|[^\\"])+
 _TWO_NUMBERS = re.compile(r"(\d+)x(\d+)")
 
 #: Entries that change nothing here, because they say what is done anyway.
-_NEUTRAL = {"Face restoration": "None", "Tiling": "False", "Downcast alphas_cumprod": "False"}
+_NEUTRAL = {"Face restoration": "None", "Tiling": "False"}
 _INFORMATION = ("Model hash", "VAE hash", "TI hashes", "VAE precision", "Version", "User")
 
 #: Keys that other programs write for a field of ours.
 _OTHER_SPELLINGS = {"Eta DDIM": "Eta", "Beta scheduler alpha": "Beta schedule alpha", "Beta scheduler beta": "Beta schedule beta"}
-_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+
+#: Of A1111; the last number counts changes since that release.
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:-(\d+))?")
+
+#: What versions before these did without writing it down, and where.
+_VERSION_RULES: tuple[tuple[tuple[int, ...], str, Callable[[Infotext], bool]], ...] = (
+    ((1, 6, 0), "Old prompt editing timelines", lambda told: "[" in told.prompt + told.negative_prompt),
+    ((1, 6, 0), "Pad conds v0", lambda told: told.settings.get("Sampler") in ("DDIM", "PLMS")),
+    ((1, 7, 0, 225), "Downcast alphas_cumprod", lambda told: True),
+)
 
 
 @dataclass(frozen=True)
@@ -262,8 +271,7 @@ def restore(infotext: Infotext, kinds: ExtraKinds | None = None) -> Restored:
 
     Options of extensions are among the values by their full names ("vignette.strength"); see `extras.with_extras`.
     """
-    settings = dict(infotext.settings)
-    _modernise(settings)
+    settings = _modernised(infotext)
     specs = (*params_of(GenerationRequest).values(), *(kinds or ExtraKinds()).fields.values())
     values: dict[str, Any] = _defaults(specs) if settings else {}
     values |= {"prompt": infotext.prompt, "negative_prompt": infotext.negative_prompt}
@@ -295,10 +303,11 @@ def _defaults(specs: Iterable[FieldSpec]) -> dict[str, Any]:
     return {spec.name: spec.default for spec in specs if spec.param.infotext and (not spec.param.always or "." in spec.name)}
 
 
-def _modernise(settings: dict[str, str]) -> None:
-    """Spell older files' entries as today's, and add what is meant by leaving an entry out."""
+def _modernised(infotext: Infotext) -> dict[str, str]:
+    """The entries of older files spelt as today's, and what is meant by leaving an entry out."""
+    settings = dict(infotext.settings)
     if not settings:
-        return
+        return settings
     if sampler := settings.get("Sampler"):
         settings["Sampler"], scheduler = split_sampler(sampler)
         settings.setdefault("Schedule type", scheduler or "Automatic")
@@ -308,17 +317,21 @@ def _modernise(settings: dict[str, str]) -> None:
     for theirs, ours in _OTHER_SPELLINGS.items():
         if theirs in settings:
             settings.setdefault(ours, settings.pop(theirs))
-    _apply_version_rules(settings)
+    for entry in _meant_by_version(infotext):
+        settings.setdefault(entry, "True")
     for spec in params_of(GenerationRequest).values():
         if spec.param.infotext and spec.param.absent is not None:
             settings.setdefault(spec.param.infotext, str(spec.param.absent))
+    return settings
 
 
-def _apply_version_rules(settings: dict[str, str]) -> None:
+def _meant_by_version(infotext: Infotext) -> list[str]:
     """What older versions of A1111 did and did not write down."""
-    version = _VERSION.match(settings.get("Version", ""))
-    if version and tuple(map(int, version.groups())) < (1, 6, 0):
-        settings.setdefault("Old prompt editing timelines", "True")
+    version = _VERSION.match(infotext.settings.get("Version", ""))
+    if version is None:
+        return []
+    written_by = tuple(int(part or 0) for part in version.groups())
+    return [entry for before, entry, applies in _VERSION_RULES if written_by < before and applies(infotext)]
 
 
 def _typed(spec: FieldSpec, text: str) -> object:

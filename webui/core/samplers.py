@@ -102,6 +102,8 @@ SAMPLER_NAMES = tuple(sampler.name for sampler in SAMPLERS)
 SCHEDULER_LABELS = tuple(scheduler.label for scheduler in SCHEDULERS)
 
 _BY_NAME = {key.lower(): sampler for sampler in SAMPLERS for key in (sampler.name, *sampler.aliases)}
+#: Of aliases from before schedule types had names of their own, such as k_dpmpp_2m_ka.
+_OLD_ENDINGS = {"_ka": "Karras", "_exp": "Exponential"}
 _LABELS = {
     key.lower(): scheduler.label for scheduler in SCHEDULERS for key in (scheduler.name, scheduler.label, *scheduler.aliases)
 }
@@ -125,6 +127,9 @@ def split_sampler(name: str) -> tuple[str, str | None]:
     """
     if found := find_sampler(name):
         return found.name, None
+    for ending, label in _OLD_ENDINGS.items():
+        if name.strip().lower().endswith(ending) and (found := find_sampler(name.strip()[: -len(ending)])):
+            return found.name, "Automatic" if label == found.automatic else label
     for key, label in _LABELS.items():
         stem = name.strip()
         if stem.lower().endswith(" " + key) and (found := find_sampler(stem[: -len(key) - 1])):

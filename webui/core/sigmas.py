@@ -7,6 +7,7 @@ arXiv:2206.00364); for a model trained on ᾱ it is √((1 − ᾱ)/ᾱ).
 from __future__ import annotations
 
 import math
+import struct
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -42,6 +43,19 @@ def sigma_to_timestep(sigma: float, sigmas: Sequence[float]) -> float:
     low = bisect_right(sigmas, sigma) - 1
     below, above = math.log(sigmas[low]), math.log(sigmas[low + 1])
     return low + (math.log(sigma) - below) / (above - below)
+
+
+def in_half_precision(sigmas: Sequence[float]) -> list[float]:
+    """The table as A1111 before 1.7 had it: ᾱ in half precision, and all that is computed from it rounded so."""
+    table = []
+    for sigma in sigmas:
+        alpha_bar = _half(1.0 / (sigma * sigma + 1.0))
+        table.append(_half(math.sqrt(_half(_half(1.0 - alpha_bar) / alpha_bar))))
+    return table
+
+
+def _half(value: float) -> float:
+    return struct.unpack("e", struct.pack("e", value))[0]
 
 
 def zero_terminal_snr(sigmas: Sequence[float]) -> list[float]:

@@ -20,6 +20,7 @@ from webui.core.prompt_parts import parse_composable, parse_networks, strip_comm
 from webui.core.prompt_schedule import prompt_schedule
 from webui.diffusion.emphasis import EMPHASIS
 from webui.errors import InvalidRequest
+from webui.diffusion.lengths import Level
 
 #: What a refiner is told of how pleasing the picture is, for prompt and negative prompt; A1111's defaults.
 AESTHETIC_SCORE, NEGATIVE_AESTHETIC_SCORE = 6.0, 2.5
@@ -68,8 +69,12 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Conditioning:
-    """Encoded prompt, in the parts that AND joins, and encoded negative prompt; None where nothing asks for it."""
+    """Encoded prompt, in the parts that AND joins, and encoded negative prompt; None where nothing asks for it.
 
+    `level` brings the two to one length. None: each counts as if it were alone, whatever the other's length.
+    """
+
+    level: Level | None = None
     conditionals: tuple[Schedule, ...]
     unconditional: Schedule | None = None
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from webui.core.sigmas import sigma_to_timestep
 from webui.diffusion.conditioning import Conditioning, Encoded
+from webui.diffusion.lengths import equally_long
 
 Scalings = tuple[float, float, float]
 
@@ -198,7 +199,10 @@ class Denoiser:
         texts = [*parts, *last]
         key = tuple(id(encoded) for encoded in texts)
         if key not in self._contexts:
-            vectors = [*_equally_long([part.vectors for part in parts]), *(encoded.vectors for encoded in last)]
+            vectors = equally_long([part.vectors for part in parts])
+            if last:
+                level = self._conditioning.level
+                vectors = level(vectors, last[0].vectors) if level else [*vectors, last[0].vectors]
             self._contexts[key] = self._joined(vectors, texts)
         return self._contexts[key]
 
@@ -223,12 +227,6 @@ class Denoiser:
 
     def _for_batch(self, rows: list[Tensor]) -> Tensor:
         return torch.stack(rows).to(self._unet.dtype).repeat_interleave(self._batch_size, dim=0)
-
-
-def _equally_long(parts: list[Tensor]) -> list[Tensor]:
-    """The parts of a prompt are filled up with their own last vector, as A1111 does it."""
-    longest = max(len(part) for part in parts)
-    return [torch.cat([part, part[-1:].expand(longest - len(part), -1)]) for part in parts]
 
 
 def rescaled(guided: Tensor, plain: Tensor, share: float) -> Tensor:

@@ -16,12 +16,13 @@ from webui.core.img2img import PartOfSchedule
 from webui.core.request import GenerationRequest
 from webui.core.samplers import SamplerInfo, effective_scheduler, find_sampler
 from webui.core.schedules import Range, schedule
-from webui.core.sigmas import zero_terminal_snr
+from webui.core.sigmas import in_half_precision, zero_terminal_snr
 from webui.diffusion import inpainting
 from webui.diffusion.conditioning import Conditioning, HiddenStates, PromptEncoder
 from webui.diffusion.denoiser import Denoiser, Guidance
 from webui.diffusion.inpainting import MaskedDenoiser
 from webui.diffusion.latents import initial_latents, latent_shape
+from webui.diffusion.lengths import Level, level_as_v0, level_with
 from webui.diffusion.noise import NoiseOptions, NoiseSource
 from webui.diffusion.samplers import SAMPLERS
 from webui.diffusion.samplers.base import Denoise, OnStep, SamplerOptions
@@ -73,14 +74,19 @@ def make_plan(
         InvalidRequest: request and checkpoint do not go together.
     """
     sampler = _sampler(request)
-    rescaled = request.zero_terminal_snr or pipeline.zero_terminal_snr
-    table = zero_terminal_snr(pipeline.sigmas) if rescaled else pipeline.sigmas
+    table = noise_table(pipeline, request)
     sigmas = noise_levels(request, sampler, table, part, sdxl=pipeline.family.sdxl)
     guidance = make_guidance(request, sampler, sees_picture=pipeline.family.channels == PIX2PIX_CHANNELS)
     embeddings = embeddings or Embeddings()
     conditioning = encode(pipeline, request, guidance, states, embeddings, calls_before)
     facts = {"TI hashes": embeddings.hashes} if embeddings.hashes else {}
     return Plan(request, sampler, table, sigmas, guidance, conditioning, facts)
+
+
+def noise_table(pipeline: Pipeline, request: GenerationRequest) -> Sequence[float]:
+    """The noise level of each of the model's timesteps, rising, as the request or the checkpoint wants it changed."""
+    table = in_half_precision(pipeline.sigmas) if request.downcast_alphas else pipeline.sigmas
+    return zero_terminal_snr(table) if request.zero_terminal_snr or pipeline.zero_terminal_snr else table
 
 
 def _sampler(request: GenerationRequest) -> SamplerInfo:
@@ -160,7 +166,14 @@ def encode(
     conditioning = Conditioning(encoder.conditionals(request.prompt, guidance.calls))
     if not guidance.needed(conditioning.weight):
         return conditioning
-    return Conditioning(conditioning.conditionals, encoder.unconditional(request.negative_prompt, guidance.calls))
+    unconditional = encoder.unconditional(request.negative_prompt, guidance.calls)
+    return Conditioning(conditioning.conditionals, unconditional, _levelling(request, encoder))
+
+
+def _levelling(request: GenerationRequest, encoder: PromptEncoder) -> Level | None:
+    if request.pad_conds_v0:
+        return level_as_v0
+    return level_with(encoder.encode([""])[""].vectors) if request.pad_conds else None
 
 
 # ---- a batch

@@ -39,10 +39,11 @@ SECTIONS = (
             "beta_beta",
             "discard_penultimate",
             "zero_terminal_snr",
+            "downcast_alphas",
         ),
     ),
     ("options.unipc", ("unipc_variant", "unipc_skip_type", "unipc_order", "unipc_lower_order_final")),
-    ("options.prompt", ("emphasis", "old_prompt_editing")),
+    ("options.prompt", ("emphasis", "old_prompt_editing", "pad_conds", "pad_conds_v0")),
     ("options.tiled_vae", ("tiled_vae", "encoder_tile", "decoder_tile", "fast_tiles")),
 )
 

@@ -179,6 +179,36 @@ class SamplingFields:
             help="Rescale the model's noise schedule so that its last step is pure noise.",
         ),
     ] = False
+    downcast_alphas: Annotated[
+        bool,
+        Param(
+            "Downcast alphas_cumprod",
+            infotext="Downcast alphas_cumprod",
+            api="override_settings.use_downcasted_alpha_bar",
+            group="sampling",
+            help="Noise levels in half precision, as A1111 before 1.7 had them.",
+        ),
+    ] = False
+    pad_conds: Annotated[
+        bool,
+        Param(
+            "Pad prompt/negative prompt",
+            infotext="Pad conds",
+            api="override_settings.pad_cond_uncond",
+            group="sampling",
+            help="Fill up the shorter of the two with empty chunks, as A1111 can for speed; it changes the picture a little.",
+        ),
+    ] = False
+    pad_conds_v0: Annotated[
+        bool,
+        Param(
+            "Pad prompt/negative prompt (v0)",
+            infotext="Pad conds v0",
+            api="override_settings.pad_cond_uncond_v0",
+            group="sampling",
+            help="As A1111 before 1.6 with DDIM and PLMS: the negative prompt is cut or stretched to the prompt's length.",
+        ),
+    ] = False
     unipc_variant: Annotated[
         str,
         Param(
