@@ -23,6 +23,7 @@ from webui.jobs.keeper import PictureKeeper
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
 from webui.library.tasks import TaskBoard
+from webui.library.notes import read_notes
 from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.lock import FolderLock
@@ -63,7 +64,12 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     store = JobStore(settings.state_dir / "jobs.sqlite")
     bus = EventBus()
-    catalog = Catalog(settings.all_checkpoint_dirs, settings.all_vae_dirs, settings.state_dir / "hashes.json")
+    catalog = Catalog(
+        settings.all_checkpoint_dirs,
+        settings.all_vae_dirs,
+        settings.state_dir / "hashes.json",
+        preferred_vae=lambda checkpoint: read_notes(checkpoint).vae,
+    )
     preferences = PreferencesFile(settings.preferences_file)
     plugins = PluginManager.of(settings)
     keeper = PictureKeeper(store, settings, plugins)

@@ -240,6 +240,31 @@ def test_automatic_vae_is_the_one_named_after_the_checkpoint(models: Models):
         catalog.resolve_vae(model, "no such")
 
 
+@pytest.mark.parametrize(
+    ("rule", "noted", "chosen"),
+    [
+        ("the VAE in the user metadata goes before the one named after the checkpoint", "bright", "bright"),
+        ("it is named as A1111 does, by its file", "Bright.safetensors", "bright"),
+        ("None is the built-in one", "None", "None"),
+        ("Automatic is no preference", "Automatic", "model-dark"),
+        ("a name that is not there is passed over", "gone", "model-dark"),
+        ("a part of a name names nothing", "brig", "model-dark"),
+        ("a broken file is passed over", "broken", "model-dark"),
+        ("nothing noted", "", "model-dark"),
+    ],
+)
+def test_automatic_takes_the_vae_that_is_noted_for_the_checkpoint(rule: str, noted: str, chosen: str, models: Models):
+    models.add("model.safetensors")
+    for name in ("bright", "model-dark"):
+        write_tiny_vae(models.vaes / f"{name}.safetensors")
+    (models.vaes / "broken.safetensors").write_bytes(b"")
+    catalog = models.catalog(preferred_vae={models.checkpoints / "model.safetensors": noted}.__getitem__)
+    model = catalog.find_checkpoint("model")
+    assert catalog.resolve_vae(model, "Automatic") == chosen, rule
+    assert catalog.resolve_vae(model, "None") == "None"
+    assert catalog.resolve_vae(model, "model-dark") == "model-dark"
+
+
 def test_hash_is_kept_until_the_file_changes(models: Models):
     catalog = models.add("a.safetensors").catalog()
     info = catalog.find_checkpoint("a")

@@ -44,10 +44,12 @@ class Catalog:
         vae_dirs: Iterable[Path],
         cache_file: Path | None = None,
         bundled: Path = BUNDLED_CHECKPOINT,
+        preferred_vae: Callable[[Path], str] = lambda checkpoint: "",
     ) -> None:
+        """`preferred_vae` tells which VAE a person noted for a checkpoint's file; "" for none."""
         self._checkpoint_dirs = tuple(checkpoint_dirs)
         self._vae_dirs = tuple(vae_dirs)
-        self._bundled = bundled
+        self._bundled, self._preferred_vae = bundled, preferred_vae
         self._hashes = HashCache(cache_file)
         self._lock = threading.RLock()
         self._checkpoints: list[CheckpointInfo] | None = None
@@ -113,17 +115,28 @@ class Catalog:
     def resolve_vae(self, checkpoint: CheckpointInfo, requested: str) -> str:
         """The VAE that a request means: a file's name, or "None" for the one in the checkpoint.
 
-        "Automatic" is the first VAE file whose name starts with the checkpoint's, otherwise the one in the checkpoint.
+        "Automatic" is the one noted for the checkpoint, if it is there; else the first VAE file whose name starts with the
+        checkpoint's; else the one in the checkpoint.
         """
         if requested.lower() in (VAE_BUILT_IN.lower(), ""):
             return VAE_BUILT_IN
         if requested.lower() != VAE_AUTOMATIC.lower():
             return self.find_vae(requested).name
+        if noted := self._noted_vae(checkpoint):
+            return noted
         stem = Path(checkpoint.name).name.casefold()
         for info in self.vaes():
             if info.problem is None and Path(info.name).name.casefold().startswith(stem):
                 return info.name
         return VAE_BUILT_IN
+
+    def _noted_vae(self, checkpoint: CheckpointInfo) -> str | None:
+        """None where none is noted, or no usable file is called exactly so."""
+        noted = self._preferred_vae(checkpoint.path).strip()
+        if noted == VAE_BUILT_IN:
+            return VAE_BUILT_IN
+        found = None if noted == VAE_AUTOMATIC else self._called(noted, self.vaes())
+        return found.name if found and found.problem is None else None
 
     @property
     def hashes(self) -> HashCache:
@@ -184,16 +197,23 @@ class Catalog:
         wanted = text.strip().casefold()
         if not wanted:
             return None
+        if found := self._called(wanted, entries):
+            return found
+        for part in (wanted, wanted.partition(" [")[0]):
+            holding = [info for info in entries if part in self.title(info).casefold()]
+            if holding:
+                return min(holding, key=lambda info: len(self.title(info)))
+        return None
+
+    def _called(self, text: str, entries: Sequence[Info]) -> Info | None:
+        """The one that has the whole text for a name."""
+        wanted = text.casefold()
         aliases = [(info, self._aliases(info)) for info in entries]
         # A full name goes before another's stem, so "sub/a" never means "a".
         for rank in range(max((len(names) for _, names in aliases), default=0)):
             for info, names in aliases:
                 if rank < len(names) and names[rank] == wanted:
                     return info
-        for part in (wanted, wanted.partition(" [")[0]):
-            holding = [info for info in entries if part in self.title(info).casefold()]
-            if holding:
-                return min(holding, key=lambda info: len(self.title(info)))
         return None
 
     def _aliases(self, info: Info) -> list[str]:
