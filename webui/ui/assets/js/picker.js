@@ -23,7 +23,7 @@ export function picker(id, name, label, { load, fixed = [], help, refresh }) {
     onclick: () => list.hidden && open(""),
     oninput: () => open(input.value),
     onkeydown: onKey,
-    onblur: () => (close(), show()),
+    onblur: () => eager || (close(), show()),
   });
   const box = h("div", { class: "picker" }, input, list);
   const row = h("div", { class: "picker-row" }, box, refresh && iconButton(t("models.refresh"), "refresh", refresh, { id: `${id}_refresh`, class: "bare-button framed" }));
@@ -32,15 +32,22 @@ export function picker(id, name, label, { load, fixed = [], help, refresh }) {
   const textOf = (chosen) => fixed.find(([other]) => other === chosen)?.[1] ?? chosen ?? "";
   const show = () => ((input.value = textOf(value)), (input.title = input.value));
 
+  // Enter pressed before the list has followed the typing chooses from the list to come, also when the field is left meanwhile.
+  let behind = false, eager = false;
+
   function open(text) {
     clearTimeout(timer);
+    behind = true;
+    eager = false;
     timer = setTimeout(() => fill(text), list.hidden ? 0 : PAUSE_MS);
   }
 
   async function fill(text) {
     const question = ++wanted;
     const found = await load(text).catch((error) => (post(error.message, "warning"), null));
-    if (!found || question !== wanted || document.activeElement !== input) return;
+    if (question === wanted) behind = false;
+    if (!found && question === wanted && eager) return void (close(), show());
+    if (!found || question !== wanted || (!eager && document.activeElement !== input)) return;
     const first = text ? [] : [...(fixed.length ? [] : [{ value: null, text: t("picker.none") }]), ...fixed.map(([value_, text_]) => ({ value: value_, text: text_ }))];
     options = [...first, ...found.options];
     list.replaceChildren(...options.map(draw));
@@ -49,6 +56,10 @@ export function picker(id, name, label, { load, fixed = [], help, refresh }) {
     setHidden(list, false);
     input.setAttribute("aria-expanded", "true");
     point(options.findIndex((option) => option.value === value));
+    if (!eager) return;
+    eager = false;
+    choose(active < 0 ? 0 : active);
+    if (document.activeElement !== input) (close(), show());
   }
 
   function draw(option, index) {
@@ -80,6 +91,7 @@ export function picker(id, name, label, { load, fixed = [], help, refresh }) {
   function close() {
     clearTimeout(timer);
     wanted++;
+    behind = eager = false;
     setHidden(list, true);
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
@@ -91,9 +103,12 @@ export function picker(id, name, label, { load, fixed = [], help, refresh }) {
       event.preventDefault();
       if (list.hidden) open("");
       else if (options.length) point((active + step + options.length) % options.length);
-    } else if (event.key === "Enter" && !list.hidden) {
+    } else if (event.key === "Enter" && (behind || !list.hidden)) {
       event.preventDefault();
-      choose(active < 0 ? 0 : active);
+      if (!behind) return choose(active < 0 ? 0 : active);
+      clearTimeout(timer);
+      eager = true;
+      fill(input.value);
     } else if (event.key === "Escape" && !list.hidden) {
       event.preventDefault();
       event.stopPropagation();
