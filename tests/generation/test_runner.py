@@ -196,7 +196,7 @@ def test_same_request_gives_the_same_bytes_and_previews_change_nothing(sampler: 
         {"cfg_rescale": 0.7},
         {"zero_terminal_snr": True},
         {"downcast_alphas": True},
-        {"pad_conds": True, "prompt": "a cat, " * 40},
+        {"pad_conds": True, "prompt": "a cat, " * 40, "negative_prompt": "red"},
         {"pad_conds_v0": True, "prompt": "a cat, " * 40},
         {"pad_conds_v0": True, "negative_prompt": "a dog, " * 40},
         {"unipc_variant": "bh2", "sampler": "UniPC", "steps": 5},

@@ -228,14 +228,45 @@ def test_unknown_models_and_a_taken_name_are_refused_at_once(library: ModelLibra
         library.merge(MergeRequest("a", "b", name="c"))
 
 
-def test_pickled_files_and_broken_ones_are_refused_with_what_to_do(library: ModelLibrary, checkpoints: Path):
-    torch.save(weights(1), checkpoints / "old.ckpt")
-    (checkpoints / "broken.safetensors").write_bytes(b"hello")
+@pytest.mark.usefixtures("inline")
+def test_pickled_files_are_merged_as_others_without_running_what_is_in_them(
+    library: ModelLibrary, checkpoints: Path, finish: Finish
+):
+    turned = weights(7) | {MIDDLE: weights(7)[MIDDLE].T.contiguous().T}
+    torch.save({"state_dict": turned, "epoch": 3}, checkpoints / "old.ckpt")
+    torch.save(
+        {"state_dict": {"decoder.conv_in.weight": torch.full((4, 4, 3, 3), 3.0)}}, checkpoints.parent / "VAE" / "old.vae.pt"
+    )
     library.refresh()
-    with pytest.raises(UnsupportedCheckpoint, match="convert it first"):
-        library.merge(MergeRequest("old", "b"))
-    with pytest.raises(UnsupportedCheckpoint, match=r"broken\.safetensors is too short"):
-        library.merge(MergeRequest("a", "broken"))
+    done = finish(library.merge(MergeRequest("a", "old", name="one", multiplier=0.5, vae="old.vae")))
+    assert done.error == ""
+    made = load_file(checkpoints / "one.safetensors")
+    assert torch.equal(made[MIDDLE], 0.5 * weights(0)[MIDDLE] + 0.5 * weights(7)[MIDDLE])
+    assert torch.equal(made[VAE_CONV], torch.full((4, 4, 3, 3), 3.0))
+    assert finish(library.merge(MergeRequest("old", "a", name="two", multiplier=0.0))).error == ""
+    assert torch.equal(load_file(checkpoints / "two.safetensors")[MIDDLE], weights(7)[MIDDLE])
+
+
+def test_folders_and_broken_or_harmful_files_are_refused_with_the_reason(library: ModelLibrary, checkpoints: Path):
+    (checkpoints / "broken.safetensors").write_bytes(b"hello")
+    torch.save({"state_dict": {"model.x": os.system}}, checkpoints / "bomb.ckpt")
+    (checkpoints / "folder").mkdir()
+    (checkpoints / "folder" / "model_index.json").write_text("{}")
+    library.refresh()
+    for name, reason in (
+        ("broken", r"broken\.safetensors is too short"),
+        ("bomb", r"bomb\.ckpt would run “posix\.system”"),
+        ("folder", "folder is a diffusers folder"),
+    ):
+        with pytest.raises(UnsupportedCheckpoint, match=reason):
+            library.merge(MergeRequest("a", name))
+
+
+def test_a_tensor_that_shows_one_number_many_times_is_not_merged(library: ModelLibrary, checkpoints: Path, finish: Finish):
+    torch.save({"model.x": torch.zeros(1).expand(1000)}, checkpoints / "wide.ckpt")
+    save(checkpoints / "narrow.safetensors", {"model.x": torch.ones(1000)})
+    library.refresh()
+    assert "Convert the file first" in finish(library.merge(MergeRequest("narrow", "wide"))).error
 
 
 @pytest.mark.usefixtures("inline")

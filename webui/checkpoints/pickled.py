@@ -117,7 +117,8 @@ def _place(file: Any, member: zipfile.ZipInfo | None, tensor: _Tensor, name: str
     begin = member.header_offset + 30 + sum(struct.unpack("<HH", lengths.ljust(4, b"\0")))
     if (tensor.last + 1) * tensor.width > member.file_size or begin + member.file_size > os.fstat(file.fileno()).st_size:
         raise UnsupportedCheckpoint(f"is cut short: “{name:.80}” needs more bytes than there are")
-    stride = None if tensor.stride == tensor.rows else tensor.stride
+    steps = zip(tensor.shape, tensor.stride, tensor.rows, strict=True)
+    stride = None if all(count == 1 or step == row for count, step, row in steps) else tensor.stride
     size = prod(tensor.shape) * tensor.width
     return TensorEntry(tensor.dtype, tensor.shape, size, begin + tensor.offset * tensor.width, stride)
 

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from webui.checkpoints.header import Header, read_header
+from webui.checkpoints.header import Header
+from webui.checkpoints.pickled import PICKLED, read_any_header
 from webui.errors import InvalidRequest, TaskFailed, UnsupportedCheckpoint
 from webui.library import child
 from webui.library.entries import Listed, Shelves
@@ -125,9 +126,10 @@ class Merger:
 
     def _find(self, kind: Kind, name: str) -> Listed:
         model = self._shelves.find(kind, name)
-        if model.path.is_dir() or model.path.suffix.lower() != SUFFIX:
-            what = "is a diffusers folder" if model.path.is_dir() else "is a pickled file; convert it first"
-            raise UnsupportedCheckpoint(f"{model.path.name} {what}. Only {SUFFIX} files can be merged.")
+        if model.path.is_dir() or model.path.suffix.lower() not in (SUFFIX, *PICKLED):
+            raise UnsupportedCheckpoint(
+                f"{model.path.name} is a diffusers folder. Only single files ({SUFFIX}, .ckpt, .pt) can be merged."
+            )
         return model
 
     def _target(self, request: MergeRequest, models: _Models) -> Path:
@@ -232,7 +234,7 @@ def legacy_hash(path: Path) -> str | None:
 
 def _header(path: Path) -> Header:
     try:
-        return read_header(path)
+        return read_any_header(path)
     except UnsupportedCheckpoint as error:
         raise UnsupportedCheckpoint(f"{path.name} {error}.") from error
 

@@ -76,10 +76,21 @@ class _Numbers:
         self._dtype = TYPES.get(entry.dtype, torch.uint8)
         self.count = entry.size // self._dtype.itemsize
         self._reader, self._name = reader, name
+        self._in_rows = None if entry.stride is None else self._arranged(entry.shape, entry.stride)
+
+    def _arranged(self, shape: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+        """All of the numbers of one that a pickled file does not hold row by row."""
+        if self._dtype is torch.uint8 or any(count > 1 and not step for count, step in zip(shape, stride, strict=True)):
+            raise TaskFailed(f"“{self._name:.100}” lies in its file in a way that cannot be merged. Convert the file first.")
+        last = sum((count - 1) * step for count, step in zip(shape, stride, strict=True))
+        found = self._reader.read(self._name, 0, (last + 1) * self._dtype.itemsize if self.count else 0)
+        return torch.frombuffer(found, dtype=self._dtype).as_strided(shape, stride).reshape(-1) if self.count else torch.empty(0)
 
     def block(self, begin: int = 0, count: int | None = None) -> Tensor:
         """Some of the numbers, in one row."""
         end = self.count if count is None else min(begin + count, self.count)
+        if self._in_rows is not None:
+            return self._in_rows[begin:end].clone()  # it is calculated in place
         width = self._dtype.itemsize
         return torch.frombuffer(self._reader.read(self._name, begin * width, end * width), dtype=self._dtype)
 

@@ -1,4 +1,4 @@
-"""Safetensors files read and written one tensor at a time, as bytes. Standard library only.
+"""Files of tensors read, and safetensors files written, one tensor at a time, as bytes. Standard library only.
 
 A plain read rather than a memory map: what was read is given back at once, so the memory in use is that of the tensors at hand.
 """
@@ -16,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from webui.checkpoints.header import HEADER_LIMIT, Header, read_header
+from webui.checkpoints.header import HEADER_LIMIT, Header
+from webui.checkpoints.pickled import read_any_header
 from webui.errors import TaskFailed, UnsupportedCheckpoint
 
 #: Bytes per number, for the order in a file: larger ones first, so that all lie where processors like them.
@@ -43,15 +44,18 @@ class TensorReader:
     """A file's tensors by name. Use as a context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Raise UnsupportedCheckpoint, naming the file, for what is no whole safetensors file."""
+        """Raise UnsupportedCheckpoint, naming the file, for what is no whole safetensors or pickled file of weights."""
         try:
-            self.header: Header = read_header(path)
+            self.header: Header = read_any_header(path)
         except UnsupportedCheckpoint as error:
             raise UnsupportedCheckpoint(f"{path.name} {error}.") from error
         self._file = path.open("rb", buffering=0)
 
     def read(self, name: str, begin: int = 0, end: int | None = None) -> bytearray:
-        """The numbers of a tensor as they lie in the file, or a part of them, counted in bytes."""
+        """The numbers of a tensor as they lie in the file, or a part of them, counted in bytes.
+
+        Where the entry has a `stride`, they do not lie row by row, and the end may be beyond the tensor's size.
+        """
         entry = self.header.tensors[name]
         data = bytearray((entry.size if end is None else end) - begin)
         self._file.seek(entry.start + begin)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from webui.checkpoints.header import read_header
+from webui.checkpoints.pickled import read_any_header
 from webui.errors import WebUIError
 from webui.library.merge import CONFIG_SOURCES, METHODS, MergeRequest
 from webui.ui.library import answered, offer
@@ -73,5 +73,5 @@ def metadata_of(services: PageServices, names: list[str]) -> str:
     """
     found: dict[str, str] = {}
     for name in reversed(names):
-        found |= read_header(services.library.entry("checkpoint", name).path).metadata
+        found |= read_any_header(services.library.entry("checkpoint", name).path).metadata
     return json.dumps(found, indent=4, ensure_ascii=False)
