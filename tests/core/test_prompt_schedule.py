@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from webui.core.prompt import parse_attention
+from webui.core.prompt_parts import parse_composable, parse_networks, strip_comments
 from webui.core.prompt_schedule import prompt_schedule
 
 
@@ -52,10 +54,15 @@ def test_an_alternation_of_schedules_keeps_both_rhythms():
 @pytest.mark.parametrize(
     ("rule", "text", "first", "hires"),
     [
-        ("fractions to 1 act in the first pass", "[a:b:.5]", [(5, "a"), (10, "b")], [(20, "b")]),
-        ("fractions from 1 to 2 act in the hires pass", "[a:b:1.5]", [(10, "a")], [(10, "a"), (20, "b")]),
-        ("whole numbers up to the first pass act there", "[a:b:5]", [(5, "a"), (10, "b")], [(20, "b")]),
-        ("whole numbers beyond it act in the hires pass", "[a:b:14]", [(10, "a")], [(4, "a"), (20, "b")]),
+        ("fraction f is (f − 1) · S2 in the hires pass", "[a:b:1.5]", [(10, "a")], [(10, "a"), (20, "b")]),
+        ("integer n is n − S1 in the hires pass", "[a:b:14]", [(10, "a")], [(4, "a"), (20, "b")]),
+        ("fractions 0 to 1 act in the first pass, and are changed in the second", "[a:b:.5]", [(5, "a"), (10, "b")], [(20, "b")]),
+        ("integers 1 to S1 act in the first pass, and are changed in the second", "[a:b:5]", [(5, "a"), (10, "b")], [(20, "b")]),
+        ("1.0 and S1 are the end of the first pass", "[a:b:1.0]", [(10, "a")], [(20, "b")]),
+        ("1.0 and S1 are the end of the first pass", "[a:b:10]", [(10, "a")], [(20, "b")]),
+        ("2.0 is the end of the second pass", "[a:b:2.0]", [(10, "a")], [(20, "a")]),
+        ("nothing, then b", "[b:1.5]", [(10, "")], [(10, ""), (20, "b")]),
+        ("a, then nothing", "[a::14]", [(10, "a")], [(4, "a"), (20, "")]),
     ],
 )
 def test_the_hires_pass_goes_on_counting(rule, text, first, hires):
@@ -84,7 +91,8 @@ def test_the_old_rules(rule, text, first, hires):
     old=st.booleans(),
 )
 def test_any_text_gives_a_schedule_that_rises_to_the_last_step(text, steps, hires, old):
-    schedule = prompt_schedule(text, steps, hires, old)
+    schedule = prompt_schedule(parse_networks(strip_comments(text))[0], steps, hires, old)
+    assert all(parse_attention(part) for _, said in schedule for part, _ in parse_composable(said))
     ends = [end for end, _ in schedule]
     assert ends == sorted(set(ends))
     assert ends[0] >= 1
