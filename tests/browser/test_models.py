@@ -118,7 +118,7 @@ def test_a_model_is_used_in_the_header_and_makes_a_picture(tab: Studio, app):
     tab.page.wait_for_function("() => document.querySelector('#txt2img_checkpoint input').value.startsWith('second')")
     card(tab, "second").locator(".card-mark").wait_for()
     tab.show("txt2img")
-    assert tab.page.locator("#model_note_link").count() == 0
+    assert tab.page.locator(".model-note-link:visible").count() == 0
     job = app.job(tab.generate(prompt="cat", steps="1", width="64", height="64"))
     assert job["request"]["checkpoint"] == "second"
     tab.show("Models")
@@ -207,7 +207,7 @@ def test_a_download_that_fails_says_why(tab: Studio, server: StandIn):
 def test_open_models_tell_size_and_licence_before_anything_is_fetched(studio: Studio, app):
     studio.field("checkpoint").click()
     studio.page.get_by_role("option").filter(has_text="starter").click()
-    studio.page.click("#model_note_link")  # the sentence about the small bundled model leads here
+    studio.page.click(".model-note-link:visible")  # the sentence about the small bundled model leads here
     row = studio.page.locator(".open-models li").first
     row.wait_for()
     assert "4.3 GB" in row.inner_text()

@@ -31,7 +31,7 @@ def test_options_are_not_rendered_before_they_are_opened_and_then_show_what_has_
     assert studio.page.evaluate(rendered, list(OPTIONS)) == len(OPTIONS)
     assert studio.page.locator("#txt2img_sigma_churn").is_visible()
     assert not studio.page.locator("#txt2img_unipc_order").is_visible()
-    assert "UniPC order" in studio.page.locator("#options_unused").inner_text()
+    assert "UniPC order" in studio.page.locator("#txt2img_options_unused").inner_text()
     studio.choose("sampler", "UniPC")
     studio.page.locator("#txt2img_unipc_order").wait_for()
     assert not studio.page.locator("#txt2img_sigma_churn").is_visible()

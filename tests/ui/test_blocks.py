@@ -5,9 +5,12 @@ import pytest
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
 from webui.ui import blocks
+from webui.ui.header import SHARED
+from webui.ui.img2img import PICTURES
 
-#: Parts of a form that begins with a picture.
-IMG2IMG_GROUPS = ("source", "mask", "soft", "hires")
+#: Parts of a form that begins with a picture, and of the second pass.
+SOURCE_GROUPS = ("source", "mask", "soft")
+HIRES_GROUPS = ("hires",)
 
 
 @pytest.fixture
@@ -20,13 +23,15 @@ def config(services) -> dict:
 
 def test_the_page_has_a_control_for_every_field(config):
     ids = {component["props"].get("elem_id") for component in config["components"]}
-    shown = [name for name, spec in params_of(GenerationRequest).items() if spec.param.group not in IMG2IMG_GROUPS]
-    assert {f"txt2img_{name}" for name in shown} <= ids
+    specs = params_of(GenerationRequest)
+    in_txt2img = {name for name, spec in specs.items() if spec.param.group not in SOURCE_GROUPS + HIRES_GROUPS}
+    in_img2img = {name for name, spec in specs.items() if spec.param.group not in HIRES_GROUPS} - {*SHARED, *PICTURES}
+    assert {f"txt2img_{name}" for name in in_txt2img} | {f"img2img_{name}" for name in in_img2img} | {"img2img_source"} <= ids
 
 
 def test_tabs_stand_in_the_order_that_people_know(config):
     labels = [component["props"]["label"] for component in config["components"] if component["type"] == "tabitem"]
-    assert labels == ["txt2img", "PNG Info", "Checkpoint Merger", "Models", "Settings"]
+    assert labels == ["txt2img", "img2img", "PNG Info", "Checkpoint Merger", "Models", "Settings"]
 
 
 def test_the_script_is_told_every_switch_of_the_preferences(services):

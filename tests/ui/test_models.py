@@ -22,6 +22,11 @@ def form() -> Form:
     return form
 
 
+def given(form, payloads) -> dict:
+    """What a handler is given of `payloads`."""
+    return {form.components[name]: value for name, value in payloads.items()}
+
+
 def add_broken(services) -> None:
     broken = services.settings.models_dir / "Stable-diffusion" / "broken.safetensors"
     broken.parent.mkdir(parents=True)
@@ -70,26 +75,26 @@ def test_a_later_visit_starts_with_what_the_browser_held(services):
 
 def test_choosing_a_checkpoint_is_remembered_and_brings_its_values(services, form):
     payloads = {name: component.value for name, component in form.components.items()} | {"checkpoint": "starter"}
-    updates = choose_checkpoint(services, form, payloads)
+    updates = choose_checkpoint(services, [form], given(form, payloads), payloads["checkpoint"])
     assert services.preferences.current.checkpoint == "starter"
     assert updates[form.components["width"]]["value"] == 128
 
 
 def test_a_model_that_the_script_chooses_is_in_the_list_and_remembered(services, form):
     payloads = {name: component.value for name, component in form.components.items()}
-    updates = use_model(services, form, payloads, "checkpoint", "starter")
+    updates = use_model(services, [form], given(form, payloads), "checkpoint", "starter")
     assert updates[form.components["checkpoint"]]["value"] == "starter"
     assert services.preferences.current.checkpoint == "starter"
-    updates = use_model(services, form, payloads, "vae", "soft")
+    updates = use_model(services, [form], given(form, payloads), "vae", "soft")
     assert updates == {form.components["vae"]: updates[form.components["vae"]]}
     assert services.preferences.current.vae == "soft"
-    assert use_model(services, form, payloads, "checkpoint", "gone") == {}
+    assert use_model(services, [form], given(form, payloads), "checkpoint", "gone") == {}
 
 
 def test_choosing_a_broken_file_changes_nothing_and_says_why(services, form):
     add_broken(services)
     payloads = {name: component.value for name, component in form.components.items()} | {"checkpoint": "broken"}
-    assert choose_checkpoint(services, form, payloads) == {}
+    assert choose_checkpoint(services, [form], given(form, payloads), payloads["checkpoint"]) == {}
     assert services.preferences.current.checkpoint is None
     answer = checkpoint_answer(services, "broken")
     assert answer["note"] == ""

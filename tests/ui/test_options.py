@@ -5,10 +5,10 @@ import pytest
 from webui.ui import blocks, options
 from webui.ui.form import FIELDS
 from webui.ui.head import describe_field, head
-from webui.ui.txt2img import EXTRA
+from webui.ui.layout import EXTRA
 
 #: Parts that txt2img has no controls for.
-NOT_IN_TXT2IMG = ("source", "mask", "soft", "hires")
+NOT_IN_TXT2IMG = ("source", "mask", "soft", "hires", "outpaint")
 
 
 def test_every_field_of_the_groups_stands_in_the_accordion_behind_extra_or_in_the_header():

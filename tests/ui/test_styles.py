@@ -110,6 +110,7 @@ def ask(services):
         for name in ("prompt", "negative_prompt"):
             form.draw(name)
         page_styles.draw(form, services.styles)
+        page_styles.offer(services.styles)
     return {function.api_name: function.fn for function in page.fns.values()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from starlette.types import Scope
 from webui.core.params import params_of
 from webui.core.request import VAE_AUTOMATIC
 from webui.storage.preferences import Preferences
-from webui.ui import counting, header, library, merger, models, pnginfo, settings_tab, styles, txt2img
+from webui.ui import counting, generating, header, img2img, library, merger, models, pnginfo, settings_tab, styles, txt2img
 from webui.ui.form import Form, shown, stored_values
 from webui.ui.head import head
 from webui.ui.script import ASSETS_URL, call, host
@@ -79,12 +79,15 @@ def _mount_page(app: FastAPI, services: PageServices) -> None:
 def build(services: PageServices) -> gr.Blocks:
     """The whole page. It asks nothing of Gradio's queue: jobs are followed by the script through the event stream."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    form = Form("txt2img", services.plugins.kinds)
+    form, second = (Form(tab, services.plugins.kinds) for tab in ("txt2img", "img2img"))
+    forms = (form, second)
     with gr.Blocks(title="Periplus", analytics_enabled=False, fill_width=True) as page:
-        refresh = header.draw(form, services)
+        refresh = header.draw(forms, services)
         with gr.Tabs(selected="txt2img", elem_id="tabs") as tabs:
             with gr.Tab(t("tab.txt2img"), id="txt2img", elem_id="tab_txt2img"):
                 generate = txt2img.build(form, services)
+            with gr.Tab(t("tab.img2img"), id="img2img", elem_id="tab_img2img"):
+                generate_second = img2img.build(second, services)
             with gr.Tab(t("tab.pnginfo"), id="pnginfo", elem_id="tab_pnginfo"):
                 pnginfo.build()
             with gr.Tab(t("tab.merger"), id="merger", elem_id="tab_modelmerger"):
@@ -94,36 +97,51 @@ def build(services: PageServices) -> gr.Blocks:
             with gr.Tab(t("tab.settings"), id="settings", elem_id="tab_settings"):
                 preferences = settings_tab.build(services.preferences, services.settings)
         host("foot", "mountFooter")
-        txt2img.connect(services, form, generate, tabs)
+        generating.connect(services, form, generate, tabs)
+        generating.connect(services, second, generate_second, tabs, img2img.check)
+        generating.connect_again(services)
+        styles.offer(services.styles)
         counting.connect(services)
         pnginfo.connect(services.catalog, services.plugins.kinds)
         library.connect(services)
         merger.connect(services)
-        header.connect(services, form, refresh)
-        _connect_load(page, services, form, preferences)
-        _remember(form)
+        header.connect(services, forms, refresh)
+        _connect_load(page, services, forms, preferences)
+        for each in forms:
+            _remember(each)
     return page
 
 
-def _connect_load(page: gr.Blocks, services: PageServices, form: Form, preferences: Mapping[str, Any]) -> None:
-    stored = gr.Textbox(visible=False)
+def _connect_load(page: gr.Blocks, services: PageServices, forms: Sequence[Form], preferences: Mapping[str, Any]) -> None:
+    stored = [gr.Textbox(visible=False) for _ in forms]
     told = gr.JSON(visible=False)
 
-    def on_load(text: str | None) -> dict[Any, Any]:
-        values = opening_values(services, stored_values(text, services.plugins.kinds))
+    def on_load(*texts: str | None) -> dict[Any, Any]:
+        updates: dict[Any, Any] = {}
+        for form, text in reversed(list(zip(forms, texts, strict=True))):  # what they share holds what the first one says
+            values = opening_values(services, stored_values(text, services.plugins.kinds))
+            updates |= _opening_updates(services, form, values, text)
         answer = {**header.checkpoint_answer(services, values["checkpoint"]), **page_preferences(services)}
-        # Every control is set: one that is rendered late would show 0 for a value that was never sent, such as no eta.
-        updates = form.updates({name: spec.default for name, spec in form.specs.items()} | values)
-        for name, choices in (("checkpoint", models.checkpoint_choices), ("vae", models.vae_choices)):
-            updates[form.components[name]] = gr.update(choices=choices(services.catalog), value=shown(name, values[name]))
-        updates[form.others["styles"]] = styles.listed(services.styles, styles.stored_names(services.styles, text))
         for name, component in preferences.items():
             updates[component] = getattr(services.preferences.current, name)
         return {**updates, told: answer}
 
-    outputs = [*form.components.values(), *form.others.values(), *preferences.values(), told]
-    loaded = page.load(on_load, inputs=stored, outputs=outputs, js=call("storedForm"), queue=False, show_progress="hidden")
-    form.tell_script(loaded.then(None, inputs=told, js=call("opened")))
+    controls = {component for form in forms for component in form.inputs}
+    outputs = [*controls, *preferences.values(), told]
+    tabs = [form.tab for form in forms]
+    loaded = page.load(on_load, inputs=stored, outputs=outputs, js=call("storedForms", tabs), queue=False, show_progress="hidden")
+    opened = loaded.then(None, inputs=told, js=call("opened"))
+    for form in forms:
+        form.tell_script(opened)
+
+
+def _opening_updates(services: PageServices, form: Form, values: Mapping[str, Any], stored: str | None) -> dict[Any, Any]:
+    # Every control is set: one that is rendered late would show 0 for a value that was never sent, such as no eta.
+    updates: dict[Any, Any] = form.updates({name: spec.default for name, spec in form.specs.items()} | dict(values))
+    for name, choices in (("checkpoint", models.checkpoint_choices), ("vae", models.vae_choices)):
+        updates[form.components[name]] = gr.update(choices=choices(services.catalog), value=shown(name, values[name]))
+    updates[form.others["styles"]] = styles.listed(services.styles, styles.stored_names(services.styles, stored))
+    return updates
 
 
 def opening_values(services: PageServices, stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,4 +166,4 @@ def page_preferences(services: PageServices) -> dict[str, Any]:
 def _remember(form: Form) -> None:
     """Keep the form in the browser at every change, without asking the server."""
     changes = [component.change for component in form.inputs]  # pyright: ignore[reportAttributeAccessIssue]
-    gr.on(changes, None, inputs=form.inputs, js=call("remember", form.names), queue=False, show_progress="hidden")
+    gr.on(changes, None, inputs=form.inputs, js=call("remember", form.tab, form.names), queue=False, show_progress="hidden")

@@ -64,13 +64,16 @@ class Form:
     @property
     def names(self) -> list[str]:
         """The names of `inputs` in the order in which Gradio hands a set of components to JavaScript."""
-        controls = self.components | self.others
+        return self.names_with()
+
+    def names_with(self, **more: Component) -> list[str]:
+        """The names of `inputs` and of `more`, in the same order."""
+        controls = self.components | self.others | more
         return sorted(controls, key=lambda name: controls[name]._id)
 
-    @property
-    def ordered(self) -> list[Component]:
-        """The controls in the order of `names`."""
-        return [self.components[name] for name in self.names]
+    def bridge(self, name: str) -> gr.Button:
+        """A hidden button through which the script sets controls of this form."""
+        return gr.Button("", elem_id=f"{self.tab}_bridge_{name}", elem_classes=["bridge"])
 
     def values(self, given: Mapping[Any, Any]) -> dict[str, Any]:
         """What a handler was given, by field name."""
@@ -78,7 +81,7 @@ class Form:
 
     def tell_script(self, event: Any) -> None:
         """After an event that set controls: the script reads them all, for what is not rendered tells of no change."""
-        event.then(None, inputs=self.inputs, js=call("settled", self.names))
+        event.then(None, inputs=self.inputs, js=call("settled", self.tab, self.names))
 
     def updates(self, values: Mapping[str, Any]) -> dict[Component, Any]:
         """A handler's answer that shows those of `values` (by field name) that have a control here, and leaves the others be."""

@@ -10,11 +10,11 @@ from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec
 from webui.ui.conditions import NEEDS
 from webui.ui.form import shown, specs_with
+from webui.ui.layout import EXTRA
 from webui.ui.merger import describe
 from webui.ui.options import OPTIONS
 from webui.ui.script import ASSETS_URL
 from webui.ui.texts import table
-from webui.ui.txt2img import EXTRA
 
 
 def head(kinds: ExtraKinds | None = None) -> str:
@@ -32,6 +32,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
     return (
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/page.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/models.css">'
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/canvas.css">'
         f"<script>window.periplusConfig = {data};</script>"
         f'<script type="module" src="{ASSETS_URL}/js/main.js"></script>'
     )

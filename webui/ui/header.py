@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,10 +16,14 @@ from webui.ui.script import call, host
 from webui.ui.services import PageServices
 from webui.ui.texts import t
 
+#: The fields whose controls stand here, for every form.
+SHARED = ("checkpoint", "vae", "clip_skip")
 
-def draw(form: Form, services: PageServices) -> gr.Button:
-    """Draw it; returns the button that looks at the folders again, which is tied when the form is whole."""
+
+def draw(forms: Sequence[Form], services: PageServices) -> gr.Button:
+    """Draw it; returns the button that looks at the folders again, which is tied when the forms are whole."""
     catalog = services.catalog
+    form, *others = forms
     with gr.Row(elem_id="header", equal_height=False):
         gr.HTML(f"<h1>{t('name')}</h1>", elem_id="brand", apply_default_css=False)
         with gr.Row(elem_id="quick", scale=6):
@@ -29,18 +33,22 @@ def draw(form: Form, services: PageServices) -> gr.Button:
             form.draw("clip_skip", as_box=True, scale=0, min_width=72)
         host("engine", "mountEngine")
         host("queue_button", "mountQueueButton")
+    for other in others:
+        for name in SHARED:
+            other.add(name, form.components[name])
     return refresh
 
 
-def connect(services: PageServices, form: Form, refresh: gr.Button) -> None:
+def connect(services: PageServices, forms: Sequence[Form], refresh: gr.Button) -> None:
     """Tie what is chosen and the refresh button."""
+    form = forms[0]
     checkpoint, vae = form.components["checkpoint"], form.components["vae"]
     told = gr.JSON(visible=False)
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
 
     def on_checkpoint(given: Mapping[Any, Any]) -> dict[Any, Any]:
-        payloads = form.values(given)
-        return {**choose_checkpoint(services, form, payloads), told: checkpoint_answer(services, payloads["checkpoint"])}
+        name = given[checkpoint]
+        return {**choose_checkpoint(services, forms, given, name), told: checkpoint_answer(services, name)}
 
     def on_vae(name: str) -> None:
         remember_choice(services, vae=name)
@@ -53,46 +61,56 @@ def connect(services: PageServices, form: Form, refresh: gr.Button) -> None:
         )
 
     chosen = checkpoint.input(  # pyright: ignore[reportAttributeAccessIssue]
-        on_checkpoint, inputs=form.inputs, outputs=[*form.components.values(), told], **quiet
+        on_checkpoint, inputs=_controls(forms), outputs=[*_controls(forms), told], **quiet
     )
-    form.tell_script(chosen.then(None, inputs=told, js=call("checkpointChosen")))
+    _tell_script(forms, chosen.then(None, inputs=told, js=call("checkpointChosen")))
     vae.input(on_vae, inputs=vae, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
     refresh.click(on_refresh, outputs=[checkpoint, vae], **quiet).then(None, js=call("listsRefreshed"))
-    _connect_use(services, form, told)
+    _connect_use(services, forms, told)
 
 
-def _connect_use(services: PageServices, form: Form, told: gr.JSON) -> None:
+def _controls(forms: Sequence[Form]) -> set[Any]:
+    return {component for form in forms for component in form.components.values()}
+
+
+def _tell_script(forms: Sequence[Form], event: Any) -> None:
+    for form in forms:
+        form.tell_script(event)
+
+
+def _connect_use(services: PageServices, forms: Sequence[Form], told: gr.JSON) -> None:
     """What the script chooses in the header: "Use this checkpoint" on the tab Models."""
     wish = gr.Textbox(visible=False)
 
     def on_use(given: Mapping[Any, Any]) -> dict[Any, Any]:
         kind, name = json.loads(given[wish])
-        payloads = form.values(given)
-        updates = use_model(services, form, payloads, kind, name)
+        updates = use_model(services, forms, given, kind, name)
         gone = kind == "checkpoint" and not updates
-        answer = checkpoint_answer(services, payloads["checkpoint"] if gone or kind == "vae" else name)
+        current = given[forms[0].components["checkpoint"]]
+        answer = checkpoint_answer(services, current if gone or kind == "vae" else name)
         return {**updates, told: {**answer, "problem": t("model.gone", name=name)} if gone else answer}
 
-    order = sorted([*form.inputs, wish], key=lambda component: component._id)
+    order = sorted([*_controls(forms), wish], key=lambda component: component._id)
     bridge = gr.Button("", elem_id="bridge_model", elem_classes=["bridge"])
     used = bridge.click(
         on_use,
-        inputs={*form.inputs, wish},
-        outputs=[*form.components.values(), told],
+        inputs={*_controls(forms), wish},
+        outputs=[*_controls(forms), told],
         js=call("takeModel", order.index(wish)),
         queue=False,
         show_progress="hidden",
     )
-    form.tell_script(used.then(None, inputs=told, js=call("checkpointChosen")))
+    _tell_script(forms, used.then(None, inputs=told, js=call("checkpointChosen")))
 
 
-def use_model(services: PageServices, form: Form, payloads: Mapping[str, Any], kind: str, name: str) -> dict[Any, Any]:
+def use_model(services: PageServices, forms: Sequence[Form], given: Mapping[Any, Any], kind: str, name: str) -> dict[Any, Any]:
     """Choose a checkpoint or VAE in the header, whose list may not know it yet; a broken one changes nothing."""
     services.catalog.refresh()
+    form = forms[0]
     if kind == "vae":
         remember_choice(services, vae=name)
         return {form.components["vae"]: gr.update(choices=models.vae_choices(services.catalog), value=name)}
-    updates = choose_checkpoint(services, form, {**payloads, "checkpoint": name})
+    updates = choose_checkpoint(services, forms, given, name)
     if models.find(services.catalog, name):
         updates[form.components["checkpoint"]] = gr.update(choices=models.checkpoint_choices(services.catalog), value=name)
     return updates
@@ -104,15 +122,18 @@ def remember_choice(services: PageServices, **choice: str) -> None:
         services.preferences.update(**choice)
 
 
-def choose_checkpoint(services: PageServices, form: Form, payloads: Mapping[str, Any]) -> dict[Any, Any]:
-    """Remember the choice and give the form what the file brings along. A broken file changes nothing."""
-    new = models.find(services.catalog, payloads["checkpoint"])
+def choose_checkpoint(services: PageServices, forms: Sequence[Form], given: Mapping[Any, Any], name: Any) -> dict[Any, Any]:
+    """Remember the choice and give the forms what the file brings along. A broken file changes nothing."""
+    new = models.find(services.catalog, name)
     if new is None:
         return {}
     old = models.find(services.catalog, services.preferences.current.checkpoint)
     remember_choice(services, checkpoint=new.name)
-    current, _ = collect(payloads)
-    return form.updates(models.values_on_choice(new, old or services.catalog.default_checkpoint(), current))
+    updates: dict[Any, Any] = {}
+    for form in forms:
+        current, _ = collect({**form.values(given), "checkpoint": name})
+        updates |= form.updates(models.values_on_choice(new, old or services.catalog.default_checkpoint(), current))
+    return updates
 
 
 def checkpoint_answer(services: PageServices, name: str | None) -> dict[str, str]:

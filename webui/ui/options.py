@@ -60,7 +60,7 @@ def draw(form: Form) -> None:
                     for name in names:
                         form.draw(name, **_own_look(name))
         with gr.Row(elem_classes=["options-foot"]):
-            host("options_unused", "mountUnused")
+            host(f"{form.tab}_options_unused", "mountUnused", form.tab)
             reset = gr.Button(t("options.reset"), elem_id=f"{form.tab}_options_reset", size="sm", scale=0, min_width=140)
     defaults = [shown(name, FIELDS[name].default) for name in OPTIONS]
     reset.click(None, outputs=[form.components[name] for name in OPTIONS], js=f"() => {json.dumps(defaults)}")

@@ -18,11 +18,12 @@ def call(function: str, *first: object) -> str:
     return f"async (...values) => (await {_IMPORT}).{function}({given}...values)"
 
 
-def on_load(function: str) -> str:
-    """JavaScript for `gr.HTML(js_on_load=…)`: hands the element over to an exported function of `main.js`."""
-    return f"{_IMPORT}.then((page) => page.{function}(element))"
+def on_load(function: str, *given: object) -> str:
+    """JavaScript for `gr.HTML(js_on_load=…)`: hands the element and `given` over to an exported function of `main.js`."""
+    values = "".join(f", {json.dumps(value)}" for value in given)
+    return f"{_IMPORT}.then((page) => page.{function}(element{values}))"
 
 
-def host(elem_id: str, function: str, classes: list[str] | None = None) -> gr.HTML:
+def host(elem_id: str, function: str, *given: object, classes: list[str] | None = None) -> gr.HTML:
     """An empty place in the layout whose content the script owns; Gradio never touches it again."""
-    return gr.HTML("", elem_id=elem_id, elem_classes=classes, js_on_load=on_load(function), apply_default_css=False)
+    return gr.HTML("", elem_id=elem_id, elem_classes=classes, js_on_load=on_load(function, *given), apply_default_css=False)

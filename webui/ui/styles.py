@@ -85,7 +85,7 @@ def found_in(
 
 
 def draw(form: Form, styles: Styles) -> None:
-    """Draw the row where the layout stands, below the prompts, tie it, and offer the script what its dialog needs."""
+    """Draw the row where the layout stands, below the prompts, and tie it."""
     with gr.Row(elem_id=f"{form.tab}_style_row", elem_classes=["seeds"]):
         chosen = lenient(gr.Dropdown)(
             [], value=[], multiselect=True, label=t("styles.label"), elem_id=f"{form.tab}_styles", scale=5, min_width=110
@@ -101,12 +101,11 @@ def draw(form: Form, styles: Styles) -> None:
         return values["prompt"], values["negative_prompt"], []
 
     apply.click(on_apply, inputs=[*prompts, chosen], outputs=[*prompts, chosen], **quiet)
-    edit.click(None, js=call("openStyles"))
+    edit.click(None, js=call("openStyles", form.tab))
     # Another program may have written the files since the page was opened.
     chosen.focus(lambda: gr.update(choices=choices(styles)), outputs=chosen, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
-    refresh = gr.Button("", elem_id="bridge_styles", elem_classes=["bridge"])
+    refresh = form.bridge("styles")
     refresh.click(lambda names: listed(styles, names_of(names)), inputs=chosen, outputs=chosen, **quiet)
-    _offer(styles)
 
 
 def _icon_button(elem_id: str, icon: str) -> gr.Button:
@@ -118,7 +117,9 @@ def listed(styles: Styles, names: Iterable[str]) -> Any:
     return gr.update(choices=choices(styles), value=[style.name for style in styles.chosen(names)])
 
 
-def _offer(styles: Styles) -> None:
+def offer(styles: Styles) -> None:
+    """What the script's dialog asks of the server."""
+
     def list_styles() -> dict[str, Any]:
         known = [{"name": one.name, "prompt": one.prompt, "negative_prompt": one.negative_prompt} for one in styles.all()]
         return {"styles": known, "problem": styles.problem}

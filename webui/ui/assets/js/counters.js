@@ -2,7 +2,7 @@
 // Gradio's client, which loads the whole page anew after a request that reached nobody.
 
 import { h, setText } from "./dom.js";
-import { fieldElement } from "./fields.js";
+import { TABS, fieldElement } from "./fields.js";
 import { onChange, state } from "./state.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
@@ -11,44 +11,48 @@ const PAUSE_MS = 500;
 const COUNTED = ["prompt", "negative_prompt", "steps", "sampler", "emphasis", "styles", "checkpoint"];
 const EMPTY = { used: 0, limit: 75, problem: "", warning: "" };
 
-let asked = null; // the values as JSON, in the order of COUNTED
-let timer = null;
-let latest = null; // of several requests only the last counts
-let missed = false; // put off without a word until the server is there again
+// By tab: `asked`, the values as JSON in the order of COUNTED; `latest`, for of several requests only the last counts; `missed`:
+// put off without a word until the server is there again.
+const forms = Object.fromEntries(TABS.map((tab) => [tab, { tab, asked: null, timer: null, latest: null, missed: false }]));
 
-export function promptChanged(values) {
+export function promptChanged(tab, values) {
+  const form = forms[tab];
   const key = JSON.stringify(COUNTED.map((name) => values[name]));
-  if (key === asked) return;
-  asked = key;
-  clearTimeout(timer);
-  if (values.prompt || values.negative_prompt || values.styles?.length) timer = setTimeout(count, PAUSE_MS);
-  else counted({ prompt: EMPTY, negative_prompt: EMPTY });
+  if (key === form.asked) return;
+  form.asked = key;
+  clearTimeout(form.timer);
+  if (values.prompt || values.negative_prompt || values.styles?.length) form.timer = setTimeout(() => count(form), PAUSE_MS);
+  else counted(tab, { prompt: EMPTY, negative_prompt: EMPTY });
 }
 
-async function count() {
-  missed = !state.online;
-  if (missed) return;
-  latest?.abort();
-  latest = new AbortController();
-  const { signal } = latest;
+async function count(form) {
+  form.missed = !state.online;
+  if (form.missed) return;
+  form.latest?.abort();
+  form.latest = new AbortController();
+  const { signal } = form.latest;
   try {
     const headers = { "Content-Type": "application/json" };
-    const response = await fetch(url("gradio_api/run/count_tokens"), { method: "POST", headers, body: `{"data":${asked}}`, signal });
+    const response = await fetch(url("gradio_api/run/count_tokens"), { method: "POST", headers, body: `{"data":${form.asked}}`, signal });
     const { data } = await response.json();
-    if (response.ok && !signal.aborted) counted(data[0]);
+    if (response.ok && !signal.aborted) counted(form.tab, data[0]);
   } catch {
-    missed = !signal.aborted;
+    form.missed = !signal.aborted;
   }
 }
 
-onChange(() => missed && state.online && count());
+onChange(() => state.online && Object.values(forms).filter(({ missed }) => missed).forEach(count));
 
-function counted(answer) {
-  for (const [name, count] of Object.entries(answer)) draw(name, count);
+function counted(tab, answer) {
+  forms[tab].answer = answer;
+  for (const [name, count] of Object.entries(answer)) draw(tab, name, count);
 }
 
-function draw(name, { used, limit, problem, warning }) {
-  const element = fieldElement(name);
+// A form that was rendered late.
+document.addEventListener("periplus:tab", () => Object.values(forms).forEach(({ tab, answer }) => answer && counted(tab, answer)));
+
+function draw(tab, name, { used, limit, problem, warning }) {
+  const element = fieldElement(name, tab);
   if (!element) return;
   const counter = element.querySelector(":scope > .counter") ?? element.appendChild(make(element));
   const words = problem || warning;

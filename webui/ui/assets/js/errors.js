@@ -1,15 +1,15 @@
 // Messages at the fields they belong to.
 
 import { h, setText } from "./dom.js";
-import { fieldElement } from "./fields.js";
+import { activeTab, fieldElement } from "./fields.js";
 import { post } from "./notices.js";
 import { reveal } from "./options.js";
 
-export async function showErrors(errors) {
+export async function showErrors(errors, tab = activeTab()) {
   let first = null;
   for (const [name, message] of Object.entries(errors)) {
-    await reveal(name);
-    const element = fieldElement(name);
+    await reveal(tab, name);
+    const element = fieldElement(name, tab);
     if (element) markField(element, message);
     else post(message, "error");
     first ??= element;

@@ -4,15 +4,23 @@
 import { reachable } from "./reach.js";
 import { t } from "./texts.js";
 
-export const TAB = "txt2img";
+export const TABS = ["txt2img", "img2img"]; // those with a form
 export const fields = window.periplusConfig?.fields ?? {};
 
-export const fieldElement = (name) => document.getElementById(`${TAB}_${name.replace(".", "_")}`);
+const SHARED = ["checkpoint", "vae", "clip_skip"]; // stand in the header, for every form
 
-// Returns whether it was pressed; where the server is needed and not there, the person is told instead.
+// The form that is seen, or else the first.
+export const activeTab = () => TABS.find((tab) => document.getElementById(`${tab}_frame`)?.checkVisibility()) ?? TABS[0];
+
+export function fieldElement(name, tab = activeTab()) {
+  return document.getElementById(`${SHARED.includes(name) ? TABS[0] : tab}_${name.replace(".", "_")}`);
+}
+
+// `bridge` is one of the page's ("bridge_again") or of a form's ("txt2img_bridge_restore"). Returns whether it was pressed;
+// where the server is needed and not there, the person is told instead.
 export function press(bridge) {
   if (!reachable()) return false;
-  document.getElementById(`bridge_${bridge}`)?.click();
+  document.getElementById(bridge)?.click();
   return true;
 }
 
@@ -21,27 +29,32 @@ export const same = (one, other) => String(one ?? "") === String(other ?? "");
 
 export const isDefault = (name, value) => same(value, fields[name]?.default);
 
+// Of every form.
 const BUTTONS = {
-  txt2img_swap: "size.swap",
-  txt2img_seed_random: "seed.random",
-  txt2img_seed_reuse: "seed.reuse",
-  txt2img_variation_seed_random: "seed.random",
-  txt2img_variation_seed_reuse: "seed.reuse_variation",
-  txt2img_generate: "generate.help",
-  txt2img_style_apply: "styles.apply",
-  txt2img_styles_edit_button: "styles.edit",
-  refresh_models: "models.refresh",
+  swap: "size.swap",
+  seed_random: "seed.random",
+  seed_reuse: "seed.reuse",
+  variation_seed_random: "seed.random",
+  variation_seed_reuse: "seed.reuse_variation",
+  generate: "generate.help",
+  style_apply: "styles.apply",
+  styles_edit_button: "styles.edit",
 };
 
 // Tooltips, and names for buttons that are only an icon. Again after something was rendered late.
 export function labelFields() {
-  for (const [name, { help }] of Object.entries(fields)) {
-    const element = fieldElement(name);
-    if (element && help && element.title !== help) element.title = help;
+  label("refresh_models", "models.refresh");
+  for (const tab of TABS) {
+    for (const [name, { help }] of Object.entries(fields)) {
+      const element = fieldElement(name, tab);
+      if (element && help && element.title !== help) element.title = help;
+    }
+    for (const [name, key] of Object.entries(BUTTONS)) label(`${tab}_${name}`, key);
   }
-  for (const [id, key] of Object.entries(BUTTONS)) {
-    const element = document.getElementById(id);
-    element?.setAttribute("title", t(key));
-    if (element && !element.textContent.trim()) element.setAttribute("aria-label", t(key));
-  }
+}
+
+function label(id, key) {
+  const element = document.getElementById(id);
+  element?.setAttribute("title", t(key));
+  if (element && !element.textContent.trim()) element.setAttribute("aria-label", t(key));
 }

@@ -3,7 +3,7 @@
 
 import { promptChanged } from "./counters.js";
 import { clearError, clearErrors, showErrors } from "./errors.js";
-import { TAB, fieldElement, labelFields, press } from "./fields.js";
+import { TABS, activeTab, fieldElement, labelFields, press } from "./fields.js";
 import { post } from "./notices.js";
 import { drawExtra, drawOptions } from "./options.js";
 import { follow, pageId } from "./page.js";
@@ -12,19 +12,20 @@ import { selectedPicture, setExamples } from "./output.js";
 import { setNote } from "./header.js";
 import { t } from "./texts.js";
 
-const STORED = "periplus.form";
 const KEPT_MS = 200;
 
-let ready = false; // before the stored form is back, Gradio's first values must not overwrite it
-let latest = null;
+let ready = false; // before the stored forms are back, Gradio's first values must not overwrite them
+const latest = {}; // by tab: the values by field name
 let timer = null;
 
 const pending = { infotext: "", size: null, prompt: "" };
 
 // ---- kept over a reload: by tab in sessionStorage; a new tab begins with what was last typed in any
 
-export function storedForm() {
-  return [sessionStorage.getItem(STORED) ?? localStorage.getItem(STORED)];
+const storedAs = (tab) => (tab === TABS[0] ? "periplus.form" : `periplus.form.${tab}`);
+
+export function storedForms(tabs) {
+  return tabs.map((tab) => sessionStorage.getItem(storedAs(tab)) ?? localStorage.getItem(storedAs(tab)));
 }
 
 export function opened(answer) {
@@ -36,36 +37,42 @@ export function opened(answer) {
   changed();
 }
 
-export function remember(componentNames, ...values) {
+export function remember(tab, componentNames, ...values) {
   if (!ready) return;
-  latest = Object.fromEntries(componentNames.map((name, index) => [name, values[index]]));
+  latest[tab] = Object.fromEntries(componentNames.map((name, index) => [name, values[index]]));
   clearTimeout(timer);
   timer = setTimeout(keep, KEPT_MS);
-  follows(latest, false);
+  follows(tab, false);
 }
 
 // After the program has set fields: when the page was opened, a checkpoint chosen, settings taken over.
-export function settled(componentNames, ...values) {
-  remember(componentNames, ...values);
-  follows(latest, true);
-  document.documentElement.dataset.periplus = "ready";
+export function settled(tab, componentNames, ...values) {
+  remember(tab, componentNames, ...values);
+  follows(tab, true);
+  if (TABS.every((each) => latest[each])) document.documentElement.dataset.periplus = "ready";
 }
 
-function follows(values, bySettings) {
-  drawOptions(values);
-  drawExtra(values, bySettings);
-  promptChanged(values);
+function follows(tab, bySettings) {
+  const values = latest[tab];
+  drawOptions(tab, values);
+  drawExtra(tab, values, bySettings);
+  promptChanged(tab, values);
+  document.dispatchEvent(new CustomEvent("periplus:form", { detail: { tab, values } }));
   document.dispatchEvent(new Event("periplus:checkpoint"));
 }
 
+// What the controls of a tab hold, by field name.
+export const valuesOf = (tab) => latest[tab] ?? {};
+
 function keep() {
-  if (!latest) return;
-  const text = JSON.stringify(latest);
-  sessionStorage.setItem(STORED, text);
-  try {
-    localStorage.setItem(STORED, text);
-  } catch {
-    // A full or forbidden store: this tab still has its own.
+  for (const [tab, values] of Object.entries(latest)) {
+    const text = JSON.stringify(values);
+    sessionStorage.setItem(storedAs(tab), text);
+    try {
+      localStorage.setItem(storedAs(tab), text);
+    } catch {
+      // A full or forbidden store: this tab still has its own.
+    }
   }
 }
 
@@ -73,21 +80,32 @@ window.addEventListener("pagehide", keep);
 
 // ---- Generate
 
-export const generateButton = () => document.getElementById(`${TAB}_generate`);
+export const generateButton = (tab = activeTab()) => document.getElementById(`${tab}_generate`);
 
-export function withPageId(position, ...values) {
-  values[position] = pageId;
-  keep();
-  return values;
+// Who knows at the last moment what a tab's request must hold: by tab, a function that gives values by field name.
+const lastMoment = {};
+
+export function addAtGenerate(tab, give) {
+  lastMoment[tab] = give;
 }
 
-export function submitted(answer) {
+// What Generate would send, by field name.
+export const requestOf = async (tab) => ({ ...valuesOf(tab), ...(await lastMoment[tab]?.()) });
+
+// `names` are those of `values`, which may be changed before they are sent.
+export async function beforeGenerate(tab, names, ...values) {
+  keep();
+  const more = { owner: pageId, ...(await lastMoment[tab]?.()) };
+  return values.map((value, index) => (names[index] in more ? more[names[index]] : value));
+}
+
+export function submitted(tab, answer) {
   clearErrors();
   if (answer?.job) {
     follow(answer.job);
     changed();
   }
-  showErrors(answer?.errors ?? {});
+  showErrors(answer?.errors ?? {}, tab);
   if (answer?.message) post(answer.message, "error");
   if (answer?.job && window.matchMedia("(max-width: 899px)").matches) window.scrollTo({ top: 0, behavior: "smooth" });
 }
@@ -98,9 +116,9 @@ export function pressGenerate() {
 
 // ---- sent from elsewhere
 
-export function sendInfotext(text) {
+export function sendInfotext(text, tab = TABS[0]) {
   pending.infotext = text;
-  press("restore");
+  press(`${tab}_bridge_restore`);
 }
 
 // The bridge's inputs hold the text at `position`.
@@ -109,24 +127,24 @@ export function takeInfotext(position, ...values) {
   return values;
 }
 
-export function restored(answer) {
+export function restored(tab, answer) {
   clearErrors();
   const remarks = answer?.remarks ?? [];
   const text = [t(answer?.count ? "transfer.done" : "transfer.nothing"), ...remarks].join("\n");
   post(text, answer?.count && !remarks.length ? "info" : "warning", { seconds: Math.min(12, 4 + 2 * remarks.length) });
-  document.querySelector(`#${TAB}_prompt textarea`)?.focus({ preventScroll: true });
+  document.querySelector(`#${tab}_prompt textarea`)?.focus({ preventScroll: true });
 }
 
 export function setSize(width, height) {
   pending.size = [width, height];
-  press("size");
+  press(`${activeTab()}_bridge_size`);
 }
 
 export const takeSize = () => pending.size;
 
 export function usePrompt(text) {
   pending.prompt = text;
-  press("prompt");
+  press(`${activeTab()}_bridge_prompt`);
 }
 
 export const takePrompt = () => pending.prompt;
@@ -141,14 +159,14 @@ export function reuseVariationSeed(seed) {
 
 export function setSeed(seed) {
   pending.seed = seed;
-  document.getElementById(`${TAB}_seed_reuse`)?.click();
+  document.getElementById(`${activeTab()}_seed_reuse`)?.click();
   setTimeout(() => delete pending.seed);
 }
 
 // A job that was taken out of the queue, once more.
 export function queueAgain(jobId) {
   pending.job = jobId;
-  press("again");
+  press("bridge_again");
 }
 
 export const takeJob = () => [pending.job];
@@ -160,12 +178,12 @@ export function queuedAgain(answer) {
 // ---- checkpoint and preferences
 
 // The name in the header: `kind` is "checkpoint" or "vae".
-export const chosen = (kind) => latest?.[kind] ?? null;
+export const chosen = (kind) => latest[TABS[0]]?.[kind] ?? null;
 
 // Chooses a model in the header as if by hand.
 export function useModel(kind, name) {
   pending.model = JSON.stringify([kind, name]);
-  press("model");
+  press("bridge_model");
 }
 
 // Looks at the folders again, as the header's button does.

@@ -4,20 +4,23 @@ import { button, h } from "./dom.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
 
-let noteHost = null;
+const noteHosts = []; // one in every form
 let note = "";
 
 export function mountModelNote(host) {
-  noteHost = host.appendChild(h("p", { class: "model-note" }));
+  noteHosts.push(host.appendChild(h("p", { class: "model-note" })));
   setNote(note);
 }
 
 // "{models}" in the text becomes the way to the models that can be had.
 export function setNote(text) {
   note = text;
-  if (!noteHost) return;
+  for (const host of noteHosts) drawNote(host, text);
+}
+
+function drawNote(noteHost, text) {
   const [before, after] = text.split("{models}");
-  const link = after !== undefined && button(t("model.link"), null, async () => (await import("./models.js")).showModels("get"), { class: "plain-button link inline", id: "model_note_link" });
+  const link = after !== undefined && button(t("model.link"), null, async () => (await import("./models.js")).showModels("get"), { class: "plain-button link inline model-note-link" });
   noteHost.replaceChildren(...[before, link, after].filter(Boolean));
   noteHost.hidden = !text;
 }

@@ -1,7 +1,7 @@
 // What boxes for typing do beyond Gradio's: sizes snap to their raster and say so, and a list is searched by typing at once.
 
 import { h } from "./dom.js";
-import { TAB, fields } from "./fields.js";
+import { TABS, fields } from "./fields.js";
 import { t } from "./texts.js";
 
 const SAID_MS = 6000;
@@ -13,8 +13,8 @@ export function watchInputs() {
 }
 
 function fieldOf(input) {
-  const element = input.closest?.(`[id^=${TAB}_].block`);
-  return element ? { element, ...fields[element.id.slice(TAB.length + 1)] } : null;
+  const element = input.closest?.(TABS.map((tab) => `[id^=${tab}_].block`).join());
+  return element ? { element, ...fields[element.id.slice(element.id.indexOf("_") + 1)] } : null;
 }
 
 // Also called before Ctrl+Enter generates, for then the box has not been left. A slider's box would be limited by Gradio

@@ -2,6 +2,7 @@
 
 import { drawerIsOpen, toggle } from "./queue.js";
 import { pressGenerate, setSize } from "./form.js";
+import { TABS } from "./fields.js";
 import { snap } from "./inputs.js";
 import { readDropped } from "./pnginfo.js";
 import { stopRunning } from "./output.js";
@@ -28,7 +29,7 @@ function onKey(event) {
   else if (event.key === "Escape" && !event.target.closest?.(OPEN_LIST)) act(event, () => held || stopRunning("interrupt"));
 }
 
-// The tab txt2img is the visible one, and nothing lies over it.
+// A tab with the panel is the visible one, and nothing lies over it.
 const formIsShown = () => !document.querySelector(MODAL) && document.querySelector(".output")?.checkVisibility();
 
 function act(event, action) {
@@ -39,20 +40,21 @@ function act(event, action) {
 
 // "832x1216" in a size box fills both.
 function onPaste(event) {
-  if (!event.target.closest?.("#txt2img_width, #txt2img_height")) return;
+  if (!event.target.closest?.("#txt2img_width, #txt2img_height, #img2img_width, #img2img_height")) return;
   const size = SIZE.exec(event.clipboardData?.getData("text") ?? "");
   if (size) act(event, () => setSize(Number(size[1]), Number(size[2])));
 }
 
-const onPrompt = (event) => event.target.closest?.("#txt2img_prompt, #txt2img_negative_prompt");
+const promptTab = (event) => TABS.find((tab) => event.target.closest?.(`#${tab}_prompt, #${tab}_negative_prompt`));
 const hasFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
 function onDragOver(event) {
-  if (hasFile(event) && onPrompt(event)) event.preventDefault();
+  if (hasFile(event) && promptTab(event)) event.preventDefault();
 }
 
 function onDrop(event) {
   const file = event.dataTransfer?.files?.[0];
-  if (file && onPrompt(event)) act(event, () => readDropped(file));
-  else if (file && !event.target.closest?.("#pnginfo, input[type=file]")) event.preventDefault(); // the browser would open it and leave the page
+  const tab = promptTab(event);
+  if (file && tab) act(event, () => readDropped(file, tab));
+  else if (file && !event.target.closest?.("#pnginfo, .canvas, input[type=file]")) event.preventDefault(); // the browser would open it and leave the page
 }

@@ -18,10 +18,12 @@ watchTasks();
 connect();
 
 // Loaded when their tab is opened for the first time.
+export const mountImg2img = async (host) => (await import("./img2img.js")).mountImg2img(host);
+export const mountResize = async (host) => (await import("./img2img.js")).mountResize(host);
 export const mountModels = async (host) => (await import("./models.js")).mountModels(host);
 export const mountMerger = async (host) => (await import("./merger.js")).mountMerger(host);
 
-export const openStyles = async () => (await import("./styles.js")).openStyles();
+export const openStyles = async (tab) => (await import("./styles.js")).openStyles(tab);
 
 export { mountEngine } from "./engine.js";
 export { mountFooter, mountModelNote } from "./header.js";
@@ -30,6 +32,7 @@ export { mountOutput } from "./output.js";
 export { mountPngInfo, showInspection, takeUpload } from "./pnginfo.js";
 export { mountQueueButton } from "./queue.js";
 export {
+  beforeGenerate,
   checkpointChosen,
   listsRefreshed,
   opened,
@@ -41,12 +44,11 @@ export {
   reuseSeed,
   reuseVariationSeed,
   settled,
-  storedForm,
+  storedForms,
   submitted,
   takeInfotext,
   takeJob,
   takeModel,
   takePrompt,
   takeSize,
-  withPageId,
 } from "./form.js";

@@ -8,6 +8,7 @@ import { percent, starting, statusText, titleText } from "./status.js";
 import { ask, url } from "./stream.js";
 import { reachable } from "./reach.js";
 import { post } from "./notices.js";
+import { TABS, activeTab, labelFields } from "./fields.js";
 import { sendInfotext, setSeed, usePrompt } from "./form.js";
 import { openViewer } from "./viewer.js";
 import { t } from "./texts.js";
@@ -15,17 +16,33 @@ import { t } from "./texts.js";
 const EXAMPLES = ["red heart", "blue circle on a yellow background", "cat face", "castle", "rocket", "pizza"];
 const PIXELS_AT_MOST = 3; // small pictures are shown enlarged, but not to a blur
 
+const hosts = new Set(); // one in every tab that shows the panel
 let parts = null;
 let selection = { job: null, index: null }; // index null: the newest picture
 let stage = { url: null }; // what the large picture shows
 let bundled = true;
 
+// There is one panel, which stands in the tab that is seen: what is made is the same whoever asked for it.
 export function mountOutput(host) {
+  hosts.add(host);
+  new ResizeObserver(settle).observe(host);
+  if (!parts) begin();
+  settle();
+}
+
+function begin() {
   parts = build();
-  host.replaceChildren(parts.root);
   onChange(coalesce(draw));
   setInterval(() => (state.progress.size || starting()) && draw(), 1000);
   setInterval(announce, 5000);
+}
+
+function settle() {
+  const seen = [...hosts].find((host) => host.checkVisibility());
+  if (!seen || seen === parts.root.parentElement) return;
+  seen.replaceChildren(parts.root);
+  labelFields();
+  document.dispatchEvent(new Event("periplus:tab"));
   draw();
 }
 
@@ -66,7 +83,7 @@ function build() {
   const actions = h("div", { class: "actions" }, send, seed, copy, save);
   const infotext = h("div", { class: "infotext", tabindex: "0", role: "region", "aria-label": t("infotext.label") });
   const spoken = h("div", { class: "off-screen", role: "status", "aria-live": "polite" });
-  const root = h("section", { class: "output", "aria-label": t("tab.txt2img") }, stageElement, status, thumbs, actions, infotext, spoken);
+  const root = h("section", { class: "output", "aria-label": t("output.label") }, stageElement, status, thumbs, actions, infotext, spoken);
   return { root, stageElement, image, open, empty, emptyText, examples, fail, failText, live, strip, stripText, bar, fill, line, interrupt, skip, cancel, back,
     thumbs, actions, save, infotext, spoken };
 }
@@ -110,12 +127,13 @@ function drawStage(job) {
   setHidden(parts.strip, !reason);
   setHidden(parts.live, !(job?.state === "running" && picture && selection.index !== null));
   setText(parts.emptyText, emptyWords(job));
-  setHidden(parts.examples, Boolean(job && !finished(job)) || !bundled);
+  setHidden(parts.examples, Boolean(job && !finished(job)) || !bundled || activeTab() !== TABS[0]);
 }
 
 function emptyWords(job) {
   if (!job && state.online && starting()) return statusText(null);
   if (job && !finished(job)) return "";
+  if (activeTab() !== TABS[0]) return t("state.empty.img2img");
   if (!bundled) return t("state.empty.other");
   return t(job ? "state.empty.again" : "state.empty");
 }

@@ -11,7 +11,7 @@ import { t } from "./texts.js";
 const LIMIT_MB = 256;
 
 let parts = null;
-const waiting = []; // {file, what, ticket}; what: "show" or "send"
+const waiting = []; // {file, what, tab, ticket}; what: "show" or "send", to that tab
 let asked = null; // the one of them that the server is asked about; one at a time, so that no answer is taken for another's
 let tickets = 0;
 let shownUrl = null;
@@ -43,8 +43,8 @@ function read(file) {
 }
 
 // A picture on the prompt: its settings go straight into the form.
-export function readDropped(file) {
-  hand(file, "send");
+export function readDropped(file, tab) {
+  hand(file, "send", tab);
 }
 
 function showPicture(file) {
@@ -57,17 +57,17 @@ function showPicture(file) {
   parts.facts.textContent = file.name;
 }
 
-function hand(file, what) {
+function hand(file, what, tab) {
   const megabytes = file.size / 1e6;
   if (megabytes > LIMIT_MB) return fail(t("pnginfo.too_large", { name: file.name, size: megabytes.toFixed(0), limit: LIMIT_MB }), what);
-  waiting.push({ file, what, ticket: String(++tickets) });
+  waiting.push({ file, what, tab, ticket: String(++tickets) });
   return askNext();
 }
 
 function askNext() {
   if (asked || !waiting.length) return;
   asked = waiting.shift();
-  if (!press("inspect")) drop();
+  if (!press("bridge_inspect")) drop();
 }
 
 // The question did not arrive.
@@ -106,15 +106,15 @@ export function showInspection(answer) {
   if (!asked) return;
   // Also called where the question did not arrive, with the former answer.
   if (answer?.ticket !== asked.ticket || asked.problem) return drop();
-  const { what } = asked;
+  const { what, tab } = asked;
   asked = null;
-  tell(answer, what);
+  tell(answer, what, tab);
   askNext();
 }
 
-function tell(answer, what) {
+function tell(answer, what, tab) {
   if (answer.error) return void fail(answer.error, what);
-  if (what === "send") return void (answer.raw ? sendInfotext(answer.raw) : post(t("pnginfo.none", { name: answer.name }), "warning"));
+  if (what === "send") return void (answer.raw ? sendInfotext(answer.raw, tab) : post(t("pnginfo.none", { name: answer.name }), "warning"));
   parts.facts.textContent = t("pnginfo.facts", answer);
   parts.result.replaceChildren(...described(answer));
 }

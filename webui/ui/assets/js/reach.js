@@ -6,7 +6,7 @@ import { state } from "./state.js";
 import { t } from "./texts.js";
 
 // Controls of Gradio's that ask the server.
-const ASKING = "#txt2img_generate, #txt2img_style_apply, #refresh_models, #txt2img_checkpoint, #txt2img_vae, #settings input, #bridge_model";
+const ASKING = "[id$=_generate], [id$=_style_apply], #refresh_models, #txt2img_checkpoint, #txt2img_vae, #settings input, #bridge_model";
 
 export function reachable() {
   if (!state.online) post(t("notice.offline"), "warning");

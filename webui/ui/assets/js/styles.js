@@ -2,7 +2,7 @@
 
 import { button, h, iconButton, setHidden, setText } from "./dom.js";
 import { textBox } from "./controls.js";
-import { fieldElement, press } from "./fields.js";
+import { TABS, fieldElement, press } from "./fields.js";
 import { reachable } from "./reach.js";
 import { call } from "./server.js";
 import { t } from "./texts.js";
@@ -10,9 +10,11 @@ import { t } from "./texts.js";
 const TEXTS = ["prompt", "negative_prompt"];
 
 let dialog = null;
+let tab = null; // the form that it was opened for
 
-export async function openStyles() {
+export async function openStyles(ofTab) {
   if (!reachable()) return;
+  tab = ofTab;
   dialog ??= build();
   dialog.showModal();
   await dialog.read();
@@ -22,7 +24,7 @@ export async function openStyles() {
 }
 
 // What the list under the prompts has chosen, as it shows it.
-const chosenNames = () => [...document.querySelectorAll("#txt2img_styles .token > span")].map((token) => token.textContent.trim());
+const chosenNames = () => [...document.querySelectorAll(`#${tab}_styles .token > span`)].map((token) => token.textContent.trim());
 
 function build() {
   const made = h("dialog", { id: "styles", class: "sheet", "aria-labelledby": "styles_title" });
@@ -88,7 +90,7 @@ function build() {
     await asking(async () => {
       await ask();
       await read();
-      press("styles"); // the list under the prompts
+      for (const each of TABS) press(`${each}_bridge_styles`); // the lists under the prompts
       tell(text, back);
     });
   }
@@ -119,7 +121,7 @@ function build() {
   }
 
   function copyPrompts() {
-    const prompts = Object.fromEntries(TEXTS.map((key) => [key, fieldElement(key)?.querySelector("textarea")?.value ?? ""]));
+    const prompts = Object.fromEntries(TEXTS.map((key) => [key, fieldElement(key, tab)?.querySelector("textarea")?.value ?? ""]));
     replace({ name: name.value, ...prompts }, t("styles.copied"));
   }
 

@@ -1,0 +1,80 @@
+"""What ties a form to the rest: Generate, and what the script asks for: settings of a picture, a size that was pasted, an example
+prompt, a job that was taken out of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gradio as gr
+
+from webui.ui import styles, transfer
+from webui.ui.form import Form
+from webui.ui.script import call
+from webui.ui.services import PageServices
+from webui.ui.submit import submit, submit_again
+
+_QUIET: dict[str, Any] = {"queue": False, "trigger_mode": "multiple", "show_progress": "hidden"}
+
+#: What a tab finds wrong with its values before they are queued: a message by field name.
+Check = Callable[[Mapping[str, Any]], dict[str, str]]
+
+
+def connect(services: PageServices, form: Form, generate: gr.Button, tabs: gr.Tabs, check: Check = lambda _values: {}) -> None:
+    """Tie a form. Values that the script adds at the last moment (who asks, a source picture) come with Generate's event."""
+    owner = gr.Textbox(visible=False)
+    answer = gr.JSON(visible=False)
+    _connect_generate(services, form, generate, owner, answer, check)
+    _connect_restore(services, form, tabs, owner, answer)
+    form.bridge("size").click(None, outputs=[form.components["width"], form.components["height"]], js=call("takeSize"))
+    prompt = form.bridge("prompt").click(None, outputs=form.components["prompt"], js=call("takePrompt"))
+    prompt.then(None, js=call("pressGenerate"))
+
+
+def _connect_generate(
+    services: PageServices, form: Form, generate: gr.Button, owner: gr.Textbox, answer: gr.JSON, check: Check
+) -> None:
+    chosen = form.others["styles"]
+
+    def on_generate(given: Mapping[Any, Any]) -> dict[str, Any]:
+        values = styles.merged(services.styles, form.values(given), given[chosen])
+        if errors := check(values):
+            return {"job": None, "errors": errors, "message": ""}
+        return submit(services.dispatcher, values, str(given[owner] or ""), services.plugins.kinds)
+
+    names = form.names_with(owner=owner)
+    generate.click(
+        on_generate, inputs={*form.inputs, owner}, outputs=answer, js=call("beforeGenerate", form.tab, names), **_QUIET
+    ).success(None, inputs=answer, js=call("submitted", form.tab))
+
+
+def _connect_restore(services: PageServices, form: Form, tabs: gr.Tabs, text: gr.Textbox, answer: gr.JSON) -> None:
+    chosen = form.others["styles"]
+
+    def on_restore(given: Mapping[Any, Any]) -> dict[Any, Any]:
+        taken = transfer.read(given[text], services.catalog, services.plugins.kinds)
+        values, names, remarks = styles.found_in(services, taken.values, given[chosen])
+        told = {"remarks": [*taken.remarks, *remarks], "count": len(taken.values)}
+        listed = {} if names is None else {chosen: styles.listed(services.styles, names)}
+        return {**form.updates(values), **listed, tabs: gr.Tabs(selected=form.tab), answer: told}
+
+    outputs = [*form.components.values(), chosen, tabs, answer]
+    given = sorted({text, chosen}, key=lambda component: component._id)
+    taken = form.bridge("restore").click(
+        on_restore, inputs={text, chosen}, outputs=outputs, js=call("takeInfotext", given.index(text)), **_QUIET
+    )
+    form.tell_script(taken.then(None, inputs=answer, js=call("restored", form.tab)))
+
+
+def connect_again(services: PageServices) -> None:
+    """Tie what queues a job once more that was taken out of the queue."""
+    job = gr.Textbox(visible=False)
+    answer = gr.JSON(visible=False)
+    again = gr.Button("", elem_id="bridge_again", elem_classes=["bridge"])
+    again.click(
+        lambda job_id: submit_again(services.dispatcher, services.store, job_id),
+        inputs=job,
+        outputs=answer,
+        js=call("takeJob"),
+        **_QUIET,
+    ).success(None, inputs=answer, js=call("queuedAgain"))
