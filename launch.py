@@ -138,6 +138,13 @@ def requirements() -> tuple[list[str], list[str]]:
     return project["dependencies"], project["optional-dependencies"]["test"]
 
 
+def lone_packages() -> list[str]:
+    """Pinned packages that are installed without what they ask for; `pyproject.toml` says why."""
+    import tomllib  # since Python 3.11
+
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["periplus"]["alone"]
+
+
 def torch_flavour(system: str, installed: str | None = None) -> str:
     """The build of torch for this machine: "cuda" with an NVIDIA card, "cpu" without, "default" where there is one for all.
 
@@ -188,9 +195,10 @@ def torch_attempts(flavour: str, system: str, pin: str, index: str | None, drive
 def install(environment: Path, testing: bool) -> None:
     """Install what is missing; a stamp in the environment says what is there, so that usually nothing is asked of pip."""
     packages, test_packages = requirements()
+    alone = lone_packages()
     stamps = read_stamps(environment)
     flavour = torch_flavour(platform.system(), stamps.get("torch"))
-    wanted = fingerprint(packages, flavour)
+    wanted = fingerprint(packages + alone, flavour)
     if stamps.get("app") != wanted:
         say(
             "The pinned packages have changed since the last start; installing what is new."
@@ -201,6 +209,7 @@ def install(environment: Path, testing: bool) -> None:
         other_build = stamps.get("torch", flavour) != flavour
         install_torch(environment, flavour, next(package for package in packages if package.startswith("torch==")), other_build)
         install_packages(environment, "the other packages", packages)
+        install_packages(environment, "the reader of upscalers", ["--no-deps", *alone])
         stamps = {"app": wanted, "torch": flavour}
         write_stamps(environment, stamps)
         say("Installed. From now on a start needs no network.")

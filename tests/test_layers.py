@@ -33,7 +33,12 @@ LIGHT_LIBRARY = tuple(
         "partial", "previews", "sidecar", "sources", "tasks", "tensor_files",
     )
 )  # fmt: skip
-FRONT = ("webui.jobs", "webui.plugins", "webui.storage", "webui.engine.protocol", *LIGHT_LIBRARY, *LIGHT_CHECKPOINTS)
+#: What lists the files of upscalers; the rest of the package runs them.
+LIGHT_UPSCALING = ("webui.upscaling.files",)
+FRONT = (
+    *("webui.jobs", "webui.plugins", "webui.storage", "webui.engine.protocol"),
+    *(*LIGHT_LIBRARY, *LIGHT_CHECKPOINTS, *LIGHT_UPSCALING),
+)
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "webui.errors": (),
     "webui.settings": (),
@@ -43,9 +48,11 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "webui.library": (*FOR_ALL, "webui.storage", *LIGHT_CHECKPOINTS),
     "webui.checkpoints": FOR_ALL,
     "webui.diffusion": (*FOR_ALL, "webui.checkpoints"),
+    "webui.upscaling": (*FOR_ALL, "webui.checkpoints"),
     "webui.generation": (
         *FOR_ALL,
         "webui.diffusion",
+        "webui.upscaling",
         "webui.checkpoints",
         "webui.engine.protocol",
         "webui.plugins",
@@ -221,7 +228,8 @@ def test_every_package_that_is_imported_is_pinned(source: Source):
     by_name = re.compile(r'(?:resources\.files|import_module|find_spec)\("(\w+)')
     imported |= {name for path in source.files.values() for name in by_name.findall(path.read_text(encoding="utf-8"))}
     foreign = {names.get(name, name) for name in imported - {"webui"} if name not in sys.stdlib_module_names}
-    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    dependencies = told["project"]["dependencies"] + told["tool"]["periplus"]["alone"]
     pinned = {match.group(1) for text in dependencies if (match := re.fullmatch(r"([\w-]+)==[\w.]+", text))}
     assert len(pinned) == len(dependencies)
     assert {name for name in foreign if name.replace("_", "-") not in pinned} == set()

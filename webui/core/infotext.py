@@ -42,7 +42,13 @@ _TWO_NUMBERS = re.compile(r"(\d+)x(\d+)")
 
 #: Entries that change nothing here, because they say what is done anyway.
 _NEUTRAL = {"Face restoration": "None", "Tiling": "False"}
-_INFORMATION = ("Model hash", "VAE hash", "TI hashes", "VAE precision", "Version", "User")
+_INFORMATION = (
+    *("Model hash", "VAE hash", "TI hashes", "VAE precision", "Version", "User"),
+    # What the tab Extras did to the picture afterwards.
+    *("Postprocess upscale by", "Postprocess upscale to-1", "Postprocess upscale to-2", "Max side length"),
+    *("Postprocess upscaler", "Postprocess upscaler 2", "Postprocess upscaler 2 visibility"),
+    *("Postprocess crop to-1", "Postprocess crop to-2", "GFPGAN visibility", "CodeFormer visibility", "CodeFormer weight"),
+)
 
 #: Keys that other programs write for a field of ours.
 _OTHER_SPELLINGS = {"Eta DDIM": "Eta", "Beta scheduler alpha": "Beta schedule alpha", "Beta scheduler beta": "Beta schedule beta"}
@@ -102,7 +108,7 @@ def format(
     order = [key for key in _FIRST if key in entries]
     order += [key for key in entries if key not in _FIRST and key not in _LAST]
     order += [key for key in _LAST if key in entries]
-    line = ", ".join(key if key == str(entries[key]) else f"{key}: {_quote(entries[key])}" for key in order)
+    line = line_of({key: entries[key] for key in order})
     negative = f"\n{NEGATIVE} {request.negative_prompt}" if request.negative_prompt else ""
     return f"{request.prompt}{negative}\n{line}".strip()
 
@@ -240,6 +246,11 @@ def parse(text: str) -> Infotext:
     """Take an infotext apart. Text without settings is a prompt; nothing raises."""
     lines = text.strip().replace("\r\n", "\n").split("\n")
     settings: dict[str, str] = {}
+def line_of(entries: Mapping[str, object]) -> str:
+    """Entries as they stand in the last line of an infotext."""
+    return ", ".join(key if key == str(value) else f"{key}: {_quote(value)}" for key, value in entries.items())
+
+
     entries = list(_ENTRY.finditer(lines[-1]))
     if len(entries) >= 3:
         lines.pop()

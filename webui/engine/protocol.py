@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from webui.core.postprocessing import ExtrasRequest
 from webui.core.request import GenerationRequest
 
 
@@ -26,6 +27,8 @@ class Run:
     Args:
         keep_free: bytes of the device's memory that are to be left to others.
         preview_method: a value of the preference of that name.
+        extras: what is to be done to pictures that are there already; then `request` says nothing.
+        upscaler_tile, upscaler_overlap: values of the preferences of these names.
     """
 
     job_id: str
@@ -33,6 +36,9 @@ class Run:
     done: frozenset[int] = frozenset()
     keep_free: int = 0
     preview_method: str = ""
+    extras: ExtrasRequest | None = None
+    upscaler_tile: int = 192
+    upscaler_overlap: int = 8
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class ImageDone:
-    """A finished picture: RGB bytes, row by row. `facts` are infotext entries only the engine knows."""
+    """A finished picture: RGB or RGBA bytes, row by row. `facts` are infotext entries only the engine knows."""
 
     job_id: str
     index: int

@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from PIL import Image, PngImagePlugin
@@ -19,17 +19,20 @@ from webui.errors import SaveFailed
 _NUMBER = re.compile(r"(\d+)-")
 
 
-def encode_png(pixels: bytes, width: int, height: int, infotext: str) -> bytes:
+def encode_png(pixels: bytes, width: int, height: int, infotext: str, chunks: Mapping[str, str] | None = None) -> bytes:
     """A PNG file with the infotext in its `parameters` chunk.
 
     Args:
-        pixels: RGB, 8 bits a channel, row by row.
+        pixels: RGB or RGBA, 8 bits a channel, row by row.
         infotext: written as tEXt where Latin-1 can hold it, as iTXt otherwise.
+        chunks: further texts by keyword.
     """
     info = PngImagePlugin.PngInfo()
-    info.add_text("parameters", infotext)
+    for keyword, text in {"parameters": infotext, **(chunks or {})}.items():
+        info.add_text(keyword, text)
     buffer = io.BytesIO()
-    Image.frombytes("RGB", (width, height), pixels).save(buffer, "PNG", pnginfo=info, compress_level=4)
+    mode = "RGBA" if len(pixels) == 4 * width * height else "RGB"
+    Image.frombytes(mode, (width, height), pixels).save(buffer, "PNG", pnginfo=info, compress_level=4)
     return buffer.getvalue()
 
 

@@ -60,6 +60,20 @@ class Preferences:
         ),
     ] = 0.0
 
+    upscaler_tile: Annotated[
+        int,
+        Param(
+            "Tile size for upscalers",
+            low=0,
+            high=512,
+            step=16,
+            help="In pixels; 0: the whole picture at once, which takes much memory. Halved by itself where memory runs out.",
+        ),
+    ] = 192
+    upscaler_overlap: Annotated[
+        int, Param("Tile overlap for upscalers", low=0, high=48, step=1, help="In pixels; more hides seams better.")
+    ] = 8
+
     def __post_init__(self) -> None:
         check_ranges(self)
 

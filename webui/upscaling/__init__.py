@@ -1,0 +1,1 @@
+"""Enlarging pictures: which upscalers there are, reading their files, and running them in tiles."""
