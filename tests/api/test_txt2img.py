@@ -15,6 +15,7 @@ from PIL import Image
 from tests.api.conftest import add_checkpoint, wait_until
 from webui.api.sdapi_request import Txt2ImgRequest
 from webui.app import Services
+from webui.core.fields.outpaint import OutpaintFields
 from webui.core.fields.source import SourceFields
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
@@ -131,7 +132,8 @@ def test_pictures_are_saved_only_when_asked_for(client: TestClient, services: Se
     assert [path.name for path in services.settings.outputs_dir.rglob("*.png")] == ["00000-9.png"]
 
 
-TXT2IMG = [spec for name, spec in params_of(GenerationRequest).items() if name not in params_of(SourceFields)]
+ELSEWHERE = {*params_of(SourceFields), *params_of(OutpaintFields), "hires_source"}
+TXT2IMG = [spec for name, spec in params_of(GenerationRequest).items() if name not in ELSEWHERE]
 
 
 @pytest.mark.parametrize("spec", TXT2IMG, ids=lambda spec: spec.name)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from webui.core import infotext
 from webui.core.fields.hires import HiresFields
+from webui.core.fields.outpaint import OutpaintFields
 from webui.core.fields.source import SourceFields
 from webui.core.params import params_of
 from webui.core.request import SEED_LIMIT, GenerationRequest
@@ -92,6 +93,7 @@ NEEDED: dict[str, dict[str, object]] = {
         name: {**INPAINT, "soft_inpainting": True} for name, spec in params_of(SourceFields).items() if spec.param.group == "soft"
     },
     **{name: {"hires": True} for name in params_of(HiresFields) if name != "hires"},
+    **{name: {**IMG2IMG, "outpaint_up": 8} for name in params_of(OutpaintFields)},
     **{name: {"sampler": "UniPC"} for name in ("unipc_variant", "unipc_skip_type", "unipc_order", "unipc_lower_order_final")},
 }
 
@@ -195,8 +197,6 @@ def test_a_request_comes_back_from_its_infotext(prompt, negative, checkpoint, **
     assert back(infotext.format(request)) == request
 
 
-@given(st.text(max_size=300))
-def test_any_text_is_parsed_and_restored_without_error(text):
 def allowed(spec) -> st.SearchStrategy:
     """Any value that a field takes."""
     low, high = spec.param.low, spec.param.high
@@ -235,6 +235,8 @@ def test_all_options_together_come_back_where_they_count_and_are_left_out_where_
         assert getattr(told, name) == expected, name
 
 
+@given(st.text(max_size=300))
+def test_any_text_is_parsed_and_restored_without_error(text):
     infotext.restore(infotext.parse(text))
 
 

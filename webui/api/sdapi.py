@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from webui.api import sdapi_models, sdapi_options
 from webui.api.sdapi_answer import echo, encoded_pictures, info_text, progress_json
-from webui.api.sdapi_img2img import decode_picture, source_values
+from webui.api.sdapi_img2img import decode_picture, first_pass_values, source_values
 from webui.api.sdapi_options import current_vae
 from webui.api.sdapi_request import Img2ImgRequest, Translated, Txt2ImgRequest, api_field, translate, with_styles
 from webui.api.services import Services
@@ -63,7 +63,7 @@ def _add_generation(routes: APIRouter, services: Services) -> None:
     @routes.post("/txt2img", response_model=PicturesResponse)
     async def txt2img(body: Txt2ImgRequest) -> Response:  # pyright: ignore[reportInvalidTypeForm]
         """Make pictures and answer when they are there. The job goes on if the client leaves."""
-        return await _make(services, body, lambda: None)
+        return await _make(services, body, lambda: first_pass_values(body, services.sources))
 
     @routes.post("/img2img", response_model=PicturesResponse)
     async def img2img(body: Img2ImgRequest) -> Response:  # pyright: ignore[reportInvalidTypeForm]
@@ -71,7 +71,7 @@ def _add_generation(routes: APIRouter, services: Services) -> None:
         return await _make(services, body, lambda: source_values(body, services.sources))
 
 
-async def _make(services: Services, body: BaseModel, read_source: Callable[[], dict[str, Any] | None]) -> Response:
+async def _make(services: Services, body: BaseModel, read_source: Callable[[], dict[str, Any]]) -> Response:
     translated, job = await run_in_threadpool(_submit, services, body, read_source)
     try:
         job = await wait_for_job(services, job.id)
@@ -80,7 +80,7 @@ async def _make(services: Services, body: BaseModel, read_source: Callable[[], d
         await run_in_threadpool(_forget_unsaved, services, job)
 
 
-def _submit(services: Services, body: Any, read_source: Callable[[], dict[str, Any] | None]) -> tuple[Translated, Job]:
+def _submit(services: Services, body: Any, read_source: Callable[[], dict[str, Any]]) -> tuple[Translated, Job]:
     translated = translate(body, {"sd_vae": current_vae(services)}, services.plugins.kinds, read_source())
     translated = with_styles(translated, body.styles, services.styles)
     try:

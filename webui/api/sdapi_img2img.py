@@ -42,6 +42,13 @@ def source_values(body: Any, sources: SourceStore) -> dict[str, Any]:
     return values
 
 
+def first_pass_values(body: Any, sources: SourceStore) -> dict[str, Any]:
+    """A `firstpass_image` stands for the first pass, which is not done then; see `source_values`."""
+    if not body.enable_hr or not body.firstpass_image:
+        return {}
+    return {"hires_source": sources.put(decode_picture("firstpass_image", body.firstpass_image), "firstpass_image")}
+
+
 def _mask_values(body: Any, sources: SourceStore) -> dict[str, Any]:
     return {
         "mask": sources.put(decode_picture("mask", body.mask), "mask"),

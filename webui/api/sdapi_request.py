@@ -17,6 +17,7 @@ from webui.api.extras import from_body, from_scripts
 from webui.core import infotext
 from webui.core.extras import ExtraKinds, with_extras
 from webui.core.fields.hires import SAME_SAMPLER, HiresFields
+from webui.core.fields.outpaint import OutpaintFields
 from webui.core.fields.source import SourceFields
 from webui.core.params import FieldSpec, params_of, suggest
 from webui.core.request import GenerationRequest
@@ -29,11 +30,13 @@ _SPECS = params_of(GenerationRequest)
 _OVERRIDE = "override_settings."
 
 #: Fields that A1111 has under another name and in another form: `sdapi_img2img` translates them.
-_TRANSLATED = ("source", "mask", "resize_mode", "mask_mode", "masked_content", "inpaint_area")
+_TRANSLATED = ("source", "mask", "resize_mode", "mask_mode", "masked_content", "inpaint_area", "hires_source")
 _TXT2IMG_SPECS = {
     name: spec
     for name, spec in _SPECS.items()
-    if name not in params_of(SourceFields) or name == "denoising_strength" or spec.api_name.startswith(_OVERRIDE)
+    if name not in params_of(SourceFields) | params_of(OutpaintFields) | {"hires_source": None}
+    or name == "denoising_strength"
+    or spec.api_name.startswith(_OVERRIDE)
 }
 _IMG2IMG_SPECS = {name: spec for name, spec in _SPECS.items() if name not in params_of(HiresFields) and name not in _TRANSLATED}
 

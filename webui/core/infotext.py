@@ -19,6 +19,7 @@ from typing import Any
 from webui import __version__
 from webui.core.extras import ExtraKinds
 from webui.core.fields.hires import HiresFields
+from webui.core.fields.outpaint import OutpaintFields
 from webui.core.fields.source import SourceFields
 from webui.core.params import FieldSpec, check_value, params_of
 from webui.core.prompt_schedule import prompt_schedule
@@ -166,7 +167,11 @@ def _uses_seed_delta(request: GenerationRequest) -> bool:
 
 
 def _is_inpainting(request: GenerationRequest) -> bool:
-    return request.source is not None and request.mask is not None
+    return request.source is not None and (request.mask is not None or request.outpaints)
+
+
+def _outpaints(request: GenerationRequest) -> bool:
+    return request.source is not None and request.outpaints
 
 
 def _resizes_to(request: GenerationRequest) -> bool:
@@ -208,6 +213,7 @@ _MATTERS: dict[str, Callable[[GenerationRequest], bool]] = {
     **dict.fromkeys(_fields_of(SourceFields, "source"), lambda request: request.source is not None),
     **dict.fromkeys(_fields_of(SourceFields, "mask"), _is_inpainting),
     **dict.fromkeys(_fields_of(SourceFields, "soft"), lambda request: _is_inpainting(request) and request.soft_inpainting),
+    **dict.fromkeys(_fields_of(OutpaintFields, "outpaint"), _outpaints),
     **dict.fromkeys(_fields_of(HiresFields, "hires"), lambda request: request.hires),
     "hires_scale": lambda request: request.hires and not _resizes_to(request),
     "hires_width": lambda request: request.hires and _resizes_to(request),
@@ -224,6 +230,8 @@ _WITH_OTHERS = (
     "hires_width",
     "hires_height",
     *_fields_of(SourceFields, "soft"),
+    "outpaint_feather",
+    "outpaint_fill",
 )
 
 #: An infotext with the denoising strength and one of these tells of a second pass.

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 from webui.core.extras import extras_from_json, extras_to_json, find_extra
 from webui.core.fields.basic import SEED_LIMIT, VAE_AUTOMATIC, VAE_BUILT_IN, BasicFields
 from webui.core.fields.hires import HiresFields
+from webui.core.fields.outpaint import OutpaintFields
 from webui.core.fields.sampling import SamplingFields
 from webui.core.fields.seeds import SeedFields
 from webui.core.fields.source import SourceFields
@@ -23,7 +24,7 @@ _Kind = TypeVar("_Kind")
 
 # Dataclasses count the fields of the last base first.
 @dataclass(frozen=True, kw_only=True)
-class GenerationRequest(TilingFields, HiresFields, SourceFields, SamplingFields, SeedFields, BasicFields):
+class GenerationRequest(TilingFields, HiresFields, OutpaintFields, SourceFields, SamplingFields, SeedFields, BasicFields):
     """Everything that decides a picture: once resolved, it is enough to make the picture again.
 
     A request is resolved when it is queued: `checkpoint` names a file, `vae` is no longer "Automatic", and no seed that is used

@@ -60,6 +60,11 @@ def second_pass(request: GenerationRequest) -> GenerationRequest:
     )
 
 
+def largest_pass(request: GenerationRequest) -> GenerationRequest:
+    """The pass that needs the most memory."""
+    return second_pass(request) if request.hires and request.source is None else request
+
+
 def enlarge_latents(latents: Tensor, name: str, size: HiresSize) -> Tensor:
     """(batch, 4, height / 8, width / 8) of the final size, by an upscaler of `LATENT_UPSCALERS`."""
     mode, antialias = LATENT_UPSCALERS[name]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,15 @@ from torch import Tensor
 from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
 from webui.checkpoints.embedding_files import EmbeddingFiles
 from webui.checkpoints.embeddings import Embeddings, EmbeddingShelf
+from webui.checkpoints.families import same_latents
 from webui.checkpoints.manager import PipelineManager
 from webui.checkpoints.memory import Device, MemoryMode
 from webui.checkpoints.offload import Placement
 from webui.checkpoints.pipeline import Pipeline
 from webui.checkpoints.residents import Budget, Identity, identity_of
+from webui.core.fields.hires import SAME_CHECKPOINT
 from webui.core.prompt_parts import parse_networks, strip_comments
-from webui.core.request import VAE_BUILT_IN, GenerationRequest
+from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN, GenerationRequest
 from webui.diffusion.conditioning import HiddenStates
 from webui.diffusion.vae_precision import NAMES, VaePrecision, best_dtype
 from webui.engine.protocol import Finished, ImageDone, Loading, Memory, Notice, Ready, Resident, Run
@@ -29,12 +33,13 @@ from webui.errors import Cancelled, CheckpointNotFound, InvalidRequest, OutOfMem
 from webui.generation import devices
 from webui.generation.control import JobControl, Skipped
 from webui.generation.economy import Economies, Stage, next_economy
+from webui.generation.hires import largest_pass
 from webui.generation.memory_gauge import MemoryGauge
 from webui.generation.placing import place, source_of
 from webui.generation.preview_decoder import PreviewDecoders
-from webui.generation.session import MakePlan, Plans, Session
-from webui.generation.source_picture import SourcePicture, read_source
-from webui.generation.stages import Plan, make_plan
+from webui.generation.session import FirstPass, MakePlan, Plans, Session, Which
+from webui.generation.source_picture import SourcePicture, read_first_pass, read_source
+from webui.generation.stages import Fold, Plan, make_plan
 from webui.generation.vae_stage import VaeStage
 from webui.generation.work import Emit, Work
 from webui.plugins.loader import PluginManager
@@ -45,6 +50,16 @@ _NOTICES_LIMIT = 8
 
 #: A device of so many bytes holds any checkpoint of these families whole.
 _ROOMY = 12 * 2**30
+
+
+@dataclass
+class Leg:
+    """A checkpoint of a job, the passes that it does, and what they come to once it was there."""
+
+    checkpoint: CheckpointInfo
+    vae: VaeInfo | None
+    which: Which = Which.ALL
+    plans: Plans | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +159,10 @@ class Runner:
         except WebUIError:
             pass  # the job itself will tell
 
+    def _read_ahead(self, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> None:
+        """The checkpoint of the other pass, while this one samples."""
+        threading.Thread(target=self._manager.read_ahead, args=(checkpoint, vae), daemon=True, name="read-ahead").start()
+
     def unload(self) -> None:
         """Give back the memory of everything loaded."""
         self._manager.unload()
@@ -191,34 +210,65 @@ class Runner:
         return True
 
     def _make(self, work: Work, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> None:
-        request, job_id, reporter = work.request, work.command.job_id, work.reporter
-        work.stage = Stage.LOADING
-        lease = self._manager.lease(checkpoint, vae, lambda name, size: work.emit(Loading(job_id, name, size)))
-        with lease as pipeline, torch.inference_mode(), self._placed(pipeline, work) as placement:
-            self._plugins.tell("on_model_loaded", checkpoint=checkpoint.name, request=request)
-            work.stage = Stage.ENCODING
-            with placement.using("text_encoders"):
-                plans = Plans.of(request, self._planner(pipeline, checkpoint, work))
-            to_rgb = self._previews.to_rgb(pipeline, work.command.preview_method)
-            by_level = any(plan.sampler.ignores_steps for plan in plans.passes)
-            reporter.begin(to_rgb, *(plan.sigmas for plan in plans.passes), by_level=by_level)
-            stage = self._vae_stage(pipeline, vae, placement, work)
-            session = Session(pipeline, placement, stage, plans, self._source_of(work), work)
-            while (batches := work.batches()) and not work.control.stop_before_next:
-                try:
-                    self._make_batch(session, batches[0], work)
-                except Skipped:
-                    work.skip(batches[0])
-                except Cancelled:
-                    break
-                reporter.end_batch()
-                work.control.end_batch()
+        first, second = Leg(checkpoint, vae), self._second_leg(work.request)
+        if second is None:
+            with self._session(work, first) as session:
+                self._each_batch(work, lambda batch: self._make_batch(session, batch, work, session.sample))
+        elif work.request.hires_source:
+            with self._session(work, second) as session:
+                self._each_batch(work, lambda batch: self._make_batch(session, batch, work, session.sample))
+        else:
+            self._each_batch(work, lambda batch: self._make_batch_with_two(first, second, batch, work))
 
-    def _make_batch(self, session: Session, batch: range, work: Work) -> None:
-        work.reporter.begin_batch(batch[0])
-        if not all(index in work.latents or index in work.done for index in batch):
-            sampled = session.sample(batch, self._plugins.fold)
-            work.latents |= dict(zip(batch, sampled, strict=True))
+    @contextmanager
+    def _session(self, work: Work, leg: Leg) -> Iterator[Session]:
+        """On the lent pipeline of a checkpoint."""
+        work.stage = Stage.LOADING
+        on_load = partial(_tell_of_loading, work)
+        with (
+            self._manager.lease(leg.checkpoint, leg.vae, on_load) as pipeline,
+            torch.inference_mode(),
+            self._placed(pipeline, work) as placement,
+        ):
+            self._plugins.tell("on_model_loaded", checkpoint=leg.checkpoint.name, request=work.request)
+            work.stage = Stage.ENCODING
+            if leg.plans is None:
+                with placement.using("text_encoders"):
+                    leg.plans = Plans.of(work.request, self._planner(pipeline, leg.checkpoint, work), leg.which)
+            to_rgb = self._previews.to_rgb(pipeline, work.command.preview_method)
+            by_level = any(plan.sampler.ignores_steps for plan in leg.plans.here)
+            work.reporter.begin(to_rgb, *leg.plans.levels(work.request), by_level=by_level)
+            stage = self._vae_stage(pipeline, leg.vae, placement, work)
+            source = None if leg.which is Which.SECOND and not work.request.hires_source else self._source_of(work)
+            yield Session(pipeline, placement, stage, leg.plans, source, work)
+
+    def _each_batch(self, work: Work, make: Callable[[range], None]) -> None:
+        while (batches := work.batches()) and not work.control.stop_before_next:
+            work.reporter.begin_batch(batches[0][0])
+            try:
+                make(batches[0])
+            except Skipped:
+                work.skip(batches[0])
+            except Cancelled:
+                break
+            work.reporter.end_batch()
+            work.control.end_batch()
+
+    def _make_batch_with_two(self, first: Leg, second: Leg, batch: range, work: Work) -> None:
+        """A batch after the other, so that what is finished is there when the job is stopped."""
+        begun: FirstPass | None = None
+        if not work.sampled(batch):
+            with self._session(work, first) as session:
+                self._read_ahead(second.checkpoint, second.vae)
+                begun = session.first_pass(batch, self._plugins.fold)
+        with self._session(work, second) as session:
+            if len(work.batches()) > 1:
+                self._read_ahead(first.checkpoint, first.vae)
+            self._make_batch(session, batch, work, lambda batch, fold: session.second_pass(batch, _there(begun), fold))
+
+    def _make_batch(self, session: Session, batch: range, work: Work, sample: Callable[[range, Fold], Tensor]) -> None:
+        if not work.sampled(batch):
+            work.latents |= dict(zip(batch, sample(batch, self._plugins.fold), strict=True))
         work.stage = Stage.VAE
         missing = [index for index in batch if index not in work.done]
         for place_, index in enumerate(missing):
@@ -238,11 +288,13 @@ class Runner:
         return planned
 
     def _source_of(self, work: Work) -> SourcePicture | None:
-        if work.request.source is None:
+        request = work.request
+        begins = request.hires and request.hires_source and request.source is None
+        if request.source is None and not begins:
             return None
         if self._sources is None:
             raise InvalidRequest("source", "There is no folder of source pictures; this request cannot be made here.")
-        source = read_source(work.request, self._sources)
+        source = read_first_pass(request, self._sources) if begins else read_source(request, self._sources)
         if source.notice:
             work.say(source.notice)
         return source
@@ -291,7 +343,8 @@ class Runner:
             self._manager.unload()
             self._manager = self._new_manager(at_home=True)
         work.adopt(economy)
-        self._economies.learn(checkpoint.path, work.request.width, work.request.height, economy, work.usable)
+        largest = largest_pass(work.request)
+        self._economies.learn(checkpoint.path, largest.width, largest.height, economy, work.usable)
         work.emit(Notice(text, work.command.job_id))
 
     def _files(self, request: GenerationRequest) -> tuple[CheckpointInfo, VaeInfo | None]:
@@ -305,6 +358,18 @@ class Runner:
             )
         name = self._catalog.resolve_vae(checkpoint, request.vae)
         return checkpoint, None if name == VAE_BUILT_IN else self._catalog.find_vae(name)
+
+    def _second_leg(self, request: GenerationRequest) -> Leg | None:
+        """Of a second pass with another checkpoint. A VAE file that was chosen serves both where their latents are the same."""
+        if not request.hires or request.source is not None or request.hires_checkpoint == SAME_CHECKPOINT:
+            return None
+        first, _ = self._files(request)
+        second = self._catalog.find_checkpoint(request.hires_checkpoint)
+        if second.name == first.name:
+            return None
+        shared = request.vae != VAE_BUILT_IN and same_latents(first.family, second.family)
+        name = self._catalog.resolve_vae(second, request.vae if shared else VAE_AUTOMATIC)
+        return Leg(second, None if name == VAE_BUILT_IN else self._catalog.find_vae(name), Which.SECOND)
 
     def _out_of_memory(self, work: Work) -> str:
         request, memory = work.request, self.memory()
@@ -330,6 +395,15 @@ def _network_notices(request: GenerationRequest) -> Iterator[str]:
         first = misplaced[0]
         tag = f"<{first.kind}:{':'.join(first.positional)}>"
         yield f"{tag:.80} in the negative prompt is read as plain text: networks are applied by the prompt alone."
+
+
+def _tell_of_loading(work: Work, name: str, size: int) -> None:
+    work.emit(Loading(work.command.job_id, name, size))
+
+
+def _there(begun: FirstPass | None) -> FirstPass:
+    assert begun is not None, "only what is sampled already needs no first pass"
+    return begun
 
 
 def _picture(pixels: Tensor, job_id: str, index: int, facts: dict[str, str]) -> ImageDone:

@@ -1,9 +1,13 @@
-"""A job on a lent pipeline: from its plan and its source to the latents and pixels of each batch."""
+"""A job on a lent pipeline: from its plan and its source to the latents and pixels of each batch.
+
+Where the second pass has another checkpoint, a session does one pass and another session the other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 import torch
@@ -11,16 +15,17 @@ from torch import Tensor
 
 from webui.checkpoints.offload import Placement
 from webui.checkpoints.pipeline import Pipeline
-from webui.core.fields.hires import LATENT_UPSCALERS
-from webui.core.img2img import part_of_schedule
+from webui.core.fields.hires import LATENT_UPSCALERS, SAME_CHECKPOINT
+from webui.core.img2img import PartOfSchedule, part_of_schedule
 from webui.core.request import GenerationRequest
 from webui.diffusion.concat import with_picture, without_picture
 from webui.diffusion.inpainting import changed
 from webui.diffusion.latents import SCALE
 from webui.generation.economy import Stage
 from webui.generation.hires import enlarge_latents, enlarge_pixels, hires_size, second_pass
+from webui.generation.masks import Pixels
 from webui.generation.source_picture import SourcePicture
-from webui.generation.stages import Beginning, Fold, Plan, sample, unaltered
+from webui.generation.stages import Beginning, Fold, Plan, calls_of, foreseen_levels, sample, unaltered
 from webui.generation.vae_stage import VaeStage
 from webui.generation.work import Work
 
@@ -28,28 +33,58 @@ from webui.generation.work import Work
 MakePlan = Callable[..., Plan]
 
 
+#: What the first pass hands to the second: latents, or pictures (height, width, 3).
+FirstPass = Tensor | list[Pixels]
+
+
+class Which(Enum):
+    """The passes that a session does."""
+
+    ALL = "all"
+    FIRST = "first"
+    SECOND = "second"
+
+
 @dataclass(frozen=True)
 class Plans:
-    """Of the first pass, and of the second where there is one."""
+    """Of the first pass, unless it is done elsewhere, and of the second where there is one here."""
 
-    first: Plan
+    first: Plan | None
     second: Plan | None = None
 
     @classmethod
-    def of(cls, request: GenerationRequest, make_plan: MakePlan) -> Plans:
+    def of(cls, request: GenerationRequest, make_plan: MakePlan, which: Which = Which.ALL) -> Plans:
         if request.source is not None:
             part = part_of_schedule(request.steps, request.denoising_strength, exact=request.exact_steps)
             return cls(make_plan(request, part=part))
-        first = make_plan(request)
-        if not request.hires:
-            return cls(first)
-        second = second_pass(request)
-        part = part_of_schedule(second.steps, second.denoising_strength, exact=True)
-        return cls(first, make_plan(second, part=part, calls_before=first.guidance.calls))
+        two = request.hires and which is not Which.FIRST
+        one = which is not Which.SECOND and not (request.hires and request.hires_source)
+        return cls(make_plan(request) if one else None, _second_plan(request, make_plan) if two else None)
 
     @property
-    def passes(self) -> list[Plan]:
-        return [self.first] if self.second is None else [self.first, self.second]
+    def here(self) -> list[Plan]:
+        """In their order."""
+        return [plan for plan in (self.first, self.second) if plan is not None]
+
+    def levels(self, request: GenerationRequest) -> list[Sequence[float]]:
+        """Of all passes of the job, for telling how far it is; those of a pass that is done elsewhere are foreseen."""
+        found = [plan.sigmas for plan in self.here]
+        if request.kind != "txt2img" or not request.hires or len(found) == 2 or request.hires_source:
+            return found
+        table = self.here[0].table
+        if self.second is None:
+            return [*found, foreseen_levels(second_pass(request), table, hires_part(request))]
+        return [foreseen_levels(request, table), *found]
+
+
+def hires_part(request: GenerationRequest) -> PartOfSchedule:
+    """Of the second pass's schedule: its steps are all done."""
+    second = second_pass(request)
+    return part_of_schedule(second.steps, second.denoising_strength, exact=True)
+
+
+def _second_plan(request: GenerationRequest, make_plan: MakePlan) -> Plan:
+    return make_plan(second_pass(request), part=hires_part(request), calls_before=calls_of(request))
 
 
 class Session:
@@ -69,14 +104,17 @@ class Session:
         self._request = work.request
         work.stage = Stage.VAE
         pixels = None if source is None else _tensor(source.pixels)
-        self._concat = self._behind(pixels)
-        self._beginning = None if source is None or pixels is None else self._begin(source, pixels)
+        self._concat = self._behind(pixels) if plans.first else None
+        self._beginning = self._begin(source, pixels) if plans.first and source is not None and pixels is not None else None
         self._concat_larger = self._without_picture(plans.second.request) if plans.second else None
 
     @property
     def facts(self) -> dict[str, str]:
         """Infotext entries that only the engine knows."""
-        return {"VAE precision": self._stage.precision, **self._plans.first.facts}
+        facts = {"VAE precision": self._stage.precision}
+        for plan in reversed(self._plans.here):
+            facts |= plan.facts
+        return facts
 
     def sample(self, batch: range, fold: Fold = unaltered) -> Tensor:
         """The latents of a batch, ready to be decoded: (batch, 4, height / 8, width / 8).
@@ -84,27 +122,41 @@ class Session:
         Args:
             fold: calls a hook of the extensions.
         """
-        return fold("alter_latents", self._sampled(batch, fold), request=self._request)
+        if self._plans.first is None:
+            assert self._source is not None
+            return self.second_pass(batch, [self._source.pixels] * len(batch), fold)
+        latents = self._first_latents(self._plans.first, batch, fold)
+        if self._plans.second is None:
+            return fold("alter_latents", latents, request=self._request)
+        return self.second_pass(batch, self._handed_over(latents), fold)
 
-    def _sampled(self, batch: range, fold: Fold) -> Tensor:
-        work, plans = self._work, self._plans
-        work.stage = Stage.SAMPLING
+    def first_pass(self, batch: range, fold: Fold = unaltered) -> FirstPass:
+        """What `second_pass` begins with, which may be of another session."""
+        assert self._plans.first is not None
+        return self._handed_over(self._first_latents(self._plans.first, batch, fold))
+
+    def _first_latents(self, plan: Plan, batch: range, fold: Fold) -> Tensor:
+        return self._pass(plan, batch, self._concat, self._beginning, fold)
+
+    def second_pass(self, batch: range, begun: FirstPass, fold: Fold = unaltered) -> Tensor:
+        """As `sample`, of what the first pass handed over."""
+        plan, work = self._plans.second, self._work
+        assert plan is not None
+        if not self._request.hires_source:
+            work.reporter.begin_second_pass()
+        latents = self._pass(plan, batch, self._concat_larger, Beginning(self._enlarged(begun)), fold)
+        return fold("alter_latents", latents, request=self._request)
+
+    def _pass(self, plan: Plan, batch: range, concat: Tensor | None, beginning: Beginning | None, fold: Fold) -> Tensor:
+        self._work.stage = Stage.SAMPLING
         with self._placement.using("unet"):
-            latents = sample(self._pipeline, plans.first, batch, work.reporter.on_step, self._concat, self._beginning, fold)
-        if plans.second is None:
-            return latents
-        work.reporter.begin_second_pass()
-        larger = self._enlarged(latents)
-        work.stage = Stage.SAMPLING
-        with self._placement.using("unet"):
-            beginning = Beginning(larger)
-            return sample(self._pipeline, plans.second, batch, work.reporter.on_step, self._concat_larger, beginning, fold)
+            return sample(self._pipeline, plan, batch, self._work.reporter.on_step, concat, beginning, fold)
 
     def decode(self, latents: Tensor, place: int, pictures: int) -> Tensor:
         """Pixels (height, width, 3), uint8, of picture `place` of a batch's `pictures`, with what is kept of the source."""
         on_tile = self._work.reporter.on_tile(place, pictures)
         made = self._stage.decode(latents, self._request, on_tile, self._work.economy.tile)
-        if self._source is None:
+        if self._source is None or self._plans.second is not None:
             return made
         return torch.from_numpy(np.array(self._shown(self._source, latents).finish(made.numpy())))
 
@@ -140,22 +192,36 @@ class Session:
 
     def _encode(self, pixels: Tensor) -> Tensor:
         """The mean of the encoder's distribution: the same source always gives the same latents."""
-        return self._stage.encode(pixels, None, self._request, lambda *_: self._work.control.check(), self._work.economy.tile)
+        return self._stage.encode(pixels, None, self._request, self._on_tile, self._work.economy.tile)
+
+    def _on_tile(self, *_: int) -> None:
+        self._work.control.check()
 
     # ---- the second pass
 
-    def _enlarged(self, latents: Tensor) -> Tensor:
-        name, size = self._request.hires_upscaler, hires_size(self._request)
-        if name in LATENT_UPSCALERS:
-            return enlarge_latents(latents, name, size)
-        if size.enlarged == size.final == (self._request.width, self._request.height):
+    def _handed_over(self, latents: Tensor) -> FirstPass:
+        """Pictures only where pixels are enlarged, or another checkpoint goes on that may have other latents."""
+        request, size = self._request, hires_size(self._request)
+        unchanged = size.final == size.enlarged == (request.width, request.height)
+        if request.hires_upscaler in LATENT_UPSCALERS or (unchanged and request.hires_checkpoint == SAME_CHECKPOINT):
             return latents
         self._work.stage = Stage.VAE
-        larger = []
-        for one in latents:
-            made = self._stage.decode(one, self._request, lambda *_: self._work.control.check(), self._work.economy.tile)
-            larger.append(self._encode(_tensor(enlarge_pixels(made.numpy(), name, size))))
-        return torch.cat(larger)
+        return [self._stage.decode(one, request, self._on_tile, self._work.economy.tile).numpy() for one in latents]
+
+    def _enlarged(self, begun: FirstPass) -> Tensor:
+        """Latents (batch, 4, height / 8, width / 8) of the second pass's size."""
+        name, size = self._request.hires_upscaler, hires_size(self._request)
+        if name in LATENT_UPSCALERS:
+            return enlarge_latents(self._latents_of(begun), name, size)
+        if isinstance(begun, Tensor):
+            return begun
+        return self._latents_of([enlarge_pixels(pixels, name, size) for pixels in begun])
+
+    def _latents_of(self, begun: FirstPass) -> Tensor:
+        if isinstance(begun, Tensor):
+            return begun
+        self._work.stage = Stage.VAE
+        return torch.cat([self._encode(_tensor(pixels)) for pixels in begun])
 
 
 def _tensor(pixels: np.ndarray) -> Tensor:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest
-from webui.generation import masks
+from webui.generation import masks, outpainting
 from webui.generation.colours import match_colours
 from webui.generation.framing import RESIZE_MODES, just_resize, resize_and_fill
 from webui.generation.masks import Mask, Overlay, Pixels
@@ -70,18 +70,47 @@ def read_source(request: GenerationRequest, sources: SourceStore) -> SourcePictu
     assert request.source is not None
     picture = _flattened(_opened(sources, "source", request.source))
     size = request.width, request.height
-    if request.mask is None:
+    mask = _drawn(request, sources, picture.size)
+    if request.outpaints:
+        return _with_colours(request, _outpainted(request, picture, mask))
+    if mask is None:
         return _with_colours(request, SourcePicture(_pixels(_framed(request, picture))))
-    inverted = request.mask_mode == "Inpaint not masked"
-    mask = masks.read_mask(_opened(sources, "mask", request.mask), picture.size, inverted=inverted)
-    mask = masks.blurred(mask, request.mask_blur)
     if request.inpaint_area == "Only masked":
         return _with_colours(request, _part(request, picture, mask, size))
     framed = _pixels(_framed(request, picture))
     mask = np.asarray(_framed(request, Image.fromarray(mask))).clip(0, 1)
+    return _with_colours(request, _whole(request, framed, mask))
+
+
+def read_first_pass(request: GenerationRequest, sources: SourceStore) -> SourcePicture:
+    """The picture that stands for the first pass. Raise InvalidRequest if it is no longer kept."""
+    assert request.hires_source is not None
+    picture = _flattened(_opened(sources, "hires_source", request.hires_source))
+    return SourcePicture(_pixels(just_resize(picture, (request.width, request.height))))
+
+
+def _drawn(request: GenerationRequest, sources: SourceStore, size: tuple[int, int]) -> Mask | None:
+    """The mask at the source's size, blurred."""
+    if request.mask is None:
+        return None
+    inverted = request.mask_mode == "Inpaint not masked"
+    mask = masks.read_mask(_opened(sources, "mask", request.mask), size, inverted=inverted)
+    return masks.blurred(mask, request.mask_blur)
+
+
+def _whole(request: GenerationRequest, pixels: Pixels, mask: Mask) -> SourcePicture:
     # Doubled, so that all of a soft border that is above one half shows the result.
-    overlay = Overlay(framed, np.minimum(mask * 2, 1))
-    return _with_colours(request, SourcePicture(_filled(request, framed, mask), mask, overlay))
+    overlay = Overlay(pixels, np.minimum(mask * 2, 1))
+    return SourcePicture(_filled(request, pixels, mask), mask, overlay)
+
+
+def _outpainted(request: GenerationRequest, picture: Image.Image, drawn: Mask | None) -> SourcePicture:
+    """The source and what is added to its sides; what was drawn on it is made anew as well."""
+    added = outpainting.Added.of(request, picture.size)
+    mask = outpainting.new_part(picture.size, added, request.outpaint_feather)
+    if drawn is not None:
+        mask = np.maximum(mask, np.pad(drawn, added.borders))
+    return _whole(request, outpainting.extended(_pixels(picture), added, request.outpaint_fill), mask)
 
 
 def _part(request: GenerationRequest, picture: Image.Image, mask: Mask, size: tuple[int, int]) -> SourcePicture:

@@ -127,6 +127,16 @@ def noise_levels(
     return schedule(label, part.steps, over, discard_penultimate=discard)[part.start :]
 
 
+def foreseen_levels(request: GenerationRequest, table: Sequence[float], part: PartOfSchedule | None = None) -> list[float]:
+    """`noise_levels` with the table of another checkpoint than the one that will do it: nearly the same, and as many."""
+    return noise_levels(request, _sampler(request), table, part)
+
+
+def calls_of(request: GenerationRequest) -> int:
+    """How often the model is called for the steps of a request."""
+    return request.steps * _sampler(request).calls
+
+
 def make_guidance(request: GenerationRequest, sampler: SamplerInfo, *, sees_picture: bool = False) -> Guidance:
     """`sees_picture`: the UNet was trained to follow instructions on a picture that it sees behind the latents."""
     plus_plus = sampler.name.endswith("CFG++")
@@ -136,7 +146,7 @@ def make_guidance(request: GenerationRequest, sampler: SamplerInfo, *, sees_pict
         minimum_sigma=request.ngms,
         every_call=request.ngms_all_steps,
         skip_early=request.skip_early_cfg,
-        calls=request.steps * sampler.calls,
+        calls=calls_of(request),
         keeps_unconditional=plus_plus,
         image_scale=request.image_guidance_scale if sees_picture and request.source is not None else 1.0,
     )

@@ -98,6 +98,10 @@ class Work:
             self._said.add(text)
             self.emit(Notice(text, self.command.job_id))
 
+    def sampled(self, batch: range) -> bool:
+        """Whether only decoding is left, or nothing."""
+        return all(index in self.latents or index in self.done for index in batch)
+
     def skip(self, batch: range) -> None:
         self.skipped |= set(batch) - self.done
         for index in batch:

@@ -18,7 +18,7 @@ from webui.errors import InvalidRequest, PluginError, SaveFailed, WebUIError
 from webui.jobs.board import Board
 from webui.jobs.events import EngineChanged, EngineState, EventBus, JobProgress, NoticePosted, PictureSaved
 from webui.jobs.keeper import PictureKeeper
-from webui.jobs.resolve import model_hashes, resolve
+from webui.jobs.resolve import model_hashes, resolve, with_outpainted_size
 from webui.jobs.store import Job, JobState, JobStore, Picture
 from webui.plugins.loader import PluginManager
 from webui.storage.preferences import PreferencesFile
@@ -110,8 +110,9 @@ class Dispatcher:
         Raises:
             InvalidRequest, CheckpointNotFound, UnsupportedCheckpoint, PluginError
         """
-        for digest in filter(None, (request.source, request.mask)):
+        for digest in filter(None, (request.source, request.mask, request.hires_source)):
             self._sources.size(digest)  # it is there
+        request = with_outpainted_size(request, self._sources)
         resolved = self._settled(resolve(request, self._catalog, self._preferences.current.checkpoint))
         self._catalog.hash_later(self._catalog.find_checkpoint(resolved.checkpoint or ""))
         with self._lock:

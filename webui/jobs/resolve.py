@@ -6,10 +6,12 @@ import secrets
 from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog, CheckpointInfo
+from webui.checkpoints.families import same_latents
 from webui.core.fields.hires import LATENT_UPSCALERS, PIXEL_UPSCALERS, SAME_CHECKPOINT
 from webui.core.params import suggest
 from webui.core.request import VAE_BUILT_IN, GenerationRequest
 from webui.errors import CheckpointNotFound, InvalidRequest, WebUIError
+from webui.storage.sources import SourceStore
 
 #: Random seeds stay below this, as A1111's do, so that they can be typed into any of the peers.
 RANDOM_SEED_LIMIT = 4_294_967_294
@@ -27,12 +29,30 @@ def resolve(request: GenerationRequest, catalog: Catalog, preferred: str | None)
     if request.hires:
         check_upscaler(request.hires_upscaler)
     drawn = {name: _drawn(getattr(request, name)) for name in seeds}
-    hires_checkpoint = _hires_checkpoint(request, catalog)
-    if hires_checkpoint == checkpoint.name:
-        hires_checkpoint = SAME_CHECKPOINT
-    elif hires_checkpoint != SAME_CHECKPOINT:
-        raise InvalidRequest("hires_checkpoint", "The second pass cannot change the checkpoint yet: leave it the same.")
+    hires_checkpoint = _hires_checkpoint(request, checkpoint, catalog)
     return replace(request, checkpoint=checkpoint.name, vae=vae, hires_checkpoint=hires_checkpoint, **drawn)
+
+
+def with_outpainted_size(request: GenerationRequest, sources: SourceStore) -> GenerationRequest:
+    """The size of a picture that is continued is that of its source and what is added.
+
+    Raises:
+        InvalidRequest: it would be too large, or the source is no longer kept.
+    """
+    if request.source is None or not request.outpaints:
+        return request
+    width, height = request.outpainted(sources.size(request.source))
+    try:
+        return replace(request, width=width, height=height)
+    except InvalidRequest as error:
+        field = _widest_side(request, error.field == "width")
+        message = f"The picture would become {width} × {height}. {error} Add less, or scale it first."
+        raise InvalidRequest(field, message) from error
+
+
+def _widest_side(request: GenerationRequest, across: bool) -> str:
+    names = ("outpaint_left", "outpaint_right") if across else ("outpaint_up", "outpaint_down")
+    return max(names, key=lambda name: getattr(request, name))
 
 
 def check_upscaler(name: str) -> None:
@@ -42,13 +62,22 @@ def check_upscaler(name: str) -> None:
         raise InvalidRequest("hires_upscaler", f"There is no upscaler “{name:.80}”. {suggest(name, known)}")
 
 
-def _hires_checkpoint(request: GenerationRequest, catalog: Catalog) -> str:
+def _hires_checkpoint(request: GenerationRequest, first: CheckpointInfo, catalog: Catalog) -> str:
     if not request.hires or request.hires_checkpoint == SAME_CHECKPOINT:
         return request.hires_checkpoint
     try:
-        return catalog.find_checkpoint(request.hires_checkpoint).name
+        second = catalog.find_checkpoint(request.hires_checkpoint)
     except CheckpointNotFound as error:
         raise CheckpointNotFound("hires_checkpoint", str(error)) from error
+    if second.name == first.name:
+        return SAME_CHECKPOINT
+    if request.hires_upscaler in LATENT_UPSCALERS and not same_latents(first.family, second.family):
+        raise InvalidRequest(
+            "hires_upscaler",
+            f"“{request.hires_upscaler}” hands latents on, and those of {first.family} mean nothing to {second.family}: "
+            f"choose an upscaler of pixels, such as Lanczos, or a checkpoint of the same kind as “{first.name}”.",
+        )
+    return second.name
 
 
 def _drawn(seed: int) -> int:

@@ -167,7 +167,7 @@ class JobStore:
 
     def sources(self) -> set[str]:
         """The digests of all source pictures and masks that jobs refer to."""
-        fields = ("json_extract(request, '$.source')", "json_extract(request, '$.mask')")
+        fields = [f"json_extract(request, '$.{name}')" for name in ("source", "mask", "hires_source")]
         with self._lock:
             rows = self._db.execute(f"SELECT {', '.join(fields)} FROM jobs").fetchall()
         return {digest for row in rows for digest in row if digest}

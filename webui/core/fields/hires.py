@@ -28,9 +28,18 @@ SAME_CHECKPOINT = "Use same checkpoint"
 
 @dataclass(frozen=True, kw_only=True)
 class HiresFields:
-    """See `GenerationRequest`. Unless `hires` is set, all of it is unused; its denoising strength is `denoising_strength`."""
+    """See `GenerationRequest`. Unless `hires` is set, all of it is unused; its denoising strength is `denoising_strength`.
+
+    `hires_source` is the digest of a picture in the `SourceStore`, of the request's width and height: the first pass is not done.
+    """
 
     hires: Annotated[bool, Param("Hires. fix", api="enable_hr", group="hires", help="Make it larger in a second pass.")] = False
+    hires_source: Annotated[
+        str | None,
+        Param(
+            "First pass picture", max_length=64, group="hires", help="A picture that stands for the first pass."
+        ),
+    ] = None
     hires_upscaler: Annotated[
         str, Param("Upscaler", infotext="Hires upscaler", api="hr_upscaler", max_length=1_000, group="hires")
     ] = "Latent"
