@@ -17,7 +17,20 @@ from starlette.types import Scope
 from webui.core.params import params_of
 from webui.core.request import VAE_AUTOMATIC
 from webui.storage.preferences import Preferences
-from webui.ui import counting, generating, header, img2img, library, merger, models, pnginfo, settings_tab, styles, txt2img
+from webui.ui import (
+    counting,
+    extension_options,
+    generating,
+    header,
+    img2img,
+    library,
+    merger,
+    models,
+    pnginfo,
+    settings_tab,
+    styles,
+    txt2img,
+)
 from webui.ui.form import Form, shown, stored_values
 from webui.ui.head import head
 from webui.ui.script import ASSETS_URL, call, host
@@ -141,6 +154,8 @@ def _opening_updates(services: PageServices, form: Form, values: Mapping[str, An
     for name, choices in (("checkpoint", models.checkpoint_choices), ("vae", models.vae_choices)):
         updates[form.components[name]] = gr.update(choices=choices(services.catalog), value=shown(name, values[name]))
     updates[form.others["styles"]] = styles.listed(services.styles, styles.stored_names(services.styles, stored))
+    for component, listed in extension_options.file_updates([form], services.catalog).items():
+        updates[component] = {**updates[component], **listed}
     return updates
 
 

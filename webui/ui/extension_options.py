@@ -2,17 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import gradio as gr
 
+from webui.checkpoints.catalog import Catalog
+from webui.core.extras import ExtraKinds
+from webui.core.params import FieldSpec
 from webui.plugins.loader import PluginManager
+from webui.ui import models
 from webui.ui.form import Form
 
+#: A text that may be longer gets more than one line.
+_SHORT = 1_000
 
-def draw(form: Form, plugins: PluginManager) -> None:
+
+def draw(form: Form, plugins: PluginManager, catalog: Catalog) -> None:
     """Draw them where the layout stands. One that is switched on later comes at the next start."""
     for extension in plugins.kinds.extensions:
-        names = list(plugins.kinds.fields_of(extension))
+        specs = plugins.kinds.fields_of(extension)
         accordion = gr.Accordion(plugins.title(extension), open=False, elem_id=f"{form.tab}_extension_{extension}")
         with accordion, gr.Row(elem_classes=["options-grid"]):
-            for name in names:
-                form.draw(name)
+            for name, spec in specs.items():
+                form.draw(name, **_own_look(spec, catalog))
+
+
+def _own_look(spec: FieldSpec, catalog: Catalog) -> dict[str, Any]:
+    info = {"info": spec.param.help} if spec.param.help else {}
+    if spec.param.files:
+        return {**info, "choices": _choices(spec, catalog)}
+    if spec.kind is str and not spec.param.choices and (spec.param.max_length or 0) > _SHORT:
+        return {**info, "lines": 2, "max_lines": 6}
+    return info
+
+
+def _choices(spec: FieldSpec, catalog: Catalog) -> models.Choices:
+    none = [(str(spec.default), str(spec.default))]
+    return none + models.checkpoint_choices(catalog)
+
+
+def file_controls(forms: Sequence[Form]) -> list[Any]:
+    """The controls that list files; `file_updates` has what they list now."""
+    return [form.components[name] for form in forms for name in _names(form)]
+
+
+def file_updates(forms: Sequence[Form], catalog: Catalog) -> dict[Any, Any]:
+    """A handler's answer that has each of them list the files that are there."""
+    return {
+        form.components[name]: gr.update(choices=_choices(form.specs[name], catalog)) for form in forms for name in _names(form)
+    }
+
+
+def _names(form: Form) -> list[str]:
+    return [name for name in form.components if "." in name and form.specs[name].param.files]
+
+
+def describe(kinds: ExtraKinds) -> Mapping[str, Any]:
+    """What the script needs to say of closed accordions: fields, and the words for them ("": those that are not default)."""
+    return {
+        extension: {"fields": list(kinds.fields_of(extension)), "summary": kinds.summaries.get(extension, "")}
+        for extension in kinds.extensions
+    }

@@ -8,6 +8,7 @@ from typing import Any
 from webui import __version__
 from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec
+from webui.ui import extension_options
 from webui.ui.conditions import NEEDS
 from webui.ui.form import shown, specs_with
 from webui.ui.layout import EXTRA
@@ -24,6 +25,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
         "texts": table(),
         "fields": fields,
         "options": OPTIONS,
+        "extensions": extension_options.describe(kinds or ExtraKinds()),
         "extra": EXTRA,
         "merger": describe(),
     }

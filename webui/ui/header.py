@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from webui.errors import SaveFailed
-from webui.ui import models
+from webui.ui import extension_options, models
 from webui.ui.form import Form, collect
 from webui.ui.script import call, host
 from webui.ui.services import PageServices
@@ -53,19 +53,21 @@ def connect(services: PageServices, forms: Sequence[Form], refresh: gr.Button) -
     def on_vae(name: str) -> None:
         remember_choice(services, vae=name)
 
-    def on_refresh() -> tuple[Any, Any]:
+    def on_refresh() -> dict[Any, Any]:
         services.catalog.refresh()
-        return (
-            gr.update(choices=models.checkpoint_choices(services.catalog)),
-            gr.update(choices=models.vae_choices(services.catalog)),
-        )
+        return {
+            checkpoint: gr.update(choices=models.checkpoint_choices(services.catalog)),
+            vae: gr.update(choices=models.vae_choices(services.catalog)),
+            **extension_options.file_updates(forms, services.catalog),
+        }
 
     chosen = checkpoint.input(  # pyright: ignore[reportAttributeAccessIssue]
         on_checkpoint, inputs=_controls(forms), outputs=[*_controls(forms), told], **quiet
     )
     _tell_script(forms, chosen.then(None, inputs=told, js=call("checkpointChosen")))
     vae.input(on_vae, inputs=vae, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
-    refresh.click(on_refresh, outputs=[checkpoint, vae], **quiet).then(None, js=call("listsRefreshed"))
+    lists = [checkpoint, vae, *extension_options.file_controls(forms)]
+    refresh.click(on_refresh, outputs=lists, **quiet).then(None, js=call("listsRefreshed"))
     _connect_use(services, forms, told)
 
 

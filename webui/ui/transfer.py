@@ -31,6 +31,7 @@ def read(text: str, catalog: Catalog, kinds: ExtraKinds | None = None) -> Transf
     remarks = list(restored.problems)
     checkpoint_here = _take_checkpoint(values, restored.checkpoint_hash, catalog, remarks)
     vae_here = _take_vae(values, catalog, remarks)
+    _take_files(values, kinds, catalog, remarks)
     for width, height in _SIZES:
         if (width in values) != (height in values):  # one was refused: a size of two halves of different pictures is none
             values = {name: value for name, value in values.items() if name not in (width, height)}
@@ -51,6 +52,19 @@ def _take_checkpoint(values: dict[str, Any], digest: str | None, catalog: Catalo
         return False
     values["checkpoint"] = info.name
     return True
+
+
+def _take_files(values: dict[str, Any], kinds: ExtraKinds | None, catalog: Catalog, remarks: list[str]) -> None:
+    """Options of extensions that name checkpoints, as A1111 writes them: "name [hash]"."""
+    for full_name, spec in (kinds.fields if kinds else {}).items():
+        if not spec.param.files or (text := values.get(full_name, spec.default)) == spec.default:
+            continue
+        name, _, digest = text.removesuffix("]").partition(" [")
+        if (info := find_checkpoint(catalog, name, digest)) is not None:
+            values[full_name] = info.name
+        else:
+            values[full_name] = spec.default
+            remarks.append(t("transfer.file_missing", label=spec.param.label, name=text))
 
 
 def find_checkpoint(catalog: Catalog, name: str | None, digest: str | None) -> CheckpointInfo | None:

@@ -2,6 +2,7 @@
 // what is closed. All of it follows the form's values; nothing here asks the server.
 
 import { coalesce, h, setHidden, setText } from "./dom.js";
+import { accordionWith, drawExtensions } from "./extensions.js";
 import { TABS, fieldElement, fields, isDefault, labelFields } from "./fields.js";
 import { t } from "./texts.js";
 
@@ -30,6 +31,7 @@ export function drawOptions(tab, current) {
   form.values = current;
   watch(form);
   draw(form);
+  drawExtensions(tab, current);
 }
 
 // The content comes when the accordion is opened for the first time; only then can it be told what to show.
@@ -78,8 +80,9 @@ function inWords(name, value) {
 // Makes a field visible that stands in something closed.
 export async function reveal(tab, name) {
   if (has(EXTRA, name)) show(forms[tab], true);
-  if (!has(OPTIONS, name)) return;
-  const header = headerOf(accordion(forms[tab]));
+  const element = has(OPTIONS, name) ? accordion(forms[tab]) : accordionWith(tab, name);
+  if (!element) return;
+  const header = headerOf(element);
   if (!header?.classList.contains("open")) header?.click();
   for (const end = performance.now() + PATIENCE_MS; !fieldElement(name, tab)?.checkVisibility() && performance.now() < end; ) {
     await new Promise((resolve) => setTimeout(resolve, 30));
