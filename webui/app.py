@@ -20,6 +20,7 @@ from webui.errors import WebUIError
 from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.events import EventBus, TaskChanged
 from webui.jobs.keeper import PictureKeeper
+from webui.jobs.plots import PlotService
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
 from webui.library.tasks import TaskBoard
@@ -57,6 +58,7 @@ class Services:
     tasks: TaskBoard
     library: ModelLibrary
     plugins: PluginManager
+    plots: PlotService
 
 
 def build_services(settings: Settings, engine: EngineClient | None = None) -> Services:
@@ -81,19 +83,35 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
     tasks = TaskBoard(lambda task: bus.publish(TaskChanged(task)))
     bus.connect_tasks(tasks.all)
     library = ModelLibrary(settings, catalog, tasks)
-    return Services(settings, store, bus, dispatcher, catalog, preferences, styles, sources, embeddings, tasks, library, plugins)
+    plots = PlotService(store, bus, dispatcher, catalog, preferences, styles, plugins, settings)
+    return Services(
+        settings=settings,
+        store=store,
+        bus=bus,
+        dispatcher=dispatcher,
+        catalog=catalog,
+        preferences=preferences,
+        styles=styles,
+        sources=sources,
+        embeddings=embeddings,
+        tasks=tasks,
+        library=library,
+        plugins=plugins,
+        plots=plots,
+    )
 
 
 def create_app(services: Services) -> FastAPI:
     """The HTTP application: both APIs and, unless switched off, the page."""
     from fastapi import FastAPI  # half a second, which --help need not pay
 
-    from webui.api import docs, errors, jobs, models, sdapi, security, sources, tasks
+    from webui.api import docs, errors, jobs, models, plots, sdapi, security, sources, tasks
 
     app = FastAPI(title="Periplus", version=__version__, docs_url=None, redoc_url=None)
     errors.add_handlers(app)
     app.include_router(sdapi.router(services))
     app.include_router(jobs.router(services))
+    app.include_router(plots.router(services))
     app.include_router(sources.router(services))
     app.include_router(models.router(services))
     app.include_router(tasks.router(services))
@@ -117,10 +135,12 @@ def run(settings: Settings) -> None:
                 log.warning(services.store.problem)
             services.plugins.start()
             services.dispatcher.start()  # first: torch loads in the engine while gradio loads here
+            services.plots.start()
             try:
                 _serve(services, listener, lock)
             finally:
                 services.tasks.close()
+                services.plots.close()
                 services.dispatcher.close()
                 services.store.close()
     finally:

@@ -52,6 +52,12 @@ class JobNotFound(WebUIError):
     status = 404
 
 
+class PlotNotFound(WebUIError):
+    """No plot of that id, or no such cell in it."""
+
+    status = 404
+
+
 class ModelNotFound(WebUIError):
     """No model file of that kind and name, or nothing of what was asked for beside it."""
 

@@ -35,10 +35,12 @@ def add_checkpoint(settings: Settings, name: str) -> Path:
 def started(settings: Settings) -> Iterator[Services]:
     services = build_services(settings, InlineEngine(settings, FAKE_RUNNER))
     services.dispatcher.start()
+    services.plots.start()
     try:
         yield services
     finally:
         services.bus.close()
+        services.plots.close()
         services.dispatcher.close()
         services.store.close()
 

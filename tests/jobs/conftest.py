@@ -20,5 +20,6 @@ def services(settings):
 
 
 def close(services: Services) -> None:
+    services.plots.close()
     services.dispatcher.close()
     services.store.close()

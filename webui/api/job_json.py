@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
-from webui.jobs.events import EngineChanged, Event, JobChanged, JobProgress, NoticePosted, PictureSaved, TaskChanged
+from webui.jobs.events import EngineChanged, Event, JobChanged, JobProgress, NoticePosted, PictureSaved, PlotChanged, TaskChanged
+from webui.jobs.plot_store import PlotCell
 from webui.jobs.store import Job, Picture
 
 
@@ -65,6 +66,44 @@ def event_json(event: Event) -> dict[str, Any]:
             return {"type": "notice", "text": event.text, "level": event.level, "job_id": event.job_id}
         case TaskChanged():
             return {"type": "task", "task": asdict(event.task)}
+        case PlotChanged():
+            return _plot_json(event)
+
+
+def _plot_json(event: PlotChanged) -> dict[str, Any]:
+    return {
+        "type": "plot",
+        "id": event.plot_id,
+        "state": event.state.value,
+        "done": event.done,
+        "failed": event.failed,
+        "total": event.total,
+        "seconds_left": event.seconds_left,
+        "note": event.note,
+        "cell": None if event.cell is None else cell_json(event.plot_id, event.cell),
+    }
+
+
+def cell_json(plot_id: str, cell: PlotCell) -> dict[str, Any]:
+    """What changes of a cell while the plot is worked on."""
+    place = ".".join(map(str, cell.index))
+    done = cell.seed is not None
+    return {
+        "index": list(cell.index),
+        "state": cell.state.value,
+        "job_id": cell.job_id,
+        "url": f"/api/v1/jobs/{quote(cell.job_id or '', safe='')}/pictures/0.png" if done else None,
+        "thumbnail": f"/api/v1/plots/{quote(plot_id, safe='')}/cells/{place}.webp" if done else None,
+        "seed": None if cell.seed is None else str(cell.seed),
+        "width": cell.width,
+        "height": cell.height,
+        "path": cell.path,
+        "seconds": cell.seconds,
+        "sharpness": cell.sharpness,
+        "similarity": cell.similarity,
+        "error": cell.error,
+        "error_field": cell.error_field,
+    }
 
 
 def _engine_json(event: EngineChanged) -> dict[str, Any]:

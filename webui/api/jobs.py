@@ -22,7 +22,7 @@ from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec, params_of
 from webui.core.request import GenerationRequest
 from webui.engine.protocol import CancelWhen
-from webui.jobs.events import EngineChanged, Event, JobChanged, TaskChanged
+from webui.jobs.events import EngineChanged, Event, JobChanged, PlotChanged, TaskChanged
 from webui.jobs.store import Job
 
 JobId = Annotated[str, PathParam(max_length=200)]
@@ -137,7 +137,8 @@ def _add_picture_route(routes: APIRouter, services: Services) -> None:
 
 
 def _add_event_routes(routes: APIRouter, services: Services) -> None:
-    description = "Server-sent events; the data of each is JSON with a `type`: engine, job, progress, picture, task or notice."
+    kinds = "engine, job, progress, picture, plot, task or notice"
+    description = f"Server-sent events; the data of each is JSON with a `type`: {kinds}."
     stream: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": description}}
 
     @routes.get("/events", response_class=StreamingResponse, responses=stream)
@@ -175,6 +176,6 @@ async def _job_messages(services: Services, job_id: str) -> AsyncIterator[dict[s
 
 
 def _concerns(event: Event, job_id: str) -> bool:
-    if isinstance(event, EngineChanged | TaskChanged):
+    if isinstance(event, EngineChanged | TaskChanged | PlotChanged):
         return False
     return (event.job.id if isinstance(event, JobChanged) else event.job_id) == job_id

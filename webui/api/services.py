@@ -8,6 +8,7 @@ from webui.checkpoints.catalog import Catalog
 from webui.checkpoints.embedding_files import EmbeddingFiles
 from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.events import EventBus
+from webui.jobs.plots import PlotService
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
 from webui.library.tasks import TaskBoard
@@ -27,6 +28,8 @@ class Services(Protocol):
     def bus(self) -> EventBus: ...
     @property
     def dispatcher(self) -> Dispatcher: ...
+    @property
+    def plots(self) -> PlotService: ...
     @property
     def catalog(self) -> Catalog: ...
     @property

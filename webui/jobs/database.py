@@ -21,6 +21,17 @@ CREATE TABLE IF NOT EXISTS pictures (
     width INTEGER NOT NULL, height INTEGER NOT NULL, infotext TEXT NOT NULL, path TEXT, saved INTEGER NOT NULL,
     digest TEXT, PRIMARY KEY (job_id, number)
 );
+CREATE TABLE IF NOT EXISTS plots (
+    id TEXT PRIMARY KEY, plot TEXT NOT NULL, state TEXT NOT NULL, owner TEXT NOT NULL, save INTEGER NOT NULL,
+    created REAL NOT NULL, started REAL, finished REAL, note TEXT NOT NULL DEFAULT '', grids TEXT NOT NULL DEFAULT '[]'
+);
+CREATE INDEX IF NOT EXISTS plots_by_creation ON plots (created);
+CREATE TABLE IF NOT EXISTS plot_cells (
+    plot_id TEXT NOT NULL REFERENCES plots (id) ON DELETE CASCADE, place TEXT NOT NULL, position INTEGER NOT NULL,
+    state TEXT NOT NULL, job_id TEXT, error TEXT NOT NULL DEFAULT '', error_field TEXT, seconds REAL, sharpness REAL,
+    similarity REAL, PRIMARY KEY (plot_id, place)
+);
+CREATE INDEX IF NOT EXISTS plot_cells_by_job ON plot_cells (job_id);
 """
 _VERSION = 1  # of the schema, in SQLite's user_version
 

@@ -104,8 +104,19 @@ class Dispatcher:
 
     # ---- what others ask for
 
-    def submit(self, request: GenerationRequest, *, owner: str = "", save: bool = True, job_id: str | None = None) -> Job:
+    def submit(
+        self,
+        request: GenerationRequest,
+        *,
+        owner: str = "",
+        save: bool = True,
+        job_id: str | None = None,
+        kind: str | None = None,
+    ) -> Job:
         """Resolve a request and put it at the end of the queue; it is on disk when this returns.
+
+        Args:
+            kind: of the job; None: the request's own.
 
         Raises:
             InvalidRequest, CheckpointNotFound, UnsupportedCheckpoint, PluginError
@@ -117,7 +128,8 @@ class Dispatcher:
         self._catalog.hash_later(self._catalog.find_checkpoint(resolved.checkpoint or ""))
         with self._lock:
             try:
-                job = self._store.add(job_id or f"{_ID[resolved.kind]}-{secrets.token_hex(6)}", resolved, owner=owner, save=save)
+                job_id = job_id or f"{_ID[resolved.kind]}-{secrets.token_hex(6)}"
+                job = self._store.add(job_id, resolved, owner=owner, save=save, kind=kind)
             except ValueError as error:
                 raise InvalidRequest("force_task_id", str(error)) from error
             self._board.announce(job)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from webui.jobs.plot_store import PlotCell, PlotState
 from webui.jobs.store import Job, Picture
 from webui.library.tasks import Task, TaskState
 
@@ -92,7 +93,21 @@ class TaskChanged:
     task: Task
 
 
-Event = EngineChanged | JobChanged | JobProgress | PictureSaved | NoticePosted | TaskChanged
+@dataclass(frozen=True)
+class PlotChanged:
+    """A plot has moved on: `done` and `failed` of `total` cells are finished. `cell` is the one that changed, if one did."""
+
+    plot_id: str
+    state: PlotState
+    done: int
+    failed: int
+    total: int
+    seconds_left: float | None = None
+    note: str = ""
+    cell: PlotCell | None = None
+
+
+Event = EngineChanged | JobChanged | JobProgress | PictureSaved | NoticePosted | TaskChanged | PlotChanged
 
 
 def _outdates(event: Event, last: Event | None) -> bool:

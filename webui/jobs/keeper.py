@@ -90,7 +90,7 @@ class PictureKeeper:
             picture = replace(picture, path=str(path), saved=job.save)
             self._store.begin_picture(picture, digest)
 
-        folder = day_folder(self._settings.outputs_dir, job.kind) if job.save else self._settings.state_dir / "pictures"
+        folder = day_folder(self._settings.outputs_dir, job.request.kind) if job.save else self._settings.state_dir / "pictures"
         name = name if job.save else f"{job.id}-{picture.index}"
         staging = self._staging if job.save else folder
         write_new(folder, name, data, staging=staging, announce=announce)

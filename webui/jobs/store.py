@@ -101,7 +101,8 @@ class JobStore:
             self._db.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; raise SaveFailed where the disk takes nothing. For the tables of this package."""
         with self._lock, self._telling_errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -133,11 +134,18 @@ class JobStore:
 
     # ---- jobs
 
-    def add(self, job_id: str, request: GenerationRequest, *, owner: str = "", save: bool = True) -> Job:
-        """Append a resolved request to the queue. Raise ValueError if the id is taken."""
-        with self._transaction() as db:
+    def query(self, sql: str, *values: object) -> list[tuple]:
+        """The rows of a question."""
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    def add(
+        self, job_id: str, request: GenerationRequest, *, owner: str = "", save: bool = True, kind: str | None = None
+    ) -> Job:
+        """Append a resolved request to the queue; `kind` is its own unless given. Raise ValueError if the id is taken."""
+        with self.transaction() as db:
             place = db.execute("SELECT COALESCE(MAX(place), 0) + 1 FROM jobs").fetchone()[0]
-            row = (job_id, request.kind, json.dumps(request.to_dict()), JobState.QUEUED, owner, save, place, time.time())
+            row = (job_id, kind or request.kind, json.dumps(request.to_dict()), JobState.QUEUED, owner, save, place, time.time())
             try:
                 db.execute(
                     "INSERT INTO jobs (id, kind, request, state, owner, save, place, created) VALUES (?,?,?,?,?,?,?,?)", row
@@ -181,7 +189,7 @@ class JobStore:
 
     def start_next(self) -> Job | None:
         """Mark the first waiting job as running and return it; None if nothing waits."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             row = db.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY place LIMIT 1").fetchone()
             if row is None:
                 return None
@@ -192,7 +200,7 @@ class JobStore:
 
     def requeue(self, job_id: str, note: str) -> Job:
         """Put a running job back, before all that wait."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             place = db.execute("SELECT COALESCE(MIN(place), 0) - 1 FROM jobs").fetchone()[0]
             db.execute(
                 "UPDATE jobs SET state = 'queued', place = ?, note = ? WHERE id = ? AND state = 'running'", (place, note, job_id)
@@ -201,7 +209,7 @@ class JobStore:
 
     def finish(self, job_id: str, state: JobState, *, note: str = "", error: str = "", field: str | None = None) -> Job:
         """End a job; one that has ended already stays as it is. Without a new note the old one is kept."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.execute(
                 "UPDATE jobs SET state = ?, finished = ?, note = COALESCE(NULLIF(?, ''), note), error = ?, error_field = ?"
                 " WHERE id = ? AND state IN ('queued', 'running')",
@@ -211,7 +219,7 @@ class JobStore:
 
     def cancel_waiting(self, job_id: str, note: str = "") -> bool:
         """Take a job out of the queue; False if it is not waiting (any more)."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             changed = db.execute(
                 "UPDATE jobs SET state = 'cancelled', finished = ?, note = ? WHERE id = ? AND state = 'queued'",
                 (time.time(), note, job_id),
@@ -230,14 +238,14 @@ class JobStore:
 
     def _put_picture(self, picture: Picture, digest: str | None) -> None:
         row = (picture.job_id, picture.index, str(picture.seed), picture.width, picture.height, picture.infotext)
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.execute(
                 f"INSERT OR REPLACE INTO pictures ({_PICTURE}, digest) VALUES (?,?,?,?,?,?,?,?,?)",
                 (*row, picture.path, picture.saved, digest),
             )
 
     def drop_picture(self, job_id: str, index: int) -> None:
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.execute("DELETE FROM pictures WHERE job_id = ? AND number = ?", (job_id, index))
 
     def picture(self, job_id: str, index: int) -> Picture:

@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 
 from webui.errors import SaveFailed
 
-_NUMBER = re.compile(r"(\d+)-")
+_NUMBER = r"(\d+)-"
 
 
 def encode_png(pixels: bytes, width: int, height: int, infotext: str, chunks: Mapping[str, str] | None = None) -> bytes:
@@ -40,13 +40,23 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def write_new(folder: Path, name: str, data: bytes, *, staging: Path, announce: Callable[[Path], None]) -> Path:
+def write_new(
+    folder: Path,
+    name: str,
+    data: bytes | Iterable[bytes],
+    *,
+    staging: Path,
+    announce: Callable[[Path], None] = lambda path: None,
+    base: str = "",
+) -> Path:
     """Write `data` as `<folder>/<number>-<name>.png`, with the first number that is free.
 
     The bytes go to a file in `staging`, are synced to disk, and only then get their name, by a link that fails where the
     name is taken: no reader sees half a picture and no writer replaces another's.
 
     Args:
+        data: whole, or part by part.
+        base: stands before the number, as in "xyz_grid-0000-1.png".
         staging: a folder on the same file system; what a crash leaves there is rubbish.
         announce: told of each name before it is tried, so that a crash can be cleared up afterwards.
 
@@ -58,7 +68,7 @@ def write_new(folder: Path, name: str, data: bytes, *, staging: Path, announce: 
         folder.mkdir(parents=True, exist_ok=True)
         staging.mkdir(parents=True, exist_ok=True)
         write_synced(temporary, data)
-        path = _take_free_name(temporary, folder, name, announce)
+        path = _take_free_name(temporary, folder, name, announce, base)
         _sync_folder(folder)
         return path
     except OSError as error:
@@ -71,17 +81,18 @@ def write_new(folder: Path, name: str, data: bytes, *, staging: Path, announce: 
             temporary.unlink(missing_ok=True)
 
 
-def write_synced(path: Path, data: bytes) -> None:
+def write_synced(path: Path, data: bytes | Iterable[bytes]) -> None:
     with path.open("xb") as file:
-        file.write(data)
+        for part in [data] if isinstance(data, bytes) else data:
+            file.write(part)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _take_free_name(temporary: Path, folder: Path, name: str, announce: Callable[[Path], None]) -> Path:
-    number = _next_number(folder)
+def _take_free_name(temporary: Path, folder: Path, name: str, announce: Callable[[Path], None], base: str) -> Path:
+    number = _next_number(folder, base)
     while True:
-        path = folder / f"{number:05}-{name}.png"
+        path = folder / (f"{base}-{number:04}-{name}.png" if base else f"{number:05}-{name}.png")
         announce(path)
         try:
             _give_name(temporary, path)
@@ -100,8 +111,9 @@ def _give_name(temporary: Path, path: Path) -> None:
         write_synced(path, temporary.read_bytes())
 
 
-def _next_number(folder: Path) -> int:
-    numbers = (_NUMBER.match(entry.name) for entry in os.scandir(folder))
+def _next_number(folder: Path, base: str = "") -> int:
+    pattern = re.compile((re.escape(base) + "-" if base else "") + _NUMBER)
+    numbers = (pattern.match(entry.name) for entry in os.scandir(folder))
     return max((int(match[1]) for match in numbers if match), default=-1) + 1
 
 
@@ -114,6 +126,6 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def day_folder(outputs_dir: Path, kind: str) -> Path:
-    """`outputs/txt2img-images/2026-01-31`, the folder of today's pictures."""
-    return outputs_dir / f"{kind}-images" / time.strftime("%Y-%m-%d")
+def day_folder(outputs_dir: Path, kind: str, what: str = "images") -> Path:
+    """`outputs/txt2img-images/2026-01-31`, the folder of today's pictures; or of today's "grids"."""
+    return outputs_dir / f"{kind}-{what}" / time.strftime("%Y-%m-%d")
