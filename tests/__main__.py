@@ -1,6 +1,7 @@
 """All checks from one command: `python launch.py test` makes the environment and runs this.
 
-Without arguments: ruff (check and format), pyright, pytest. With arguments: pytest with these, nothing else.
+Without arguments: ruff (check and format), pyright, pytest on several cores, a file of tests always on one. With arguments:
+pytest with these, nothing else.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> int:
     if arguments:
         return run(["pytest", *arguments])
     results = [(name, run(command)) for name, command in CHECKS]
-    results.append(("pytest", run(["pytest", *([] if chromium else ["-m", "not browser"])])))
+    results.append(("pytest", run(["pytest", *side_by_side(), *([] if chromium else ["-m", "not browser"])])))
     if not chromium:
         print(
             "\nThe browser tests did not run: there is no Chromium. Install Chromium or Chrome, or name it in PERIPLUS_CHROMIUM."
@@ -45,6 +46,11 @@ def main(arguments: list[str]) -> int:
         results.append(("browser", 1))
     print("\nchecks: " + ", ".join(f"{name} {'FAILED' if status else 'ok'}" for name, status in results), flush=True)
     return int(any(status for _, status in results))
+
+
+def side_by_side() -> list[str]:
+    """How pytest shares the work: each process takes about a gigabyte of memory."""
+    return ["-n", str(max(1, min(os.cpu_count() or 1, 4))), "--dist", "loadfile"]
 
 
 def run(module: list[str]) -> int:
