@@ -60,6 +60,11 @@ class FakeRunner:
 
     def run(self, command: Run, emit: Callable[[Event], None], control: FakeControl) -> None:
         request = command.request
+        if command.extras is not None:
+            for index in range(command.extras.image_count):
+                width, height = command.extras.enlarged((8, 8))
+                emit(ImageDone(command.job_id, index, width, height, bytes([index] * width * height * 3)))
+            return emit(Finished(command.job_id))
         self._resident = Resident(request.checkpoint)
         if request.prompt == "broken":
             raise UnsupportedCheckpoint("The file is broken.")

@@ -23,14 +23,15 @@ from webui.jobs.keeper import PictureKeeper
 from webui.jobs.plots import PlotService
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
-from webui.library.tasks import TaskBoard
 from webui.library.notes import read_notes
+from webui.library.tasks import TaskBoard
 from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.lock import FolderLock
 from webui.storage.preferences import PreferencesFile
 from webui.storage.sources import SourceStore
 from webui.storage.styles import Styles, style_files
+from webui.upscaling.files import UpscalerFiles
 
 if TYPE_CHECKING:
     import uvicorn
@@ -58,6 +59,7 @@ class Services:
     tasks: TaskBoard
     library: ModelLibrary
     plugins: PluginManager
+    upscalers: UpscalerFiles
     plots: PlotService
 
 
@@ -77,13 +79,15 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
     keeper = PictureKeeper(store, settings, plugins)
     sources = SourceStore(settings.sources_dir)
     sources.sweep(store.sources())
-    dispatcher = Dispatcher(store, bus, engine or make_engine(settings), catalog, keeper, preferences, sources, plugins)
+    upscalers = UpscalerFiles(settings.all_upscaler_dirs)
+    engine = engine or make_engine(settings)
+    dispatcher = Dispatcher(store, bus, engine, catalog, keeper, preferences, sources, plugins, upscalers)
     styles = style_files(settings.styles_files, settings.data_dir)
     embeddings = EmbeddingFiles(settings.all_embedding_dirs)
     tasks = TaskBoard(lambda task: bus.publish(TaskChanged(task)))
     bus.connect_tasks(tasks.all)
     library = ModelLibrary(settings, catalog, tasks)
-    plots = PlotService(store, bus, dispatcher, catalog, preferences, styles, plugins, settings)
+    plots = PlotService(store, bus, dispatcher, catalog, preferences, styles, plugins, settings, upscalers.names)
     return Services(
         settings=settings,
         store=store,
@@ -97,6 +101,7 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
         tasks=tasks,
         library=library,
         plugins=plugins,
+        upscalers=upscalers,
         plots=plots,
     )
 
@@ -105,12 +110,13 @@ def create_app(services: Services) -> FastAPI:
     """The HTTP application: both APIs and, unless switched off, the page."""
     from fastapi import FastAPI  # half a second, which --help need not pay
 
-    from webui.api import docs, errors, jobs, models, plots, sdapi, security, sources, tasks
+    from webui.api import docs, errors, jobs, models, plots, postprocessing, sdapi, security, sources, tasks
 
     app = FastAPI(title="Periplus", version=__version__, docs_url=None, redoc_url=None)
     errors.add_handlers(app)
     app.include_router(sdapi.router(services))
     app.include_router(jobs.router(services))
+    app.include_router(postprocessing.router(services))
     app.include_router(plots.router(services))
     app.include_router(sources.router(services))
     app.include_router(models.router(services))

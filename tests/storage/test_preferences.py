@@ -20,6 +20,8 @@ OTHER_VALUES: dict[str, Any] = {
     "title_progress": False,
     "notify_when_done": True,
     "infotext_styles": "Ignore",
+    "upscaler_tile": 256,
+    "upscaler_overlap": 16,
 }
 
 

@@ -28,8 +28,9 @@ def job_json(job: Job, ahead: int) -> dict[str, Any]:
         "error_field": job.error_field,
         "ahead": ahead,
         "save": job.save,
-        "image_count": job.request.image_count,
+        "image_count": job.image_count,
         "request": request_json(job.request),
+        "extras": job.extras and job.extras.to_dict(),
         "pictures": [picture_json(picture) for picture in job.pictures],
     }
 

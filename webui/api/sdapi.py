@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from webui.api import sdapi_models, sdapi_options
+from webui.api import sdapi_extras, sdapi_models, sdapi_options
 from webui.api.sdapi_answer import echo, encoded_pictures, info_text, progress_json
 from webui.api.sdapi_img2img import decode_picture, first_pass_values, source_values
 from webui.api.sdapi_options import current_vae
@@ -47,6 +47,7 @@ def router(services: Services) -> APIRouter:
     _add_png_info(sdapi)
     sdapi_models.add_routes(sdapi, services)
     sdapi_options.add_routes(sdapi, services)
+    sdapi_extras.add_routes(sdapi, services)
     routes.include_router(sdapi)
 
     @routes.get("/internal/ping", tags=["A1111's API"])

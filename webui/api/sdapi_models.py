@@ -11,7 +11,6 @@ from webui.api.sdapi_options import current_checkpoint
 from webui.api.services import Services
 from webui.checkpoints.embedding_files import EmbeddingInfo
 from webui.checkpoints.text_widths import text_widths
-from webui.core.fields.hires import LATENT_UPSCALERS, PIXEL_UPSCALERS
 from webui.core.samplers import SAMPLERS, SCHEDULERS, SamplerInfo, find_scheduler
 
 
@@ -20,7 +19,6 @@ def add_routes(routes: APIRouter, services: Services) -> None:
     _add_files(routes, services)
     _add_styles(routes, services)
     _add_embeddings(routes, services)
-    _add_upscalers(routes)
     _add_empty(routes)
 
 
@@ -144,17 +142,6 @@ def _embedding(info: EmbeddingInfo) -> dict[str, Any]:
         "vectors": info.vectors,
         **({"problem": info.problem} if info.problem else {}),
     }
-
-
-def _add_upscalers(routes: APIRouter) -> None:
-    @routes.get("/upscalers")
-    def upscalers() -> list[dict[str, Any]]:
-        """Those that enlarge pixels; their scale is any."""
-        return [{"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4} for name in PIXEL_UPSCALERS]
-
-    @routes.get("/latent-upscale-modes")
-    def latent_upscale_modes() -> list[dict[str, Any]]:
-        return [{"name": name} for name in LATENT_UPSCALERS]
 
 
 def _add_empty(routes: APIRouter) -> None:

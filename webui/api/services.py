@@ -17,6 +17,7 @@ from webui.settings import Settings
 from webui.storage.preferences import PreferencesFile
 from webui.storage.sources import SourceStore
 from webui.storage.styles import Styles
+from webui.upscaling.files import UpscalerFiles
 
 
 class Services(Protocol):
@@ -46,3 +47,5 @@ class Services(Protocol):
     def library(self) -> ModelLibrary: ...
     @property
     def plugins(self) -> PluginManager: ...
+    @property
+    def upscalers(self) -> UpscalerFiles: ...

@@ -10,6 +10,7 @@ from starlette.responses import FileResponse
 
 from webui.api.services import Services
 from webui.errors import UnreadableImage
+from webui.storage.picture_folders import infotext_of
 
 
 class SourceNotFound(UnreadableImage):
@@ -24,11 +25,14 @@ def router(services: Services) -> APIRouter:
 
     @routes.post("/sources", status_code=201)
     async def keep(request: Request) -> dict[str, Any]:
-        """Keep a picture (the body, of any usual format); `source` and `mask` of a job name it by the digest in the answer."""
+        """Keep a picture (the body, of any usual format); `source` and `mask` of a job name it by the digest in the answer.
+
+        `infotext` is what the file says of how it was made; the picture is kept without it.
+        """
         data = await request.body()
         digest = await run_in_threadpool(sources.put, data, "The picture that was sent")
         width, height = sources.size(digest)
-        return {"digest": digest, "width": width, "height": height}
+        return {"digest": digest, "width": width, "height": height, "infotext": infotext_of(data, "The picture")}
 
     @routes.get("/sources/{digest}.png", response_class=FileResponse)
     def picture(digest: str) -> FileResponse:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from webui.core.fields.hires import LATENT_UPSCALERS, SAME_SAMPLER, SAME_SCHEDULER
 from webui.core.request import GenerationRequest
 from webui.diffusion.latents import SCALE
 from webui.generation.masks import Pixels
+from webui.upscaling.enlarging import by_filter
 
-#: By the names of `PIXEL_UPSCALERS`; None is no model, and Lanczos makes up for it.
-_FILTERS = {"None": Image.Resampling.LANCZOS, "Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
+#: (a picture, an upscaler's name, width and height) → the picture at that size.
+Enlarge = Callable[[Pixels, str, tuple[int, int]], Pixels]
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,8 @@ def enlarge_latents(latents: Tensor, name: str, size: HiresSize) -> Tensor:
     return latents[..., top : top + size.final[1] // SCALE, left : left + size.final[0] // SCALE]
 
 
-def enlarge_pixels(pixels: Pixels, name: str, size: HiresSize) -> Pixels:
-    """(height, width, 3) of the final size, by an upscaler of `PIXEL_UPSCALERS`."""
-    picture = Image.fromarray(pixels)
-    if picture.size != size.enlarged:
-        picture = picture.resize(size.enlarged, _FILTERS[name])
+def enlarge_pixels(pixels: Pixels, name: str, size: HiresSize, enlarge: Enlarge = by_filter) -> Pixels:
+    """(height, width, 3) of the final size, by the upscaler of that name."""
+    picture = enlarge(pixels, name, size.enlarged)
     left, top = ((enlarged - final) // 2 for enlarged, final in zip(size.enlarged, size.final, strict=True))
-    return np.asarray(picture.crop((left, top, left + size.final[0], top + size.final[1])))
+    return picture[top : top + size.final[1], left : left + size.final[0]]

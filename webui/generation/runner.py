@@ -24,6 +24,7 @@ from webui.checkpoints.offload import Placement
 from webui.checkpoints.pipeline import Pipeline
 from webui.checkpoints.residents import Budget, Identity, identity_of
 from webui.core.fields.hires import SAME_CHECKPOINT
+from webui.core.postprocessing import ExtrasRequest
 from webui.core.prompt_parts import parse_networks, strip_comments
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN, GenerationRequest
 from webui.diffusion.conditioning import HiddenStates
@@ -33,7 +34,9 @@ from webui.errors import Cancelled, CheckpointNotFound, InvalidRequest, OutOfMem
 from webui.generation import devices
 from webui.generation.control import JobControl, Skipped
 from webui.generation.economy import Economies, Stage, next_economy
-from webui.generation.hires import largest_pass
+from webui.generation.extras import Postprocessor
+from webui.generation.hires import Enlarge, largest_pass
+from webui.generation.memo import Memo, Sharing
 from webui.generation.memory_gauge import MemoryGauge
 from webui.generation.placing import place, source_of
 from webui.generation.preview_decoder import PreviewDecoders
@@ -49,6 +52,8 @@ from webui.storage.sources import SourceStore
 _NOTICES_LIMIT = 8
 
 #: A device of so many bytes holds any checkpoint of these families whole.
+from webui.upscaling.enlarging import TileOptions, Upscalers
+from webui.upscaling.files import UpscalerFiles
 _ROOMY = 12 * 2**30
 
 
@@ -100,7 +105,8 @@ def make_runner(settings: Settings) -> Runner:
     catalog = Catalog(settings.all_checkpoint_dirs, settings.all_vae_dirs)
     embeddings, sources = EmbeddingFiles(settings.all_embedding_dirs), SourceStore(settings.sources_dir)
     plugins = PluginManager.of(settings, engine=True)
-    return Runner(catalog, settings.device, ComputeOptions.of(settings), embeddings, sources, plugins)
+    upscalers = UpscalerFiles(settings.all_upscaler_dirs)
+    return Runner(catalog, settings.device, ComputeOptions.of(settings), embeddings, sources, plugins, upscalers)
 
 
 class Runner:
@@ -121,10 +127,12 @@ class Runner:
         self._manager = self._new_manager(at_home=self._begins_at_home())
         wide = torch.float32 if self._options.no_half else best_dtype(self.device.torch)
         self._precision = VaePrecision(self._options.vae_dtype or wide)
+        upscalers: UpscalerFiles | None = None,
         self._previews = PreviewDecoders(self._options.small_decoders)
         self._gauge = MemoryGauge(self.device)
         self._economies = Economies()
         self._states = HiddenStates()
+        self._upscalers = Upscalers(upscalers or UpscalerFiles(), self.device, devices.is_out_of_memory)
         self._embeddings = EmbeddingShelf(embeddings or EmbeddingFiles(()))
         self._states_of: Identity | None = None
         self._plugins = plugins or PluginManager()
@@ -180,13 +188,15 @@ class Runner:
 
         When memory runs out it goes on with less, and says so by a Notice.
 
+        self._upscalers.release()
         Raises:
             WebUIError: the job failed; pictures told of before are kept.
         """
         self._plugins.follow()
         self._plugins.require(command.request)
         checkpoint, vae = self._files(command.request)
-        work = Work(command, emit, control)
+        work = Work(command, emit, control, enlarge=self._enlarger(command, control))
+        work.sharing = self._sharing(command, checkpoint, vae)
         if work.batches() and not control.stop_before_next:
             for text in _network_notices(command.request):
                 emit(Notice(text, command.job_id))
@@ -198,6 +208,9 @@ class Runner:
                     self._economise(work, checkpoint)
         left = bool(work.batches())
         emit(Finished(command.job_id, cancelled=left, skipped=len(work.skipped), memory=self.memory()))
+        self._upscalers.on_loading = lambda name, size: emit(Loading(command.job_id, name, size))
+        if command.extras is not None:
+            return self._postprocess(command, command.extras, emit, control)
 
     def _attempt(self, work: Work, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> bool:
         """False: memory ran out, in `work.stage`."""
@@ -213,6 +226,36 @@ class Runner:
         first, second = Leg(checkpoint, vae), self._second_leg(work.request)
         if second is None:
             with self._session(work, first) as session:
+    def _sharing(self, command: Run, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> Sharing:
+        """With the other cells of a plot, as far as all that decides a stage is told by the request."""
+        if not command.shares:
+            return Sharing()
+        request = command.request
+        switch = self._plugins.only("switch_model", ModelSwitch, request=request, second_pass=False)
+        named = [] if switch is None else [switch.checkpoint]
+        if request.hires and request.hires_checkpoint != SAME_CHECKPOINT:
+            named.append(request.hires_checkpoint)
+        models = [checkpoint, *map(self._catalog.find_checkpoint, named)]
+        return Sharing(
+            self._memo,
+            files=tuple(map(identity_of, models)),
+            vae=None if vae is None else identity_of(vae),
+            encodes=any(FAMILIES[model.family or ""].channels != CHANNELS for model in models),
+            altered=self._plugins.acts(_BEFORE_DECODING, request),
+        )
+
+    def _enlarger(self, command: Run, control: JobControl) -> Enlarge:
+        options = TileOptions(command.upscaler_tile, command.upscaler_overlap)
+        return partial(self._upscalers.enlarge, options=options, on_tile=lambda *_: control.check())
+
+    def _postprocess(self, command: Run, request: ExtrasRequest, emit: Emit, control: JobControl) -> None:
+        assert self._sources is not None, "the front does not queue such a job without them"
+        self._gauge.begin()
+        options = TileOptions(command.upscaler_tile, command.upscaler_overlap)
+        postprocessor = Postprocessor(self._upscalers, self._sources, self._plugins, self._manager.unload, options)
+        cancelled, skipped = postprocessor.run(command, request, emit, control)
+        emit(Finished(command.job_id, cancelled=cancelled, skipped=skipped, memory=self.memory()))
+
                 self._each_batch(work, lambda batch: self._make_batch(session, batch, work, session.sample))
         elif work.request.hires_source:
             with self._session(work, second) as session:

@@ -215,7 +215,7 @@ class Session:
             return enlarge_latents(self._latents_of(begun), name, size)
         if isinstance(begun, Tensor):
             return begun
-        return self._latents_of([enlarge_pixels(pixels, name, size) for pixels in begun])
+        return self._latents_of([enlarge_pixels(pixels, name, size, self._work.enlarge) for pixels in begun])
 
     def _latents_of(self, begun: FirstPass) -> Tensor:
         if isinstance(begun, Tensor):

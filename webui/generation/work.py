@@ -12,7 +12,10 @@ from webui.core.samplers import find_sampler
 from webui.engine.protocol import Event, ImageDone, Notice, Run
 from webui.generation.control import JobControl
 from webui.generation.economy import Economy, Stage
+from webui.generation.hires import Enlarge
+from webui.generation.memo import Sharing
 from webui.generation.preview import ProgressReporter
+from webui.upscaling.enlarging import by_filter
 
 Emit = Callable[[Event], None]
 
@@ -27,6 +30,8 @@ class Work:
         latents: of sampled pictures that are not decoded yet, by index.
         usable: bytes of the device that the job may use in all.
         needed: bytes that it was expected to need at least.
+        enlarge: makes the first of two passes larger.
+        sharing: what it has in common with other jobs.
     """
 
     command: Run
@@ -39,6 +44,8 @@ class Work:
     latents: dict[int, Tensor] = field(default_factory=dict)
     usable: int = 0
     needed: int = 0
+    enlarge: Enlarge = by_filter
+    sharing: Sharing = field(default_factory=Sharing)
 
     def __post_init__(self) -> None:
         self.done |= self.command.done

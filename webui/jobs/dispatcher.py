@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog
+from webui.core.postprocessing import ExtrasRequest
 from webui.core.request import GenerationRequest
 from webui.engine import protocol
 from webui.engine.client import EngineClient
@@ -18,12 +19,13 @@ from webui.errors import InvalidRequest, PluginError, SaveFailed, WebUIError
 from webui.jobs.board import Board
 from webui.jobs.events import EngineChanged, EngineState, EventBus, JobProgress, NoticePosted, PictureSaved
 from webui.jobs.keeper import PictureKeeper
-from webui.jobs.resolve import model_hashes, resolve, with_outpainted_size
+from webui.jobs.resolve import model_hashes, resolve, resolve_extras, with_outpainted_size
 from webui.jobs.store import Job, JobState, JobStore, Picture
 from webui.plugins.loader import PluginManager
 from webui.storage.preferences import PreferencesFile
 from webui.storage.sources import SourceStore
 
+from webui.upscaling.files import UpscalerFiles
 log = logging.getLogger(__name__)
 
 #: How often a job whose engine dies is tried, and how long to wait before an engine that will not start is tried again.
@@ -36,7 +38,7 @@ LOOK_AHEAD = 8
 
 
 #: How the id of a job of each kind begins.
-_ID = {"txt2img": "t2i", "img2img": "i2i"}
+_ID = {"txt2img": "t2i", "img2img": "i2i", "extras": "ext"}
 
 
 class _Wake:
@@ -57,10 +59,12 @@ class Dispatcher:
         sources: SourceStore,
         plugins: PluginManager | None = None,
     ) -> None:
+        upscalers: UpscalerFiles | None = None,
         self._store, self._bus, self._engine = store, bus, engine
         self._catalog, self._keeper, self._preferences, self._sources = catalog, keeper, preferences, sources
         self._plugins = plugins or PluginManager()
         self._inbox: queue.SimpleQueue[protocol.Event | _Wake | None] = queue.SimpleQueue()
+        self._upscalers = upscalers or UpscalerFiles()
         # A job changes and is announced under it: no cancel falls between, and listeners hear the changes in their order.
         self._lock = threading.RLock()
         self._board = Board(store, bus)
@@ -86,7 +90,7 @@ class Dispatcher:
         job = self._store.running()
         if job is None:
             return
-        if len(job.pictures) == job.request.image_count:
+        if len(job.pictures) == job.image_count:
             self._store.finish(job.id, JobState.DONE)
         elif job.attempts >= STARTS:
             error = f"The program stopped {job.attempts} times while it worked on this job; it is not tried again."
@@ -124,9 +128,28 @@ class Dispatcher:
         for digest in filter(None, (request.source, request.mask, request.hires_source)):
             self._sources.size(digest)  # it is there
         request = with_outpainted_size(request, self._sources)
-        resolved = self._settled(resolve(request, self._catalog, self._preferences.current.checkpoint))
+        resolved = self._settled(resolve(request, self._catalog, self._preferences.current.checkpoint, self._upscalers))
         self._catalog.hash_later(self._catalog.find_checkpoint(resolved.checkpoint or ""))
         with self._lock:
+        return self._enqueue(resolved, owner=owner, save=save, job_id=job_id, kind=kind)
+
+    def submit_extras(self, request: ExtrasRequest, *, owner: str = "", save: bool = True) -> Job:
+        """The same for work on pictures that are there already.
+
+        Raises:
+            InvalidRequest: a source or an upscaler is not there.
+        """
+        return self._enqueue(resolve_extras(request, self._sources, self._upscalers), owner=owner, save=save)
+
+    def _enqueue(
+        self,
+        resolved: GenerationRequest | ExtrasRequest,
+        *,
+        owner: str,
+        save: bool,
+        job_id: str | None = None,
+        kind: str | None = None,
+    ) -> Job:
             try:
                 job_id = job_id or f"{_ID[resolved.kind]}-{secrets.token_hex(6)}"
                 job = self._store.add(job_id, resolved, owner=owner, save=save, kind=kind)
@@ -260,7 +283,7 @@ class Dispatcher:
             if self._looked_ahead:
                 return
             self._looked_ahead = True
-        wanted = (_files(waiting.request) for waiting in self._store.waiting()[:LOOK_AHEAD])
+        wanted = (_files(waiting.request) for waiting in self._store.waiting()[:LOOK_AHEAD] if waiting.extras is None)
         coming = next((files for files in wanted if files != _files(job.request)), None)
         if coming is not None and coming != self._prefetched:
             self._engine.send(Prefetch(GenerationRequest(checkpoint=coming[0], vae=coming[1])))
@@ -268,8 +291,17 @@ class Dispatcher:
 
     def _run(self, job: Job) -> Run:
         preferences, done = self._preferences.current, frozenset(picture.index for picture in job.pictures)
-        keep_free = round(preferences.keep_free * 2**30)
-        return Run(job.id, job.request, done, keep_free=keep_free, preview_method=preferences.preview_method)
+        return Run(
+            job.id,
+            job.request,
+            done,
+            keep_free=round(preferences.keep_free * 2**30),
+            preview_method=preferences.preview_method,
+            extras=job.extras,
+            upscaler_tile=preferences.upscaler_tile,
+            upscaler_overlap=preferences.upscaler_overlap,
+            shares=job.kind == "plot",
+        )
 
     def _on_job_event(
         self, job: Job, message: protocol.Loading | protocol.Progress | protocol.ImageDone | protocol.Finished | protocol.Failed
@@ -278,7 +310,7 @@ class Dispatcher:
             case protocol.Loading(_, name, size):
                 text = _loading_text(name, size)
                 self._board.set_engine(EngineState.LOADING, text)
-                self._board.set_progress(JobProgress(job.id, text, images=job.request.image_count))
+                self._board.set_progress(JobProgress(job.id, text, images=job.image_count))
             case protocol.Progress():
                 if self._board.engine.state is not EngineState.SAMPLING:
                     self._board.set_engine(EngineState.SAMPLING)
@@ -329,6 +361,8 @@ class Dispatcher:
             self._bus.publish(NoticePosted(str(error), "warning", job.id))
 
     # ---- an engine that dies
+        if job.extras is not None:
+            return  # the hook tells of requests for new pictures
 
     def _on_death(self, death: protocol.Died) -> None:
         with self._lock:
@@ -403,5 +437,5 @@ def _told(message: protocol.Progress) -> JobProgress:
 
 def _outcome(job: Job, made: int, cancelled: bool, skipped: int) -> tuple[JobState, str]:
     if cancelled:
-        return JobState.CANCELLED, f"Interrupted; {made} of {job.request.image_count} pictures kept."
-    return JobState.DONE, f"{skipped} of {job.request.image_count} pictures skipped." if skipped else ""
+        return JobState.CANCELLED, f"Interrupted; {made} of {job.image_count} pictures kept."
+    return JobState.DONE, f"{skipped} of {job.image_count} pictures skipped." if skipped else ""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from webui.core import infotext
+from webui.core.postprocessing import ExtrasRequest
 from webui.engine.protocol import ImageDone
 from webui.errors import JobNotFound, PluginError, SaveFailed
 from webui.jobs.store import Job, JobStore, Picture, Writing
@@ -49,23 +50,39 @@ class PictureKeeper:
             SaveFailed: the picture is then held in memory and recorded without a path.
             PluginError: an extension failed; the picture is saved as if it were not there.
         """
+        if job.extras is not None:
+            return self._keep_extras(job, job.extras, done)
         single = job.request.single(done.index)
         entries, name, problem = self._altered(job, done, {**facts, **done.facts})
         text = infotext.format(single, entries, kinds=self._plugins.kinds)
         data = encode_png(done.pixels, done.width, done.height, text)
         picture = Picture(job.id, done.index, single.seed, done.width, done.height, text, None, False)
+        picture = self._saved(job, picture, data, name)
+        if problem is not None:
+            raise problem
+        return picture
+
+    def _keep_extras(self, job: Job, request: ExtrasRequest, done: ImageDone) -> Picture:
+        """Named after its source, with what the source's file said; as in A1111, a chunk of its own says what was done to it."""
+        source = request.source_of(done.index)
+        text = request.describe(source)
+        chunks = {"postprocessing": infotext.line_of(request.entries())} if request.entries() else {}
+        data = encode_png(done.pixels, done.width, done.height, text, chunks)
+        picture = Picture(job.id, done.index, 0, done.width, done.height, text, None, False)
+        name = _NOT_IN_NAMES.sub("_", source.name)[:_LONGEST_NAME].strip() or "picture"
+        return self._saved(job, picture, data, name, Path(request.output_folder) if request.output_folder else None)
+
+    def _saved(self, job: Job, picture: Picture, data: bytes, name: str, folder: Path | None = None) -> Picture:
         try:
-            picture = self._write(job, picture, data, name)
+            picture = self._write(job, picture, data, name, folder)
             self._take_ballast()
         except SaveFailed:
             self._ballast.unlink(missing_ok=True)
-            self._unsaved[job.id, done.index] = data
+            self._unsaved[job.id, picture.index] = data
             while len(self._unsaved) > UNSAVED_LIMIT:
                 self._unsaved.popitem(last=False)
             self._store.finish_picture(picture)
             raise
-        if problem is not None:
-            raise problem
         return picture
 
     def _altered(self, job: Job, done: ImageDone, facts: dict[str, object]) -> tuple[dict[str, object], str, PluginError | None]:
@@ -82,7 +99,8 @@ class PictureKeeper:
             return entries, name, PluginError("", "", text)
         return entries, altered, None
 
-    def _write(self, job: Job, picture: Picture, data: bytes, name: str) -> Picture:
+    def _write(self, job: Job, picture: Picture, data: bytes, name: str, chosen: Path | None = None) -> Picture:
+        """`chosen`: another folder than the usual one."""
         digest = digest_of(data)
 
         def announce(path: Path) -> None:
@@ -90,7 +108,9 @@ class PictureKeeper:
             picture = replace(picture, path=str(path), saved=job.save)
             self._store.begin_picture(picture, digest)
 
-        folder = day_folder(self._settings.outputs_dir, job.request.kind) if job.save else self._settings.state_dir / "pictures"
+        kind = job.request.kind if job.extras is None else job.extras.kind
+        usual = day_folder(self._settings.outputs_dir, kind) if job.save else self._settings.state_dir / "pictures"
+        folder = chosen if chosen and job.save else usual
         name = name if job.save else f"{job.id}-{picture.index}"
         staging = self._staging if job.save else folder
         write_new(folder, name, data, staging=staging, announce=announce)

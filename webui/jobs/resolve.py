@@ -7,17 +7,20 @@ from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog, CheckpointInfo
 from webui.checkpoints.families import same_latents
-from webui.core.fields.hires import LATENT_UPSCALERS, PIXEL_UPSCALERS, SAME_CHECKPOINT
-from webui.core.params import suggest
+from webui.core.fields.hires import LATENT_UPSCALERS, SAME_CHECKPOINT
+from webui.core.postprocessing import SCALE_BY, ExtrasRequest
 from webui.core.request import VAE_BUILT_IN, GenerationRequest
 from webui.errors import CheckpointNotFound, InvalidRequest, WebUIError
-from webui.storage.sources import SourceStore
+from webui.storage.sources import MAX_PIXELS, SourceStore
+from webui.upscaling.files import UpscalerFiles
 
 #: Random seeds stay below this, as A1111's do, so that they can be typed into any of the peers.
 RANDOM_SEED_LIMIT = 4_294_967_294
 
 
-def resolve(request: GenerationRequest, catalog: Catalog, preferred: str | None) -> GenerationRequest:
+def resolve(
+    request: GenerationRequest, catalog: Catalog, preferred: str | None, upscalers: UpscalerFiles | None = None
+) -> GenerationRequest:
     """Name the checkpoint and the VAE, and draw the seeds that are left open.
 
     Raises:
@@ -26,8 +29,9 @@ def resolve(request: GenerationRequest, catalog: Catalog, preferred: str | None)
     checkpoint = choose_checkpoint(request.checkpoint, catalog, preferred)
     vae = catalog.resolve_vae(checkpoint, request.vae)
     seeds = ("seed", "variation_seed") if request.variation_strength > 0 else ("seed",)
-    if request.hires:
-        check_upscaler(request.hires_upscaler)
+    if request.hires and request.hires_upscaler not in LATENT_UPSCALERS:
+        found = (upscalers or UpscalerFiles()).find(request.hires_upscaler, "hires_upscaler", tuple(LATENT_UPSCALERS))
+        request = replace(request, hires_upscaler=found.name)
     drawn = {name: _drawn(getattr(request, name)) for name in seeds}
     hires_checkpoint = _hires_checkpoint(request, checkpoint, catalog)
     return replace(request, checkpoint=checkpoint.name, vae=vae, hires_checkpoint=hires_checkpoint, **drawn)
@@ -55,11 +59,28 @@ def _widest_side(request: GenerationRequest, across: bool) -> str:
     return max(names, key=lambda name: getattr(request, name))
 
 
-def check_upscaler(name: str) -> None:
-    """Raise InvalidRequest for a name that nothing has."""
-    known = (*LATENT_UPSCALERS, *PIXEL_UPSCALERS)
-    if name not in known:
-        raise InvalidRequest("hires_upscaler", f"There is no upscaler “{name:.80}”. {suggest(name, known)}")
+def resolve_extras(request: ExtrasRequest, sources: SourceStore, upscalers: UpscalerFiles) -> ExtrasRequest:
+    """Name the upscalers as they are listed, and tell the sizes of the sources.
+
+    Raises:
+        InvalidRequest: there is no source, or what the request names is not there; the results would be too large.
+    """
+    if not request.sources:
+        raise InvalidRequest("sources", "There is no picture to work on; choose one.")
+    names = {name: upscalers.find(getattr(request, name), name).name for name in ("upscaler_1", "upscaler_2")}
+    sized = (
+        replace(source, **dict(zip(("width", "height"), sources.size(source.digest), strict=True))) for source in request.sources
+    )
+    resolved = replace(request, sources=tuple(sized), **names)
+    for source in resolved.sources:
+        width, height = resolved.enlarged((source.width, source.height))
+        if width * height > MAX_PIXELS:
+            field = "upscale_by" if resolved.resize_mode == SCALE_BY else "upscale_width"
+            size, limit = f"{width:,} × {height:,}", MAX_PIXELS // 10**6
+            raise InvalidRequest(
+                field, f"“{source.name or 'The picture'}” would have {size} pixels; {limit} million can be made."
+            )
+    return resolved
 
 
 def _hires_checkpoint(request: GenerationRequest, first: CheckpointInfo, catalog: Catalog) -> str:

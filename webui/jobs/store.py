@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from webui.core.params import FieldSpec, check_value, params_of
+from webui.core.postprocessing import ExtrasRequest
 from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest, JobNotFound, SaveFailed
 from webui.jobs import database
@@ -62,6 +63,12 @@ class Job:
     error: str = ""
     error_field: str | None = None
     pictures: tuple[Picture, ...] = ()
+    extras: ExtrasRequest | None = None  # of the tab Extras; then `request` says nothing
+
+    @property
+    def image_count(self) -> int:
+        """How many pictures it is to make."""
+        return self.request.image_count if self.extras is None else self.extras.image_count
 
 
 @dataclass(frozen=True)
@@ -124,9 +131,9 @@ class JobStore:
 
     def _fail_unreadable(self) -> None:
         """Jobs that wait with a request that this version cannot carry out would come out otherwise than asked for."""
-        rows = self._db.execute("SELECT id, request FROM jobs WHERE state IN ('queued', 'running')").fetchall()
-        for job_id, text in rows:
-            _, problem = _read_request(text)
+        rows = self._db.execute("SELECT id, kind, request FROM jobs WHERE state IN ('queued', 'running')").fetchall()
+        for job_id, kind, text in rows:
+            problem = (_read_extras if kind == "extras" else _read_request)(text)[1]
             if problem:
                 self.finish(
                     job_id, JobState.FAILED, error=f"This job was queued by another version and cannot be done: {problem}"
@@ -140,7 +147,13 @@ class JobStore:
             return self._db.execute(sql, values).fetchall()
 
     def add(
-        self, job_id: str, request: GenerationRequest, *, owner: str = "", save: bool = True, kind: str | None = None
+        self,
+        job_id: str,
+        request: GenerationRequest | ExtrasRequest,
+        *,
+        owner: str = "",
+        save: bool = True,
+        kind: str | None = None,
     ) -> Job:
         """Append a resolved request to the queue; `kind` is its own unless given. Raise ValueError if the id is taken."""
         with self.transaction() as db:
@@ -178,6 +191,8 @@ class JobStore:
         fields = [f"json_extract(request, '$.{name}')" for name in ("source", "mask", "hires_source")]
         with self._lock:
             rows = self._db.execute(f"SELECT {', '.join(fields)} FROM jobs").fetchall()
+            listed = "SELECT json_extract(value, '$.digest') FROM jobs, json_each(jobs.request, '$.sources')"
+            rows += self._db.execute(listed).fetchall()
         return {digest for row in rows for digest in row if digest}
 
     def running(self) -> Job | None:
@@ -284,7 +299,8 @@ class JobStore:
         return Job(
             id=job_id,
             kind=kind,
-            request=_read_request(request)[0],
+            request=GenerationRequest() if kind == "extras" else _read_request(request)[0],
+            extras=_read_extras(request)[0] if kind == "extras" else None,
             state=JobState(state),
             owner=owner,
             save=bool(save),
@@ -310,6 +326,14 @@ def _read_request(text: str) -> tuple[GenerationRequest, str]:
     except InvalidRequest as error:
         usable = {name: values[name] for name, spec in params_of(GenerationRequest).items() if _is_usable(spec, values)}
         return GenerationRequest.from_dict(usable), str(error)
+
+
+def _read_extras(text: str) -> tuple[ExtrasRequest, str]:
+    """The same for a request of Extras."""
+    try:
+        return ExtrasRequest.from_dict(json.loads(text)), ""
+    except InvalidRequest as error:
+        return ExtrasRequest(), str(error)
 
 
 def _is_usable(spec: FieldSpec, values: dict[str, object]) -> bool:

@@ -16,6 +16,7 @@ import pluggy
 
 from webui.core.request import GenerationRequest
 
+from webui.core.postprocessing import ExtrasRequest
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
@@ -103,3 +104,8 @@ HOOKS: Mapping[str, Callable[..., Any]] = {
 #: The first of the engine's.
 _FIRST = list(HOOKS).index("alter_conditioning")
 ENGINE_HOOKS = frozenset(list(HOOKS)[_FIRST:])
+@hookspec
+def alter_extras_image(image: Image, request: ExtrasRequest) -> Image | None:
+    """Change a picture of the tab Extras (RGB or RGBA) after it was enlarged, such as by restoring the faces in it."""
+
+

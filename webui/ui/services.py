@@ -14,6 +14,7 @@ from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.preferences import PreferencesFile
 from webui.storage.styles import Styles
+from webui.upscaling.files import UpscalerFiles
 
 
 class PageServices(Protocol):
@@ -39,3 +40,5 @@ class PageServices(Protocol):
     def library(self) -> ModelLibrary: ...
     @property
     def plugins(self) -> PluginManager: ...
+    @property
+    def upscalers(self) -> UpscalerFiles: ...

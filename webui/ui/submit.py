@@ -37,6 +37,8 @@ def submit_again(dispatcher: Dispatcher, store: JobStore, job_id: str) -> dict[s
     """Queue a copy of a job that was taken out; the answer is that of `submit`. What cannot be done is a `message`."""
     try:
         job = store.get(job_id)
+        if job.extras is not None:
+            return _answer(job=dispatcher.submit_extras(job.extras, owner=job.owner, save=job.save).id)
         return _answer(job=dispatcher.submit(job.request, owner=job.owner, save=job.save).id)
     except WebUIError as error:
         return _answer(message=str(error))

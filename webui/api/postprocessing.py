@@ -1,0 +1,44 @@
+"""`/api/v1/extras`: work on pictures that are there already, queued as a job like any other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from webui.api.job_json import job_json
+from webui.api.services import Services
+from webui.core.postprocessing import ExtrasRequest
+from webui.storage.picture_folders import chosen_folder, read_pictures
+
+
+class ExtrasJobBody(BaseModel):
+    request: dict[str, Any] = Field(
+        {}, description="Fields of an ExtrasRequest; its sources are [{digest, name, infotext}], kept by POST /api/v1/sources."
+    )
+    folder: str = Field("", max_length=4_000, description="Work on the pictures of this folder instead of the sources.")
+    save: bool = Field(True, description="Whether the results are kept in the outputs folder.")
+    owner: str = Field("", max_length=200, description="Who asks; only shown.")
+
+
+def router(services: Services) -> APIRouter:
+    routes = APIRouter(prefix="/api/v1", tags=["jobs"])
+
+    @routes.post("/extras", status_code=201)
+    def submit(body: ExtrasJobBody, response: Response) -> dict[str, Any]:
+        """Queue a job; it is on disk when this answers. `problems` are sentences on files that cannot be used."""
+        request, problems = ExtrasRequest.from_dict(body.request), []
+        if body.folder:
+            folder = chosen_folder(body.folder, services.settings, "folder")
+            found, problems = read_pictures(folder, services.sources, "folder")
+            request = replace(request, sources=tuple(found))
+        if request.output_folder:
+            output = chosen_folder(request.output_folder, services.settings, "output_folder")
+            request = replace(request, output_folder=str(output))
+        job = services.dispatcher.submit_extras(request, owner=body.owner, save=body.save)
+        response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+        return {**job_json(job, services.store.ahead(job)), "problems": problems}
+
+    return routes
