@@ -34,7 +34,11 @@ def latents_key(request: GenerationRequest, *, encodes: bool = False) -> Generat
 
 def first_pass_key(request: GenerationRequest, *, encodes: bool = False) -> GenerationRequest:
     """Of the latents of the first pass; those of a request without a second one are its last, too."""
-    return latents_key(_without(request, _HIRES) if request.hires else request, encodes=encodes)
+    if not request.hires:
+        return latents_key(request, encodes=encodes)
+    key = latents_key(_without(request, _HIRES), encodes=encodes)
+    # An extension may choose its pass: the refiner does.
+    return replace(key, hires=True) if request.extras else key
 
 
 def _enlarges_pixels(request: GenerationRequest) -> bool:
