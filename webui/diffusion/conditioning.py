@@ -19,8 +19,8 @@ from webui.core.chunks import CHUNK, Chunk, split_chunks
 from webui.core.prompt_parts import parse_composable, parse_networks, strip_comments
 from webui.core.prompt_schedule import prompt_schedule
 from webui.diffusion.emphasis import EMPHASIS
-from webui.errors import InvalidRequest
 from webui.diffusion.lengths import Level
+from webui.errors import InvalidRequest
 
 #: What a refiner is told of how pleasing the picture is, for prompt and negative prompt; A1111's defaults.
 AESTHETIC_SCORE, NEGATIVE_AESTHETIC_SCORE = 6.0, 2.5
@@ -74,9 +74,9 @@ class Conditioning:
     `level` brings the two to one length. None: each counts as if it were alone, whatever the other's length.
     """
 
-    level: Level | None = None
     conditionals: tuple[Schedule, ...]
     unconditional: Schedule | None = None
+    level: Level | None = None
 
     @property
     def weight(self) -> float:
