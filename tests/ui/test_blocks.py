@@ -9,7 +9,7 @@ from webui.ui.header import SHARED
 from webui.ui.img2img import PICTURES
 
 #: Parts of a form that begins with a picture, and of the second pass.
-SOURCE_GROUPS = ("source", "mask", "soft")
+SOURCE_GROUPS = ("source", "mask", "soft", "outpaint")
 HIRES_GROUPS = ("hires",)
 
 
@@ -24,7 +24,7 @@ def config(services) -> dict:
 def test_the_page_has_a_control_for_every_field(config):
     ids = {component["props"].get("elem_id") for component in config["components"]}
     specs = params_of(GenerationRequest)
-    in_txt2img = {name for name, spec in specs.items() if spec.param.group not in SOURCE_GROUPS + HIRES_GROUPS}
+    in_txt2img = {name for name, spec in specs.items() if spec.param.group not in SOURCE_GROUPS} - {"hires_source"}
     in_img2img = {name for name, spec in specs.items() if spec.param.group not in HIRES_GROUPS} - {*SHARED, *PICTURES}
     assert {f"txt2img_{name}" for name in in_txt2img} | {f"img2img_{name}" for name in in_img2img} | {"img2img_source"} <= ids
 

@@ -32,7 +32,7 @@ def _whole_number(value: object) -> object:
     return int(value) if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", value) else value
 
 
-def _field(spec: FieldSpec) -> tuple[Any, Any]:
+def field_of(spec: FieldSpec) -> tuple[Any, Any]:
     """A field as pydantic wants it. Ranges are documented here and checked by the request, whose words are better."""
     param = spec.param
     limits = {"minimum": param.low, "maximum": param.high, "multipleOf": param.multiple_of, "enum": list(param.choices) or None}
@@ -51,7 +51,7 @@ class _JobOptions(BaseModel):
     owner: str = Field("", max_length=200, description="Who asks; only shown.")
 
 
-_REQUEST_FIELDS: dict[str, Any] = {name: _field(spec) for name, spec in params_of(GenerationRequest).items()}
+_REQUEST_FIELDS: dict[str, Any] = {name: field_of(spec) for name, spec in params_of(GenerationRequest).items()}
 
 
 def _job_body(kinds: ExtraKinds) -> type[BaseModel]:

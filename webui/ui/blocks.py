@@ -22,6 +22,7 @@ from webui.ui import (
     extension_options,
     generating,
     header,
+    hires,
     img2img,
     library,
     merger,
@@ -119,6 +120,7 @@ def build(services: PageServices) -> gr.Blocks:
         library.connect(services)
         merger.connect(services)
         header.connect(services, forms, refresh)
+        hires.connect(services, form, refresh)
         _connect_load(page, services, forms, preferences)
         for each in forms:
             _remember(each)
@@ -153,6 +155,9 @@ def _opening_updates(services: PageServices, form: Form, values: Mapping[str, An
     updates: dict[Any, Any] = form.updates({name: spec.default for name, spec in form.specs.items()} | dict(values))
     for name, choices in (("checkpoint", models.checkpoint_choices), ("vae", models.vae_choices)):
         updates[form.components[name]] = gr.update(choices=choices(services.catalog), value=shown(name, values[name]))
+    for name, found in hires.choices(services).items():
+        if name in form.components:
+            updates[form.components[name]] = gr.update(choices=found, value=values.get(name, form.specs[name].default))
     updates[form.others["styles"]] = styles.listed(services.styles, styles.stored_names(services.styles, stored))
     for component, listed in extension_options.file_updates([form], services.catalog).items():
         updates[component] = {**updates[component], **listed}

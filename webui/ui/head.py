@@ -34,6 +34,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
     return (
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/page.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/models.css">'
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/hires.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/canvas.css">'
         f"<script>window.periplusConfig = {data};</script>"
         f'<script type="module" src="{ASSETS_URL}/js/main.js"></script>'

@@ -8,6 +8,7 @@ const ICONS = {
   copy: "M9 9h10v11H9zM5 15V4h10",
   download: "M12 4v11m-5-5 5 5 5-5M5 20h14",
   send: "M4 12h14m-6-6 6 6-6 6",
+  enlarge: "M4 10V4h6M20 14v6h-6M4 4l7 7M20 20l-7-7",
   recycle: "M4 12a8 8 0 0 1 13.7-5.7L20 8.5M20 4v4.5h-4.5M20 12a8 8 0 0 1-13.7 5.7L4 15.5M4 20v-4.5h4.5",
   queue: "M4 6h16M4 12h16M4 18h10",
   stop: "M7 7h10v10H7z",

@@ -100,6 +100,7 @@ export async function beforeGenerate(tab, names, ...values) {
 }
 
 export function submitted(tab, answer) {
+  document.dispatchEvent(new CustomEvent("periplus:submitted", { detail: { tab, job: answer?.job ?? null } }));
   clearErrors();
   if (answer?.job) {
     follow(answer.job);

@@ -26,8 +26,10 @@ export const mountMerger = async (host) => (await import("./merger.js")).mountMe
 export const openStyles = async (tab) => (await import("./styles.js")).openStyles(tab);
 
 export { mountEngine } from "./engine.js";
+export { mountGenerateMenu } from "./forever.js";
 export { mountFooter, mountModelNote } from "./header.js";
 export { mountExtra, mountUnused, takeExtra } from "./options.js";
+export { mountHires } from "./hires.js";
 export { mountOutput } from "./output.js";
 export { mountPngInfo, showInspection, takeUpload } from "./pnginfo.js";
 export { mountQueueButton } from "./queue.js";

@@ -10,6 +10,8 @@ import { reachable } from "./reach.js";
 import { post } from "./notices.js";
 import { TABS, activeTab, labelFields } from "./fields.js";
 import { sendInfotext, setSeed, usePrompt } from "./form.js";
+import { enlargeLater } from "./hires.js";
+import { sendButtons } from "./sending.js";
 import { openViewer } from "./viewer.js";
 import { t } from "./texts.js";
 
@@ -80,7 +82,9 @@ function build() {
   const seed = button(t("action.reuse_seed"), "recycle", () => withSelected((picture) => setSeed(picture.seed)));
   const copy = button(t("action.copy"), "copy", () => withSelected((picture) => copyText(picture.infotext).then(() => once(copy, t("action.copied")))));
   const save = h("a", { class: "plain-button", id: "output_download" }, icon("download"), t("action.download"));
-  const actions = h("div", { class: "actions" }, send, seed, copy, save);
+  const larger = button(t("action.hires"), "enlarge", () => withSelected((picture) => enlargeLater(shownJob(), picture)), { id: "output_hires", title: t("action.hires.help") });
+  const others = sendButtons("output_send", () => selectedPicture() && { picture: url(selectedPicture().url), infotext: selectedPicture().infotext });
+  const actions = h("div", { class: "actions" }, send, others, larger, seed, copy, save);
   const infotext = h("div", { class: "infotext", tabindex: "0", role: "region", "aria-label": t("infotext.label") });
   const spoken = h("div", { class: "off-screen", role: "status", "aria-live": "polite" });
   const root = h("section", { class: "output", "aria-label": t("output.label") }, stageElement, status, thumbs, actions, infotext, spoken);

@@ -4,6 +4,7 @@ import { button, copyText, h, icon, once } from "./dom.js";
 import { post } from "./notices.js";
 import { press } from "./fields.js";
 import { sendInfotext } from "./form.js";
+import { sendButtons } from "./sending.js";
 import { onChange, state } from "./state.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
@@ -14,6 +15,7 @@ let parts = null;
 const waiting = []; // {file, what, tab, ticket}; what: "show" or "send", to that tab
 let asked = null; // the one of them that the server is asked about; one at a time, so that no answer is taken for another's
 let tickets = 0;
+let shownFile = null;
 let shownUrl = null;
 
 export function mountPngInfo(host) {
@@ -49,6 +51,7 @@ export function readDropped(file, tab) {
 
 function showPicture(file) {
   if (shownUrl) URL.revokeObjectURL(shownUrl);
+  shownFile = file;
   shownUrl = URL.createObjectURL(file);
   parts.image.onerror = () => ((parts.image.hidden = true), (parts.hint.hidden = false));
   parts.image.onload = () => ((parts.image.hidden = false), (parts.hint.hidden = true));
@@ -121,11 +124,11 @@ function tell(answer, what, tab) {
 
 function described(answer) {
   const blocks = [];
-  if (!answer.raw) blocks.push(h("p", { class: "warning" }, t("pnginfo.none", { name: answer.name })));
+  if (!answer.raw) blocks.push(h("p", { class: "warning" }, t("pnginfo.none", { name: answer.name })), sendButtons("pnginfo_send", () => ({ picture: shownFile, infotext: "" })));
   else {
     const send = button(t("action.send"), "send", () => sendInfotext(answer.raw), { id: "pnginfo_send", class: "plain-button primary" });
     const copy = button(t("action.copy"), "copy", () => copyText(answer.raw).then(() => once(copy, t("action.copied"))));
-    blocks.push(h("div", { class: "actions" }, send, copy));
+    blocks.push(h("div", { class: "actions" }, send, sendButtons("pnginfo_send", () => ({ picture: shownFile, infotext: answer.raw })), copy));
     blocks.push(...answer.remarks.map((remark) => h("p", { class: "warning" }, remark)));
     blocks.push(...textBlock(t("pnginfo.prompt"), answer.prompt), ...textBlock(t("pnginfo.negative"), answer.negative_prompt));
     if (answer.settings.length) blocks.push(h("h3", {}, t("pnginfo.settings")), table(answer.settings));

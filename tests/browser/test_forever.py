@@ -1,0 +1,47 @@
+"""Generate forever: begun and ended from the menu of Generate, over a reload in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.browser.page import Studio
+
+
+def own_jobs(app: Any, prompt: str) -> list[dict[str, Any]]:
+    return [job for job in app.http.get("/api/v1/jobs").json() if job["request"]["prompt"] == prompt]
+
+
+def wait_for_next_job(studio: Studio) -> None:
+    before = studio.job_id
+    studio.page.wait_for_function("before => !['', before].includes(document.querySelector('.output').dataset.job)", arg=before)
+
+
+def test_it_goes_on_over_a_reload_until_it_is_stopped_and_then_nothing_follows(studio: Studio, app, watch):
+    prompt = "rocket for ever"
+    studio.fill(prompt=prompt, steps="1")
+    with studio.new_job():
+        studio.page.click("#txt2img_generate", button="right")
+        studio.page.click("#generate_forever")
+    wait_for_next_job(studio)
+    studio.reload()
+    wait_for_next_job(studio)
+    studio.page.locator("#txt2img_forever_stop").click()
+    studio.page.locator("#txt2img_generate_menu_button").wait_for()
+    studio.wait_for("done")
+    jobs = own_jobs(app, prompt)
+    assert len(jobs) >= 3 and len({job["request"]["seed"] for job in jobs}) == len(jobs)
+    studio.page.click("#txt2img_generate", button="right")
+    assert studio.page.locator("#generate_forever").inner_text() == "Generate forever"
+    studio.page.keyboard.press("Escape")
+    studio.page.locator("#generate_forever").wait_for(state="detached")
+    last = studio.generate(prompt="castle")
+    assert studio.job_id == last and len(own_jobs(app, prompt)) == len(jobs)
+
+
+def test_a_form_that_cannot_be_used_ends_it(studio: Studio, app, watch):
+    studio.fill(prompt="rocket", width="100001")
+    studio.field("seed").fill("no number")
+    studio.page.click("#txt2img_generate_menu_button")
+    studio.page.click("#generate_forever")
+    studio.page.locator("#txt2img_seed > .field-error").wait_for()
+    studio.page.locator("#txt2img_forever_stop").wait_for(state="hidden")

@@ -1,0 +1,34 @@
+"""A picture and its settings go from where it is seen to where it is worked on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.browser.page import Studio
+
+
+def generate_from_picture(studio: Studio) -> str:
+    with studio.new_job():
+        studio.page.click("#img2img_generate")
+    studio.wait_for("done")
+    return studio.job_id
+
+
+def prompt_of(studio: Studio, text: str) -> None:
+    studio.page.wait_for_function("text => document.querySelector('#img2img_prompt textarea')?.value === text", arg=text)
+
+
+def test_from_the_panel_and_from_png_info_with_prompt_seed_and_picture(studio: Studio, app, watch, tmp_path: Path):
+    studio.generate(prompt="red heart", seed="11", steps="2")
+    kept = studio.download(tmp_path)
+    studio.page.click("#output_send_img2img")
+    prompt_of(studio, "red heart")
+    made = app.job(generate_from_picture(studio))
+    assert made["kind"] == "img2img" and made["request"]["seed"] == "11" and made["request"]["steps"] == 2
+    first_source = made["request"]["source"]
+    assert app.http.get(f"/api/v1/sources/{first_source}.png").status_code == 200
+    studio.page.locator("#img2img_prompt textarea").fill("castle")
+    studio.inspect(kept)
+    studio.page.click("#pnginfo_send_img2img")
+    prompt_of(studio, "red heart")
+    assert app.job(generate_from_picture(studio))["request"]["source"] == first_source
