@@ -21,8 +21,12 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def services(folder: Path):
-    """A running program with what the test has written so far: ask for it by `request.getfixturevalue`, or write first."""
+def services(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """A running program with what the test has written so far: ask for it by `request.getfixturevalue`, or write first.
+
+    Those that come with the program are left out.
+    """
+    monkeypatch.setattr("webui.settings.BUNDLED_EXTENSIONS", folder.parent / "none")
     with started(Settings(data_dir=folder.parent, page=False)) as services:
         yield services
 

@@ -114,7 +114,7 @@ def test_a_job_with_options_of_an_extension_that_is_not_loaded_fails_by_its_name
     ("hook", "arguments"),
     [
         ("alter_conditioning", "conditioning"), ("alter_noise", "latents"), ("wrap_denoiser", "denoiser"),
-        ("alter_latents", "latents"), ("alter_image", "image"), ("on_model_loaded", "checkpoint"),
+        ("alter_latents", "latents"), ("alter_image", "image"), ("on_model_loaded", "checkpoint"), ("switch_model", "request"),
     ],
 )  # fmt: skip
 def test_one_that_raises_fails_the_job_by_its_name(run: Run, hook: str, arguments: str):
@@ -125,3 +125,50 @@ def test_one_that_raises_fails_the_job_by_its_name(run: Run, hook: str, argument
 def test_one_that_gives_something_else_fails_the_job_by_its_name(run: Run):
     with pytest.raises(PluginError, match="The extension x failed in alter_latents: it gave Tensor of shape"):
         run("@hookimpl\ndef alter_latents(latents):\n    return latents[:, :1]\n")
+
+
+SWITCH = "from webui.core.switching import ModelSwitch\n@hookimpl\ndef switch_model(request, second_pass):\n    return "
+
+
+def test_a_switch_to_the_same_model_changes_nothing(run: Run):
+    assert run().pixels == run(SWITCH + "ModelSwitch(checkpoint='tiny', at=0.5)\n").pixels
+
+
+def test_two_extensions_cannot_both_switch_the_model(run: Run, folder: Path):
+    write_extension(folder, "another", SWITCH + "ModelSwitch(checkpoint='tiny')\n")
+    with pytest.raises(PluginError, match="The extension x failed in switch_model: the extension another wants the same"):
+        run(SWITCH + "ModelSwitch(checkpoint='tiny')\n")
+
+
+def test_a_switch_of_another_kind_is_refused(run: Run):
+    with pytest.raises(PluginError, match="it gave str; ModelSwitch or None was expected"):
+        run("@hookimpl\ndef switch_model(request):\n    return 'tiny'\n")
+
+
+PAD = """
+from contextlib import contextmanager
+@contextmanager
+def upside_down(unet):
+    handle = unet.register_forward_pre_hook(lambda module, given: (-given[0], *given[1:]))
+    try:
+        yield
+    finally:
+        handle.remove()
+@hookimpl
+def change_modules(modules, request):
+    assert set(modules) == {"text_encoder", "unet", "vae"}
+    return upside_down(modules["unet"]) if request.steps == 3 else None
+"""
+
+
+def test_modules_are_changed_for_one_job_alone(run: Run, catalog: Catalog):
+    plain = run(steps=2).pixels, run().pixels
+    changed = run(PAD)
+    assert changed.pixels != plain[1]
+    assert run(steps=2).pixels == plain[0]
+
+
+@pytest.mark.parametrize(("given", "told"), [("7", "it gave int; a context manager"), ("1 / 0", "ZeroDivisionError")])
+def test_one_that_changes_modules_wrongly_fails_the_job_by_its_name(run: Run, given: str, told: str):
+    with pytest.raises(PluginError, match=f"The extension x failed in change_modules: {told}"):
+        run(f"@hookimpl\ndef change_modules(modules):\n    return {given}\n")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins.writing import write_extension
+from tests.plugins.writing import FIVE_KINDS, write_extension
+from webui.core import infotext
 from webui.core.request import GenerationRequest
 from webui.errors import PluginError
 from webui.jobs.store import JobState
@@ -75,3 +76,22 @@ def test_the_number_of_pictures_cannot_be_altered(written, services):
     with pytest.raises(PluginError, match="changed the number of pictures"):
         run(services, "two")
     assert services.store.recent() == []
+
+
+def test_entries_of_an_infotext_are_altered_before_options_take_them(folder, request):
+    code = FIVE_KINDS + (
+        "@hookimpl\ndef alter_settings(settings):\n"
+        "    return {('Five count' if key == 'Number' else key): text for key, text in settings.items()}\n"
+    )
+    write_extension(folder, "five", code)
+    kinds = request.getfixturevalue("services").plugins.kinds
+    text = "a cat\nSteps: 1, Sampler: Euler, Seed: 1, Number: 7"
+    assert infotext.restore(infotext.parse(text), kinds).values["five.count"] == 7
+
+
+def test_one_that_fails_in_alter_settings_is_named_and_the_rest_is_read(folder, request):
+    write_extension(folder, "bad", "@hookimpl\ndef alter_settings(settings):\n    1 / 0\n")
+    kinds = request.getfixturevalue("services").plugins.kinds
+    restored = infotext.restore(infotext.parse("a cat\nSteps: 7, Sampler: Euler, Seed: 1"), kinds)
+    assert restored.values["steps"] == 7
+    assert restored.problems == ["The extension bad failed in alter_settings: ZeroDivisionError: division by zero"]

@@ -10,6 +10,7 @@ from tests.ui.drawing import a_page
 from webui.core import infotext
 from webui.core.plot_values import parse_values
 from webui.core.request import GenerationRequest
+from webui.errors import CheckpointNotFound
 from webui.jobs.store import JobState
 from webui.ui import extension_options, transfer
 from webui.ui.form import Form, stored_values
@@ -44,7 +45,7 @@ def finished(services, job_id: str):
 def test_the_form_draws_a_control_of_each_kind_in_an_accordion(running):
     form = Form("txt2img", running.plugins.kinds)
     with a_page() as page:
-        extension_options.draw(form, running.plugins)
+        extension_options.draw(form, running.plugins, running.catalog)
     accordions = [block for block in page.blocks.values() if isinstance(block, gr.Accordion)]
     assert [accordion.label for accordion in accordions] == ["Five kinds"]
     drawn = {"strength": gr.Slider, "count": gr.Slider, "note": gr.Textbox, "shape": gr.Dropdown, "soft": gr.Checkbox}
@@ -53,6 +54,26 @@ def test_the_form_draws_a_control_of_each_kind_in_an_accordion(running):
     strength = form.components["five.strength"]
     assert (strength.label, strength.elem_id, strength.value) == ("Strength", "txt2img_five_strength", 0.0)  # pyright: ignore[reportAttributeAccessIssue]
     assert '"five.shape": {"label": "Shape"' in head(running.plugins.kinds)
+
+
+def test_an_option_that_names_a_file_lists_the_checkpoints_and_says_what_is_set(folder, request):
+    field = 'file: Annotated[str, Param("File", infotext="File of x", files="checkpoint")] = "None"'
+    code = f"@dataclass(frozen=True)\nclass Options:\n    {field}\n@hookimpl\ndef register_params():\n    return [Options]\n"
+    write_extension(folder, "x", code, manifest='summary = "uses {file}"')
+    running = request.getfixturevalue("services")
+    form = Form("txt2img", running.plugins.kinds)
+    with a_page():
+        extension_options.draw(form, running.plugins, running.catalog)
+    names = [info.name for info in running.catalog.checkpoints()]
+    control = form.components["x.file"]
+    assert [value for _, value in control.choices] == ["None", *names]  # pyright: ignore[reportAttributeAccessIssue]
+    assert extension_options.file_controls([form]) == [control]
+    assert '"extensions": {"x": {"fields": ["x.file"], "summary": "uses {file}"}}' in head(running.plugins.kinds)
+    job = running.dispatcher.submit(GenerationRequest.from_dict({"steps": 1, "extras": {"x": {"file": names[0].upper()}}}))
+    assert finished(running, job.id).request.to_dict()["extras"] == {"x": {"file": names[0]}}
+    with pytest.raises(CheckpointNotFound) as refused:
+        running.dispatcher.submit(GenerationRequest.from_dict({"steps": 1, "extras": {"x": {"file": "gone"}}}))
+    assert refused.value.field == "x.file"
 
 
 def test_what_the_form_holds_reaches_the_picture_and_comes_back(running):

@@ -9,6 +9,9 @@ from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec, suggest
 from webui.errors import InvalidRequest
 
+#: Before the names of A1111's settings that a request overrides.
+OVERRIDE = "override_settings."
+
 _JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
@@ -64,6 +67,7 @@ def from_scripts(scripts: Mapping[str, Any] | None, kinds: ExtraKinds) -> dict[s
 
 def from_body(body: Any, kinds: ExtraKinds) -> dict[str, Any]:
     """What the fields of A1111's request say of extensions: those that a `Param` names as its `api`. "" is nothing."""
-    named = {spec.param.api: name for name, spec in kinds.fields.items() if spec.param.api}
-    found = {name: getattr(body, api, None) for api, name in named.items() if api in body.model_fields_set}
+    given = {api: getattr(body, api) for api in body.model_fields_set}
+    given |= {f"{OVERRIDE}{key}": value for key, value in (getattr(body, "override_settings", None) or {}).items()}
+    found = {name: given.get(spec.param.api) for name, spec in kinds.fields.items() if spec.param.api}
     return {name: value for name, value in found.items() if value not in (None, "")}

@@ -89,7 +89,7 @@ def _submit(services: Services, body: Any, read_source: Callable[[], dict[str, A
             translated.request, owner="API", save=bool(body.save_images), job_id=_free_id(services, body.force_task_id)
         )
     except InvalidRequest as error:
-        raise type(error)(api_field(error.field), str(error)) from error
+        raise type(error)(api_field(error.field, services.plugins.kinds), str(error)) from error
     if body.override_settings_restore_afterwards is False:
         _keep_overrides(services, body.override_settings or {}, translated.request)
     return translated, job
@@ -118,7 +118,7 @@ def _keep_overrides(services: Services, overrides: dict[str, Any], request: Gene
 def _answer(services: Services, body: BaseModel, translated: Translated, job: Job) -> Response:
     if job.state is JobState.FAILED:
         if job.error_field:
-            raise InvalidRequest(api_field(job.error_field), job.error)
+            raise InvalidRequest(api_field(job.error_field, services.plugins.kinds), job.error)
         raise JobFailed(job.error)
     parameters = body.model_dump()
     images = encoded_pictures(services, job) if parameters["send_images"] is not False else []

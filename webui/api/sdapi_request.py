@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from webui.api.extras import from_body, from_scripts
+from webui.api.extras import OVERRIDE, from_body, from_scripts
 from webui.core import infotext
 from webui.core.extras import ExtraKinds, with_extras
 from webui.core.fields.hires import SAME_SAMPLER, HiresFields
@@ -27,7 +27,6 @@ from webui.errors import InvalidRequest
 from webui.storage.styles import Styles
 
 _SPECS = params_of(GenerationRequest)
-_OVERRIDE = "override_settings."
 
 #: Fields that A1111 has under another name and in another form: `sdapi_img2img` translates them.
 _TRANSLATED = ("source", "mask", "resize_mode", "mask_mode", "masked_content", "inpaint_area", "hires_source")
@@ -36,7 +35,7 @@ _TXT2IMG_SPECS = {
     for name, spec in _SPECS.items()
     if name not in params_of(SourceFields) | params_of(OutpaintFields) | {"hires_source": None}
     or name == "denoising_strength"
-    or spec.api_name.startswith(_OVERRIDE)
+    or spec.api_name.startswith(OVERRIDE)
 }
 _IMG2IMG_SPECS = {name: spec for name, spec in _SPECS.items() if name not in params_of(HiresFields) and name not in _TRANSLATED}
 
@@ -160,12 +159,12 @@ def translate(
     values |= {spec.name: value for spec in _SPECS.values() if (value := _given(body, spec, values)) is not None}
     values |= _sampler_and_scheduler(body, values)
     values |= _hires(body, values)
-    values |= _from_settings(body, settings, values, comments)
+    values |= _from_settings(body, settings, values, comments, kinds)
     values |= source or {}
     try:
         return Translated(GenerationRequest(**with_extras(values)), comments)
     except InvalidRequest as error:
-        raise type(error)(api_field(error.field), str(error)) from error
+        raise type(error)(api_field(error.field, kinds), str(error)) from error
 
 
 def with_styles(translated: Translated, names: list[str] | None, styles: Styles) -> Translated:
@@ -183,9 +182,12 @@ def with_styles(translated: Translated, names: list[str] | None, styles: Styles)
     return Translated(request, [*translated.comments, *comments])
 
 
-def api_field(name: str) -> str:
-    """A1111's name for a field of a request."""
-    return _SPECS[name].api_name if name in _SPECS else name
+def api_field(name: str, kinds: ExtraKinds) -> str:
+    """A1111's name for a field of a request, or for an extension's option."""
+    if name in _SPECS:
+        return _SPECS[name].api_name
+    spec = kinds.fields.get(name)
+    return spec.param.api or name if spec else name
 
 
 def _given(body: BaseModel, spec: FieldSpec, known: dict[str, Any]) -> Any:
@@ -272,9 +274,9 @@ FIXED_SETTINGS: dict[str, Any] = {"samples_format": "png", "tiling": False}
 
 #: Settings of A1111's that are fields of a request here, with their defaults: nothing outside a request changes a picture.
 REQUEST_SETTINGS: dict[str, Any] = {
-    spec.api_name.removeprefix(_OVERRIDE): spec.default
+    spec.api_name.removeprefix(OVERRIDE): spec.default
     for spec in _SPECS.values()
-    if spec.api_name.startswith(_OVERRIDE) and spec.name not in ("checkpoint", "vae", "zero_terminal_snr")
+    if spec.api_name.startswith(OVERRIDE) and spec.name not in ("checkpoint", "vae", "zero_terminal_snr")
 } | {"sd_noise_schedule": "Default"}
 
 
@@ -294,16 +296,19 @@ def _check_settled(settings: dict[str, Any], settled: dict[str, Any], prefix: st
             raise InvalidRequest(prefix + key, f"The setting {key} is {value!r} here, not {settings[key]!r:.80}; {advice}.")
 
 
-def _from_settings(body: Any, settings: dict[str, Any], known: dict[str, Any], comments: list[str]) -> dict[str, Any]:
+def _from_settings(
+    body: Any, settings: dict[str, Any], known: dict[str, Any], comments: list[str], kinds: ExtraKinds
+) -> dict[str, Any]:
     overrides = body.override_settings or {}
-    check_fixed_settings(overrides, _OVERRIDE)
+    check_fixed_settings(overrides, OVERRIDE)
     values: dict[str, Any] = {}
     for spec in _SPECS.values():
-        key = spec.api_name.removeprefix(_OVERRIDE)
+        key = spec.api_name.removeprefix(OVERRIDE)
         if key != spec.api_name:
             value = _setting(key, overrides.get(key))
             values[spec.name] = known.get(spec.name, settings.get(key, spec.default)) if value is None else value
-    taken = {spec.api_name.removeprefix(_OVERRIDE) for spec in _SPECS.values()} | set(FIXED_SETTINGS)
+    specs = (*_SPECS.values(), *kinds.fields.values())
+    taken = {spec.api_name.removeprefix(OVERRIDE) for spec in specs} | set(FIXED_SETTINGS)
     if ignored := sorted(str(key) for key in overrides if key not in taken):
         comments.append(f"Settings that are not known here were ignored: {', '.join(ignored):.500}")
     return values
@@ -314,7 +319,7 @@ def _setting(key: str, value: Any) -> Any:
     if key == "sd_noise_schedule" and value is not None:
         if value not in ("Default", "Zero Terminal SNR"):
             raise InvalidRequest(
-                _OVERRIDE + key, f"sd_noise_schedule is “{value!s:.80}”; known are Default and Zero Terminal SNR."
+                OVERRIDE + key, f"sd_noise_schedule is “{value!s:.80}”; known are Default and Zero Terminal SNR."
             )
         return value == "Zero Terminal SNR"
     return value

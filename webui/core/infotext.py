@@ -25,7 +25,7 @@ from webui.core.params import FieldSpec, check_value, params_of
 from webui.core.prompt_schedule import prompt_schedule
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN, GenerationRequest
 from webui.core.samplers import SamplerInfo, find_sampler, find_scheduler, split_sampler
-from webui.errors import InvalidRequest
+from webui.errors import InvalidRequest, PluginError
 
 NEGATIVE = "Negative prompt:"
 
@@ -95,13 +95,14 @@ def format(
 
     Args:
         request: the picture's own request (`GenerationRequest.single`).
-        facts: further entries by key; None values are left out, a key that a field has already keeps the field's value.
+        facts: further entries by key; None values are left out. A key that a field has already keeps the field's value, that of
+            an extension's option gets this one.
         version: the program's; None: this one's.
         kinds: the options of extensions that are written with them.
     """
     entries = _entries(request)
     for key, value in _extra_entries(request, kinds or ExtraKinds()).items():
-        entries.setdefault(key, value)
+        entries.setdefault(key, (facts or {}).get(key, value))
     for key, value in (facts or {}).items():
         if value is not None:
             entries.setdefault(key, value)
@@ -245,6 +246,11 @@ def _key_of(name: str, key: str, request: GenerationRequest) -> str:
     return "Eta DDIM" if name == "eta" and request.sampler.startswith("DDIM") else key
 
 
+def line_of(entries: Mapping[str, object]) -> str:
+    """Entries as they stand in the last line of an infotext."""
+    return ", ".join(key if key == str(value) else f"{key}: {_quote(value)}" for key, value in entries.items())
+
+
 def _quote(value: object) -> str:
     text = str(value)
     return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ',\n:"') else text
@@ -254,11 +260,6 @@ def parse(text: str) -> Infotext:
     """Take an infotext apart. Text without settings is a prompt; nothing raises."""
     lines = text.strip().replace("\r\n", "\n").split("\n")
     settings: dict[str, str] = {}
-def line_of(entries: Mapping[str, object]) -> str:
-    """Entries as they stand in the last line of an infotext."""
-    return ", ".join(key if key == str(value) else f"{key}: {_quote(value)}" for key, value in entries.items())
-
-
     entries = list(_ENTRY.finditer(lines[-1]))
     if len(entries) >= 3:
         lines.pop()
@@ -290,13 +291,17 @@ def restore(infotext: Infotext, kinds: ExtraKinds | None = None) -> Restored:
 
     Options of extensions are among the values by their full names ("vignette.strength"); see `extras.with_extras`.
     """
-    settings = _modernised(infotext)
+    settings, problems = _modernised(infotext), []
+    if kinds is not None:
+        try:
+            settings = kinds.alter_settings(settings)
+        except PluginError as error:
+            problems.append(str(error))
     specs = (*params_of(GenerationRequest).values(), *(kinds or ExtraKinds()).fields.values())
     values: dict[str, Any] = _defaults(specs) if settings else {}
     values |= {"prompt": infotext.prompt, "negative_prompt": infotext.negative_prompt}
     if settings:
         values["hires"] = "Denoising strength" in settings and any(key in settings for key in _TELLS_OF_HIRES)
-    problems: list[str] = []
     for spec in specs:
         key = spec.param.infotext
         if key is None or (text := settings.pop(key, None)) is None:

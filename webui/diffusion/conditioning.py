@@ -18,12 +18,10 @@ from webui.checkpoints.pipeline import TextEncoder
 from webui.core.chunks import CHUNK, Chunk, split_chunks
 from webui.core.prompt_parts import parse_composable, parse_networks, strip_comments
 from webui.core.prompt_schedule import prompt_schedule
+from webui.core.switching import AESTHETIC_SCORE, NEGATIVE_AESTHETIC_SCORE
 from webui.diffusion.emphasis import EMPHASIS
 from webui.diffusion.lengths import Level
 from webui.errors import InvalidRequest
-
-#: What a refiner is told of how pleasing the picture is, for prompt and negative prompt; A1111's defaults.
-AESTHETIC_SCORE, NEGATIVE_AESTHETIC_SCORE = 6.0, 2.5
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class Conditioning:
         return sum(part.weight for part in self.conditionals)
 
 
-def size_ids(family: Family, width: int, height: int, *, negative: bool = False) -> tuple[float, ...]:
+def size_ids(family: Family, width: int, height: int, aesthetic_score: float = AESTHETIC_SCORE) -> tuple[float, ...]:
     """The numbers beside the pooled vector, in the order of the family: sizes are height first, nothing is cropped.
 
     Source: Podell et al. 2023, section 2.2, arXiv:2307.01952.
@@ -92,7 +90,7 @@ def size_ids(family: Family, width: int, height: int, *, negative: bool = False)
     if family.size_ids == "target":
         return height, width, 0, 0, height, width
     if family.size_ids == "aesthetic":
-        return height, width, 0, 0, NEGATIVE_AESTHETIC_SCORE if negative else AESTHETIC_SCORE
+        return height, width, 0, 0, aesthetic_score
     return ()
 
 
@@ -184,6 +182,7 @@ class PromptEncoder:
         old_schedules: `[a:b:n]` by the rules of before A1111 1.6.
         embeddings: that prompts may name.
         calls_before: how often the model was asked in the pass before this one; schedules of a second pass go on from there.
+        aesthetic_score, negative_aesthetic_score: for families that are told how pleasing the picture is.
     """
 
     text_encoders: Sequence[TextEncoder]
@@ -196,6 +195,8 @@ class PromptEncoder:
     old_schedules: bool = False
     embeddings: Embeddings = field(default_factory=Embeddings)
     calls_before: int | None = None
+    aesthetic_score: float = AESTHETIC_SCORE
+    negative_aesthetic_score: float = NEGATIVE_AESTHETIC_SCORE
 
     def conditionals(self, prompt: str, calls: int) -> tuple[Schedule, ...]:
         """The parts of a prompt, without comments and network tags.
@@ -204,13 +205,14 @@ class PromptEncoder:
             calls: how often the model will be asked; schedules count these.
         """
         text, _ = parse_networks(strip_comments(prompt))
-        ids = size_ids(self.family, self.width, self.height)
+        ids = size_ids(self.family, self.width, self.height, self.aesthetic_score)
         return tuple(self._scheduled(part, calls, ids, weight) for part, weight in parse_composable(text))
 
     def unconditional(self, negative_prompt: str, calls: int) -> Schedule:
         """Here AND and network tags are text. Of an empty one SDXL is told nothing, as in A1111: zeros."""
         text = strip_comments(negative_prompt)
-        schedule = self._scheduled(text, calls, size_ids(self.family, self.width, self.height, negative=True))
+        ids = size_ids(self.family, self.width, self.height, self.negative_aesthetic_score)
+        schedule = self._scheduled(text, calls, ids)
         if text or not self.family.sdxl:
             return schedule
         return replace(schedule, entries=tuple((end, encoded.zeroed()) for end, encoded in schedule.entries))

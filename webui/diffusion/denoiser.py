@@ -105,6 +105,7 @@ class Denoiser:
         prediction_type: str,
         batch_size: int,
         concat: Tensor | None = None,
+        calls: int = 0,
     ) -> None:
         """
         Args:
@@ -113,6 +114,7 @@ class Denoiser:
             prediction_type: a key of `SCALINGS`.
             concat: (batch or 1, channels, height / 8, width / 8), what the UNet sees behind the latents at every call: the
                 picture to be changed, and which part of it.
+            calls: how many there were before it, of another model.
         """
         self._unet = unet
         self._conditioning = conditioning
@@ -125,7 +127,8 @@ class Denoiser:
         self._scalings = SCALINGS[prediction_type]
         self._batch_size = batch_size
         self._concat = None if concat is None else concat.to(unet.dtype).expand(batch_size, -1, -1, -1)
-        self._calls = 0
+        #: How many there were.
+        self.calls = calls
         self._contexts: dict[tuple[int, ...], _Context] = {}
         #: The clean latents of the last call by the unconditional alone; the same as its result where that was left out.
         self.unconditional = torch.empty(0)
@@ -133,9 +136,9 @@ class Denoiser:
     def __call__(self, latents: Tensor, sigma: float) -> Tensor:
         """Latents (batch, 4, height / 8, width / 8) in float32, as is the result; sigma is a plain number, so no device waits."""
         skip, out, scale = self._scalings(sigma)
-        guided = self._guided and not self._guidance.skips(self._calls, sigma)
-        context = self._context(self._calls, guided)
-        self._calls += 1
+        guided = self._guided and not self._guidance.skips(self.calls, sigma)
+        context = self._context(self.calls, guided)
+        self.calls += 1
         scaled, timestep = (latents * scale).to(self._unet.dtype), sigma_to_timestep(sigma, self._sigmas)
         outputs = self._predict(scaled, timestep, context, self._concat)
         if guided:
@@ -149,6 +152,23 @@ class Denoiser:
             denoised = latents * skip + self._composed(outputs, outputs[0], self._scale_alone) * out
             self.unconditional = denoised
         return denoised
+
+    def unet_at(self, sigma: float) -> UNet2DConditionModel:
+        """The UNet that a call at this noise level would ask."""
+        return self._unet
+
+    def succeeded_by(
+        self,
+        unet: UNet2DConditionModel,
+        conditioning: Conditioning,
+        sigmas: Sequence[float],
+        prediction_type: str,
+        concat: Tensor | None,
+    ) -> Denoiser:
+        """One of another model that goes on from here: with the same guidance, and counting on."""
+        return Denoiser(
+            unet, conditioning, self._guidance, sigmas, prediction_type, self._batch_size, concat=concat, calls=self.calls
+        )
 
     def _predict(self, scaled: Tensor, timestep: float, context: _Context, concat: Tensor | None) -> Tensor:
         """(parts, batch, 4, height / 8, width / 8), float32: what the UNet says to each part."""

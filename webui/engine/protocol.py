@@ -29,6 +29,7 @@ class Run:
         preview_method: a value of the preference of that name.
         extras: what is to be done to pictures that are there already; then `request` says nothing.
         upscaler_tile, upscaler_overlap: values of the preferences of these names.
+        shares: other jobs have stages in common with it, so that their results are worth keeping.
     """
 
     job_id: str
@@ -39,6 +40,7 @@ class Run:
     extras: ExtrasRequest | None = None
     upscaler_tile: int = 192
     upscaler_overlap: int = 8
+    shares: bool = False
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Model:
 
 
 #: Where the parts of a pipeline go; no mode that needs more memory than the one that is given is used.
-Place = Callable[[Pipeline, MemoryMode], Placement]
+Place = Callable[[Pipeline, MemoryMode], AbstractContextManager[Placement]]
 
 
 class Models:

@@ -17,7 +17,7 @@ from torch import Tensor
 from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
 from webui.checkpoints.embedding_files import EmbeddingFiles
 from webui.checkpoints.embeddings import Embeddings, EmbeddingShelf
-from webui.checkpoints.families import same_latents
+from webui.checkpoints.families import FAMILIES, same_latents
 from webui.checkpoints.manager import PipelineManager
 from webui.checkpoints.memory import Device, MemoryMode
 from webui.checkpoints.offload import Placement
@@ -27,7 +27,9 @@ from webui.core.fields.hires import SAME_CHECKPOINT
 from webui.core.postprocessing import ExtrasRequest
 from webui.core.prompt_parts import parse_networks, strip_comments
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN, GenerationRequest
-from webui.diffusion.conditioning import HiddenStates
+from webui.core.switching import ModelSwitch
+from webui.diffusion.conditioning import Conditioning, HiddenStates
+from webui.diffusion.latents import CHANNELS
 from webui.diffusion.vae_precision import NAMES, VaePrecision, best_dtype
 from webui.engine.protocol import Finished, ImageDone, Loading, Memory, Notice, Ready, Resident, Run
 from webui.errors import Cancelled, CheckpointNotFound, InvalidRequest, OutOfMemory, WebUIError
@@ -38,22 +40,27 @@ from webui.generation.extras import Postprocessor
 from webui.generation.hires import Enlarge, largest_pass
 from webui.generation.memo import Memo, Sharing
 from webui.generation.memory_gauge import MemoryGauge
+from webui.generation.models import Model, Models
 from webui.generation.placing import place, source_of
 from webui.generation.preview_decoder import PreviewDecoders
 from webui.generation.session import FirstPass, MakePlan, Plans, Session, Which
 from webui.generation.source_picture import SourcePicture, read_first_pass, read_source
-from webui.generation.stages import Fold, Plan, make_plan
+from webui.generation.stages import Fold, Plan, encode, make_plan
+from webui.generation.succession import successor_of
 from webui.generation.vae_stage import VaeStage
 from webui.generation.work import Emit, Work
 from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.sources import SourceStore
+from webui.upscaling.enlarging import TileOptions, Upscalers
+from webui.upscaling.files import UpscalerFiles
 
 _NOTICES_LIMIT = 8
 
+#: The hooks that change latents.
+_BEFORE_DECODING = ("change_modules", "switch_model", "alter_conditioning", "alter_noise", "wrap_denoiser", "alter_latents")
+
 #: A device of so many bytes holds any checkpoint of these families whole.
-from webui.upscaling.enlarging import TileOptions, Upscalers
-from webui.upscaling.files import UpscalerFiles
 _ROOMY = 12 * 2**30
 
 
@@ -120,22 +127,24 @@ class Runner:
         embeddings: EmbeddingFiles | None = None,
         sources: SourceStore | None = None,
         plugins: PluginManager | None = None,
+        upscalers: UpscalerFiles | None = None,
     ) -> None:
         self._sources = sources
         self._catalog, self._options = catalog, options or ComputeOptions()
         self.device = device if isinstance(device, Device) else Device(devices.choose(device))
+        self._upscalers = Upscalers(upscalers or UpscalerFiles(), self.device, devices.is_out_of_memory)
         self._manager = self._new_manager(at_home=self._begins_at_home())
         wide = torch.float32 if self._options.no_half else best_dtype(self.device.torch)
         self._precision = VaePrecision(self._options.vae_dtype or wide)
-        upscalers: UpscalerFiles | None = None,
         self._previews = PreviewDecoders(self._options.small_decoders)
         self._gauge = MemoryGauge(self.device)
         self._economies = Economies()
         self._states = HiddenStates()
-        self._upscalers = Upscalers(upscalers or UpscalerFiles(), self.device, devices.is_out_of_memory)
         self._embeddings = EmbeddingShelf(embeddings or EmbeddingFiles(()))
         self._states_of: Identity | None = None
         self._plugins = plugins or PluginManager()
+        self._reading: threading.Thread | None = None
+        self._memo = Memo()
 
     def _begins_at_home(self) -> bool:
         """Whether weights are read into the machine's memory first, because they may not all find room on the device."""
@@ -163,17 +172,23 @@ class Runner:
 
     def _prefetch(self, request: GenerationRequest) -> None:
         try:
-            self._manager.read_ahead(*self._files(request))
+            files = self._files(request)
         except WebUIError:
-            pass  # the job itself will tell
+            return  # the job itself will tell
+        if (reading := self._reading) is not None:
+            reading.join()  # what the running job needs goes first
+        self._manager.read_ahead(*files)
 
-    def _read_ahead(self, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> None:
-        """The checkpoint of the other pass, while this one samples."""
-        threading.Thread(target=self._manager.read_ahead, args=(checkpoint, vae), daemon=True, name="read-ahead").start()
+    def _read_ahead(self, checkpoint: CheckpointInfo, vae: VaeInfo | None, *, beside: bool = False) -> None:
+        """The checkpoint that comes after the one that samples; `beside`: it may take memory that is not meant to be kept."""
+        read = partial(self._manager.read_ahead, checkpoint, vae, beside=beside)
+        self._reading = threading.Thread(target=read, daemon=True, name="read-ahead")
+        self._reading.start()
 
     def unload(self) -> None:
         """Give back the memory of everything loaded."""
         self._manager.unload()
+        self._upscalers.release()
 
     def reload(self, request: GenerationRequest, emit: Emit) -> None:
         """Load what the request wants. Raise WebUIError where it cannot be."""
@@ -188,11 +203,13 @@ class Runner:
 
         When memory runs out it goes on with less, and says so by a Notice.
 
-        self._upscalers.release()
         Raises:
             WebUIError: the job failed; pictures told of before are kept.
         """
         self._plugins.follow()
+        self._upscalers.on_loading = lambda name, size: emit(Loading(command.job_id, name, size))
+        if command.extras is not None:
+            return self._postprocess(command, command.extras, emit, control)
         self._plugins.require(command.request)
         checkpoint, vae = self._files(command.request)
         work = Work(command, emit, control, enlarge=self._enlarger(command, control))
@@ -208,24 +225,7 @@ class Runner:
                     self._economise(work, checkpoint)
         left = bool(work.batches())
         emit(Finished(command.job_id, cancelled=left, skipped=len(work.skipped), memory=self.memory()))
-        self._upscalers.on_loading = lambda name, size: emit(Loading(command.job_id, name, size))
-        if command.extras is not None:
-            return self._postprocess(command, command.extras, emit, control)
 
-    def _attempt(self, work: Work, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> bool:
-        """False: memory ran out, in `work.stage`."""
-        try:
-            self._make(work, checkpoint, vae)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not devices.is_out_of_memory(error):
-                raise
-            return False
-        return True
-
-    def _make(self, work: Work, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> None:
-        first, second = Leg(checkpoint, vae), self._second_leg(work.request)
-        if second is None:
-            with self._session(work, first) as session:
     def _sharing(self, command: Run, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> Sharing:
         """With the other cells of a plot, as far as all that decides a stage is told by the request."""
         if not command.shares:
@@ -256,6 +256,20 @@ class Runner:
         cancelled, skipped = postprocessor.run(command, request, emit, control)
         emit(Finished(command.job_id, cancelled=cancelled, skipped=skipped, memory=self.memory()))
 
+    def _attempt(self, work: Work, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> bool:
+        """False: memory ran out, in `work.stage`."""
+        try:
+            self._make(work, checkpoint, vae)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            return False
+        return True
+
+    def _make(self, work: Work, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> None:
+        first, second = Leg(checkpoint, vae), self._second_leg(work.request)
+        if second is None:
+            with self._session(work, first) as session:
                 self._each_batch(work, lambda batch: self._make_batch(session, batch, work, session.sample))
         elif work.request.hires_source:
             with self._session(work, second) as session:
@@ -267,12 +281,13 @@ class Runner:
     def _session(self, work: Work, leg: Leg) -> Iterator[Session]:
         """On the lent pipeline of a checkpoint."""
         work.stage = Stage.LOADING
-        on_load = partial(_tell_of_loading, work)
+        place_, on_load = partial(self._placed, work), partial(_tell_of_loading, work)
+        in_turns = bool(work.economy.cleared)  # memory ran out with two of them
         with (
-            self._manager.lease(leg.checkpoint, leg.vae, on_load) as pipeline,
+            Models(self._manager, leg.checkpoint, leg.vae, place_, on_load, in_turns=in_turns) as models,
             torch.inference_mode(),
-            self._placed(pipeline, work) as placement,
         ):
+            pipeline, placement = models.own.pipeline, models.own.placement
             self._plugins.tell("on_model_loaded", checkpoint=leg.checkpoint.name, request=work.request)
             work.stage = Stage.ENCODING
             if leg.plans is None:
@@ -281,9 +296,17 @@ class Runner:
             to_rgb = self._previews.to_rgb(pipeline, work.command.preview_method)
             by_level = any(plan.sampler.ignores_steps for plan in leg.plans.here)
             work.reporter.begin(to_rgb, *leg.plans.levels(work.request), by_level=by_level)
-            stage = self._vae_stage(pipeline, leg.vae, placement, work)
             source = None if leg.which is Which.SECOND and not work.request.hires_source else self._source_of(work)
-            yield Session(pipeline, placement, stage, leg.plans, source, work)
+            session = Session(models, partial(self._vae_stage, leg.vae, work), leg.plans, source, work)
+            self._read_successors(leg.plans, models)
+            yield session
+
+    def _read_successors(self, plans: Plans, models: Models) -> None:
+        """While the pass's own checkpoint samples."""
+        for checkpoint in {
+            plan.successor.checkpoint.path: plan.successor.checkpoint for plan in plans.here if plan.successor
+        }.values():
+            self._read_ahead(checkpoint, None, beside=models.has_room_for(checkpoint))
 
     def _each_batch(self, work: Work, make: Callable[[range], None]) -> None:
         while (batches := work.batches()) and not work.control.stop_before_next:
@@ -311,7 +334,8 @@ class Runner:
 
     def _make_batch(self, session: Session, batch: range, work: Work, sample: Callable[[range, Fold], Tensor]) -> None:
         if not work.sampled(batch):
-            work.latents |= dict(zip(batch, sample(batch, self._plugins.fold), strict=True))
+            made = work.sharing.latents(work.request, batch, lambda: sample(batch, self._plugins.fold))
+            work.latents |= dict(zip(batch, made.to(self.device.torch), strict=True))
         work.stage = Stage.VAE
         missing = [index for index in batch if index not in work.done]
         for place_, index in enumerate(missing):
@@ -326,9 +350,25 @@ class Runner:
         def planned(request: GenerationRequest, **others: Any) -> Plan:
             plan = make_plan(pipeline, request, states, embeddings, **others)
             conditioning = self._plugins.fold("alter_conditioning", plan.conditioning, request=request)
-            return replace(plan, conditioning=conditioning)
+            return self._with_successor(replace(plan, conditioning=conditioning), pipeline, work, others.get("calls_before"))
 
         return planned
+
+    def _with_successor(self, plan: Plan, pipeline: Pipeline, work: Work, calls_before: int | None) -> Plan:
+        """The plan with who goes on with it, where an extension wants that."""
+        second_pass = calls_before is not None
+        switch = self._plugins.only("switch_model", ModelSwitch, request=plan.request, second_pass=second_pass)
+        if switch is None:
+            return plan
+        scores = switch.aesthetic_score, switch.negative_aesthetic_score
+
+        def tell(other: Pipeline, request: GenerationRequest) -> Conditioning:
+            self._plugins.tell("on_model_loaded", checkpoint=other.checkpoint.name, request=request)
+            embeddings = self._embeddings_for(other, work)
+            told = encode(other, request, plan.guidance, self._states, embeddings, calls_before, scores)
+            return self._plugins.fold("alter_conditioning", told, request=request)
+
+        return replace(plan, successor=successor_of(plan, pipeline, switch, self._catalog, tell))
 
     def _source_of(self, work: Work) -> SourcePicture | None:
         request = work.request
@@ -363,17 +403,22 @@ class Runner:
             work.say(text)
         return embeddings
 
-    def _placed(self, pipeline: Pipeline, work: Work) -> Placement:
-        floor = self._options.floor_sdxl if pipeline.family.sdxl else self._options.floor
-        return place(pipeline, self.device, work, self._economies, floor, self._manager.keep_only_lent)
+    @contextmanager
+    def _placed(self, work: Work, pipeline: Pipeline, at_least: MemoryMode) -> Iterator[Placement]:
+        """Where a lent pipeline's parts are, and what extensions change of them meanwhile."""
+        floor = max(at_least, self._options.floor_sdxl if pipeline.family.sdxl else self._options.floor)
+        placement = place(pipeline, self.device, work, self._economies, floor, self._manager.keep_only_lent)
+        with placement, self._plugins.within("change_modules", modules=pipeline.modules, request=work.request):
+            yield placement
 
-    def _vae_stage(self, pipeline: Pipeline, vae: VaeInfo | None, placement: Placement, work: Work) -> VaeStage:
+    def _vae_stage(self, vae: VaeInfo | None, work: Work, model: Model) -> VaeStage:
         def notice(text: str) -> None:
             work.emit(Notice(text, work.command.job_id))
 
-        source = source_of(pipeline, vae)
-        keep_free = work.command.keep_free
-        return VaeStage(pipeline.vae, source, placement, self.device, self._precision, keep_free=keep_free, notice=notice)
+        source, keep_free = source_of(model.pipeline, vae), work.command.keep_free
+        return VaeStage(
+            model.pipeline.vae, source, model.placement, self.device, self._precision, keep_free=keep_free, notice=notice
+        )
 
     def _economise(self, work: Work, checkpoint: CheckpointInfo) -> None:
         """Take the next step, or raise OutOfMemory."""

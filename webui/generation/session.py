@@ -6,6 +6,7 @@ Where the second pass has another checkpoint, a session does one pass and anothe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from webui.checkpoints.families import FAMILIES, Family
 from webui.checkpoints.offload import Placement
 from webui.checkpoints.pipeline import Pipeline
 from webui.core.fields.hires import LATENT_UPSCALERS, SAME_CHECKPOINT
@@ -24,8 +26,10 @@ from webui.diffusion.latents import SCALE
 from webui.generation.economy import Stage
 from webui.generation.hires import enlarge_latents, enlarge_pixels, hires_size, second_pass
 from webui.generation.masks import Pixels
+from webui.generation.models import Model, Models
 from webui.generation.source_picture import SourcePicture
 from webui.generation.stages import Beginning, Fold, Plan, calls_of, foreseen_levels, sample, unaltered
+from webui.generation.takeover import Takeover
 from webui.generation.vae_stage import VaeStage
 from webui.generation.work import Work
 
@@ -92,21 +96,39 @@ class Session:
 
     def __init__(
         self,
-        pipeline: Pipeline,
-        placement: Placement,
-        stage: VaeStage,
+        models: Models,
+        make_stage: Callable[[Model], VaeStage],
         plans: Plans,
         source: SourcePicture | None,
         work: Work,
     ) -> None:
-        self._pipeline, self._placement, self._stage = pipeline, placement, stage
+        self._models, self._make_stage = models, make_stage
+        self._made_stage: tuple[Model, VaeStage] | None = None
         self._plans, self._source, self._work = plans, source, work
         self._request = work.request
         work.stage = Stage.VAE
         pixels = None if source is None else _tensor(source.pixels)
-        self._concat = self._behind(pixels) if plans.first else None
+        family = self._pipeline.family
+        self._concat = self._behind(family, pixels) if plans.first else None
         self._beginning = self._begin(source, pixels) if plans.first and source is not None and pixels is not None else None
-        self._concat_larger = self._without_picture(plans.second.request) if plans.second else None
+        self._concat_larger = self._without_picture(family, plans.second.request) if plans.second else None
+        self._takeovers = {id(plan): takeover for plan in plans.here if (takeover := self._takeover(plan, pixels))}
+
+    @property
+    def _pipeline(self) -> Pipeline:
+        return self._models.own.pipeline
+
+    @property
+    def _placement(self) -> Placement:
+        return self._models.own.placement
+
+    @property
+    def _stage(self) -> VaeStage:
+        """Made anew where the model had to go and came back."""
+        own = self._models.own
+        if self._made_stage is None or self._made_stage[0] is not own:
+            self._made_stage = own, self._make_stage(own)
+        return self._made_stage[1]
 
     @property
     def facts(self) -> dict[str, str]:
@@ -136,7 +158,10 @@ class Session:
         return self._handed_over(self._first_latents(self._plans.first, batch, fold))
 
     def _first_latents(self, plan: Plan, batch: range, fold: Fold) -> Tensor:
-        return self._pass(plan, batch, self._concat, self._beginning, fold)
+        def make() -> Tensor:
+            return self._pass(plan, batch, self._concat, self._beginning, fold)
+
+        return self._work.sharing.first_pass(self._request, batch, make).to(self._pipeline.device)
 
     def second_pass(self, batch: range, begun: FirstPass, fold: Fold = unaltered) -> Tensor:
         """As `sample`, of what the first pass handed over."""
@@ -148,9 +173,21 @@ class Session:
         return fold("alter_latents", latents, request=self._request)
 
     def _pass(self, plan: Plan, batch: range, concat: Tensor | None, beginning: Beginning | None, fold: Fold) -> Tensor:
+        """Sample with the pass's own checkpoint, and with the one that goes on with its latents where there is one."""
         self._work.stage = Stage.SAMPLING
-        with self._placement.using("unet"):
-            return sample(self._pipeline, plan, batch, self._work.reporter.on_step, concat, beginning, fold)
+        takeover, on_step = self._takeovers.get(id(plan)), self._work.reporter.on_step
+        with ExitStack() as until:
+            until.enter_context(self._placement.using("unet"))
+            around = until.enter_context(takeover.batch(plan.table, plan.guidance.calls)) if takeover else None
+            return sample(self._pipeline, plan, batch, on_step, concat, beginning, fold, around)
+
+    def _takeover(self, plan: Plan, pixels: Tensor | None) -> Takeover | None:
+        if plan.successor is None:
+            return None
+        family = FAMILIES[plan.successor.checkpoint.family or ""]
+        first = plan is self._plans.first
+        concat = self._behind(family, pixels) if first else self._without_picture(family, plan.request)
+        return Takeover(plan.successor, self._models, self._work, concat)
 
     def decode(self, latents: Tensor, place: int, pictures: int) -> Tensor:
         """Pixels (height, width, 3), uint8, of picture `place` of a batch's `pictures`, with what is kept of the source."""
@@ -179,16 +216,16 @@ class Session:
         mask = source.latent_mask(request.width, request.height, soft=request.soft_inpainting)
         return Beginning(latents, None if mask is None else torch.from_numpy(mask.astype(np.float32))[None, None])
 
-    def _behind(self, pixels: Tensor | None) -> Tensor | None:
+    def _behind(self, family: Family, pixels: Tensor | None) -> Tensor | None:
         """What an inpainting or instruct-pix2pix UNet sees behind the latents."""
         if pixels is None or self._source is None:
-            return self._without_picture(self._request)
+            return self._without_picture(family, self._request)
         mask = None if self._source.mask is None else torch.from_numpy(self._source.mask.astype(np.float32))[None, None]
-        pipeline, weight = self._pipeline, self._request.mask_weight
-        return with_picture(pipeline.family, pixels, mask, weight, self._encode, pipeline.scaling_factor)
+        weight, scale = self._request.mask_weight, self._pipeline.scaling_factor
+        return with_picture(family, pixels, mask, weight, self._encode, scale)
 
-    def _without_picture(self, request: GenerationRequest) -> Tensor | None:
-        return without_picture(self._pipeline.family, request.width, request.height, self._encode)
+    def _without_picture(self, family: Family, request: GenerationRequest) -> Tensor | None:
+        return without_picture(family, request.width, request.height, self._encode)
 
     def _encode(self, pixels: Tensor) -> Tensor:
         """The mean of the encoder's distribution: the same source always gives the same latents."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -17,6 +18,7 @@ from webui.core.request import GenerationRequest
 from webui.core.samplers import SamplerInfo, effective_scheduler, find_sampler
 from webui.core.schedules import Range, schedule
 from webui.core.sigmas import in_half_precision, zero_terminal_snr
+from webui.core.switching import AESTHETIC_SCORE, NEGATIVE_AESTHETIC_SCORE
 from webui.diffusion import inpainting
 from webui.diffusion.conditioning import Conditioning, HiddenStates, PromptEncoder
 from webui.diffusion.denoiser import Denoiser, Guidance
@@ -27,6 +29,7 @@ from webui.diffusion.noise import NoiseOptions, NoiseSource
 from webui.diffusion.samplers import SAMPLERS
 from webui.diffusion.samplers.base import Denoise, OnStep, SamplerOptions
 from webui.errors import InvalidRequest
+from webui.generation.takeover import Around, Successor
 
 #: CFG++ interpolates where plain guidance extrapolates; as in A1111 this brings the CFG scales in use to the range 0…1 and a
 #: little above. Source of the method: Chung et al. 2024, arXiv:2406.08070.
@@ -44,6 +47,7 @@ class Plan:
         table: the noise level of each of the model's timesteps, rising.
         sigmas: the levels of this job, falling.
         facts: infotext entries that only the encoded prompts tell.
+        successor: who goes on with the noisy latents; None: nobody does.
     """
 
     request: GenerationRequest
@@ -53,6 +57,7 @@ class Plan:
     guidance: Guidance
     conditioning: Conditioning
     facts: Mapping[str, str] = field(default_factory=dict)
+    successor: Successor | None = None
 
 
 def make_plan(
@@ -159,8 +164,9 @@ def encode(
     states: HiddenStates,
     embeddings: Embeddings,
     calls_before: int | None = None,
+    scores: tuple[float, float] = (AESTHETIC_SCORE, NEGATIVE_AESTHETIC_SCORE),
 ) -> Conditioning:
-    """The negative prompt is encoded only where it counts."""
+    """The negative prompt is encoded only where it counts. `scores`: aesthetic ones, for prompt and negative prompt."""
     encoder = PromptEncoder(
         text_encoders=pipeline.text_encoders,
         family=pipeline.family,
@@ -172,6 +178,8 @@ def encode(
         old_schedules=request.old_prompt_editing,
         embeddings=embeddings,
         calls_before=calls_before,
+        aesthetic_score=scores[0],
+        negative_aesthetic_score=scores[1],
     )
     conditioning = Conditioning(encoder.conditionals(request.prompt, guidance.calls))
     if not guidance.needed(conditioning.weight):
@@ -217,6 +225,7 @@ def sample(
     concat: Tensor | None = None,
     beginning: Beginning | None = None,
     fold: Fold = unaltered,
+    around: Around | None = None,
 ) -> Tensor:
     """The latents of the pictures of these indices: (batch, 4, height / 8, width / 8).
 
@@ -224,13 +233,14 @@ def sample(
         concat: what the UNet of an inpainting or instruct-pix2pix family sees behind the latents; see `diffusion.concat`.
         beginning: what is made anew; None: they are made from noise alone.
         fold: calls a hook of the extensions (`PluginManager.fold`).
+        around: what the pipeline's denoiser becomes before extensions get it.
     """
-    request = plan.request
+    request, around = plan.request, around or _alone
     noise = noise_source(pipeline, request, batch)
     if beginning is None:
         unit_variance = plan.sampler.unit_variance or request.sgm_noise_multiplier
         latents = initial_latents(noise, plan.sigmas[0], unit_variance=unit_variance)
-        return _run(pipeline, plan, latents, noise, on_step, concat, fold)
+        return _run(pipeline, plan, latents, noise, on_step, concat, fold, around)
     fresh = noise.initial() * request.initial_noise_multiplier
     original = beginning.latents.to(fresh).expand_as(fresh)
     mask = None if beginning.mask is None else beginning.mask.to(fresh)
@@ -240,13 +250,17 @@ def sample(
         return original
     latents = original + fresh * (plan.sigmas[0] + request.extra_noise)
     if mask is None:
-        return _run(pipeline, plan, latents, noise, on_step, concat, fold)
+        return _run(pipeline, plan, latents, noise, on_step, concat, fold, around)
     if request.soft_inpainting:
-        return _run(pipeline, plan, latents, noise, on_step, concat, fold, _softly(request, original, mask, plan.sigmas[0]))
-    made = _run(
-        pipeline, plan, latents, noise, on_step, concat, fold, lambda denoiser: MaskedDenoiser(denoiser, original, lambda _: mask)
-    )
+        softly = _softly(request, original, mask, plan.sigmas[0])
+        return _run(pipeline, plan, latents, noise, on_step, concat, fold, around, softly)
+    masked = partial(MaskedDenoiser, original=original, mask_at=lambda _: mask)
+    made = _run(pipeline, plan, latents, noise, on_step, concat, fold, around, masked)
     return inpainting.blended(original, made, mask)
+
+
+def _alone(denoiser: Denoiser) -> Denoise:
+    return denoiser
 
 
 def _softly(request: GenerationRequest, original: Tensor, mask: Tensor, sigma_max: float) -> Callable[[Denoise], Denoise]:
@@ -262,11 +276,12 @@ def _run(
     on_step: OnStep,
     concat: Tensor | None,
     fold: Fold,
+    around: Around,
     wrap: Callable[[Denoise], Denoise] = lambda denoiser: denoiser,
 ) -> Tensor:
     """From noisy latents to clean ones."""
     latents = fold("alter_noise", latents, request=plan.request, sigma=plan.sigmas[0])
-    denoiser = Denoiser(
+    own = Denoiser(
         unet=pipeline.unet,
         conditioning=plan.conditioning,
         guidance=plan.guidance,
@@ -275,7 +290,7 @@ def _run(
         batch_size=len(latents),
         concat=None if concat is None else concat.to(pipeline.device),
     )
-    denoiser = fold("wrap_denoiser", denoiser, request=plan.request)
+    denoiser = fold("wrap_denoiser", around(own), request=plan.request)
     return SAMPLERS[plan.sampler.name](wrap(denoiser), latents, plan.sigmas, noise, sampler_options(plan), on_step)
 
 

@@ -18,14 +18,15 @@ from webui.engine.protocol import Cancel, CancelWhen, Prefetch, Reload, Run, Unl
 from webui.errors import InvalidRequest, PluginError, SaveFailed, WebUIError
 from webui.jobs.board import Board
 from webui.jobs.events import EngineChanged, EngineState, EventBus, JobProgress, NoticePosted, PictureSaved
+from webui.jobs.file_options import file_titles, with_named_files
 from webui.jobs.keeper import PictureKeeper
 from webui.jobs.resolve import model_hashes, resolve, resolve_extras, with_outpainted_size
 from webui.jobs.store import Job, JobState, JobStore, Picture
 from webui.plugins.loader import PluginManager
 from webui.storage.preferences import PreferencesFile
 from webui.storage.sources import SourceStore
-
 from webui.upscaling.files import UpscalerFiles
+
 log = logging.getLogger(__name__)
 
 #: How often a job whose engine dies is tried, and how long to wait before an engine that will not start is tried again.
@@ -58,13 +59,13 @@ class Dispatcher:
         preferences: PreferencesFile,
         sources: SourceStore,
         plugins: PluginManager | None = None,
-    ) -> None:
         upscalers: UpscalerFiles | None = None,
+    ) -> None:
         self._store, self._bus, self._engine = store, bus, engine
         self._catalog, self._keeper, self._preferences, self._sources = catalog, keeper, preferences, sources
         self._plugins = plugins or PluginManager()
-        self._inbox: queue.SimpleQueue[protocol.Event | _Wake | None] = queue.SimpleQueue()
         self._upscalers = upscalers or UpscalerFiles()
+        self._inbox: queue.SimpleQueue[protocol.Event | _Wake | None] = queue.SimpleQueue()
         # A job changes and is announced under it: no cancel falls between, and listeners hear the changes in their order.
         self._lock = threading.RLock()
         self._board = Board(store, bus)
@@ -130,7 +131,6 @@ class Dispatcher:
         request = with_outpainted_size(request, self._sources)
         resolved = self._settled(resolve(request, self._catalog, self._preferences.current.checkpoint, self._upscalers))
         self._catalog.hash_later(self._catalog.find_checkpoint(resolved.checkpoint or ""))
-        with self._lock:
         return self._enqueue(resolved, owner=owner, save=save, job_id=job_id, kind=kind)
 
     def submit_extras(self, request: ExtrasRequest, *, owner: str = "", save: bool = True) -> Job:
@@ -150,6 +150,7 @@ class Dispatcher:
         job_id: str | None = None,
         kind: str | None = None,
     ) -> Job:
+        with self._lock:
             try:
                 job_id = job_id or f"{_ID[resolved.kind]}-{secrets.token_hex(6)}"
                 job = self._store.add(job_id, resolved, owner=owner, save=save, kind=kind)
@@ -162,7 +163,8 @@ class Dispatcher:
 
     def _settled(self, request: GenerationRequest) -> GenerationRequest:
         """A resolved request with the options of extensions checked, and as the extensions leave it."""
-        altered = self._plugins.fold("alter_request", self._plugins.check(request))
+        named = with_named_files(self._plugins.check(request), self._catalog)
+        altered = self._plugins.fold("alter_request", named)
         if altered.image_count != request.image_count:
             raise PluginError("", "", "An extension changed the number of pictures, which alter_request cannot do.")
         return self._plugins.check(altered)
@@ -339,7 +341,13 @@ class Dispatcher:
     def _facts(self, job: Job) -> dict[str, object]:
         """Infotext entries beside the request's fields. A hash that is not known yet is left out: no picture waits for one."""
         checkpoint, vae = model_hashes(job.request, self._catalog)
-        return {"Model hash": checkpoint, "VAE hash": vae}
+        return {"Model hash": checkpoint, "VAE hash": vae, **self._titles(job.request)}
+
+    def _titles(self, request: GenerationRequest) -> dict[str, object]:
+        try:
+            return file_titles(self._plugins.check(request), self._catalog)
+        except WebUIError:
+            return {}  # an extension was switched off meanwhile; its options are not written either
 
     def _finish(self, job: Job, state: JobState, note: str = "", *, error: str = "", field: str | None = None) -> None:
         with self._lock:
@@ -353,6 +361,8 @@ class Dispatcher:
         self._tell_extensions(finished)
 
     def _tell_extensions(self, job: Job) -> None:
+        if job.extras is not None:
+            return  # the hook tells of requests for new pictures
         paths = [picture.path for picture in self._store.get(job.id).pictures if picture.path]
         try:
             self._plugins.tell("on_job_done", request=job.request, state=job.state.value, paths=paths)
@@ -361,8 +371,6 @@ class Dispatcher:
             self._bus.publish(NoticePosted(str(error), "warning", job.id))
 
     # ---- an engine that dies
-        if job.extras is not None:
-            return  # the hook tells of requests for new pictures
 
     def _on_death(self, death: protocol.Died) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ import inspect
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -79,6 +80,10 @@ class Calls:
     def has(self, hook: str) -> bool:
         return bool(getattr(self._registry.hook, hook).get_hookimpls())
 
+    def names(self, hook: str) -> list[str]:
+        """The extensions that have this hook."""
+        return [name for name, _ in self._implementations(hook)]
+
     def call(self, plugin: str, hook: str, function: pluggy.HookImpl, arguments: dict[str, Any]) -> Any:
         """Raise PluginError for whatever it raises, but for what is told to people as it is, and a memory that is full."""
         begun = time.perf_counter()
@@ -99,6 +104,37 @@ class Calls:
                 if hook.startswith("register_") and (isinstance(answer, str) or not isinstance(answer, Sequence)):
                     raise PluginError(name, hook, f"it gave {_described(answer)}; a list was expected.")
                 yield name, answer
+
+    @contextmanager
+    def within(self, hook: str, **arguments: Any) -> Iterator[None]:
+        """A block in which what the extensions gave is entered; left in any case. Raise PluginError."""
+        with ExitStack() as until:
+            for name, answer in self.collect(hook, **arguments):
+                if answer is None:
+                    continue
+                if not isinstance(answer, AbstractContextManager):
+                    raise PluginError(name, hook, f"it gave {_described(answer)}; a context manager or None was expected.")
+                try:
+                    until.enter_context(answer)
+                except Exception as error:
+                    if _passes(error):
+                        raise
+                    raise failure(name, hook, error) from error
+            yield
+
+    def only(self, hook: str, kind: type[Value], **arguments: Any) -> Value | None:
+        """The answer of the one extension that gives one. Raise PluginError, also where two do."""
+        found: Value | None = None
+        first = ""
+        for name, answer in self.collect(hook, **arguments):
+            if answer is None:
+                continue
+            if found is not None:
+                raise PluginError(name, hook, f"the extension {first} wants the same in this picture; switch one of the two off.")
+            if not isinstance(answer, kind):
+                raise PluginError(name, hook, f"it gave {_described(answer)}; {kind.__name__} or None was expected.")
+            found, first = answer, name
+        return found
 
     def fold(self, hook: str, value: Value, **others: Any) -> Value:
         """The value as the extensions leave it. Raise PluginError, also for an answer of another kind."""

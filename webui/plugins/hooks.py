@@ -1,7 +1,8 @@
 """Everything that an extension can do: one function a hook. `docs/plugins.md` has an example of each.
 
 `register_*` collects what extensions add. `alter_*` and `wrap_*` fold: each extension gets the last one's result and returns
-another, or None to leave it as it is. `on_*` tells. An extension names only the arguments that it uses.
+another, or None to leave it as it is. `change_*` gives a block to be entered, `switch_*` is answered by one extension at most,
+`on_*` tells. An extension names only the arguments that it uses.
 
 The hooks of the web process are called there alone, the engine's there alone. `plugin.py` may implement both; what needs torch
 belongs into `engine.py`, which the web process never loads.
@@ -10,13 +11,16 @@ belongs into `engine.py`, which the web process never loads.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from webui.core.request import GenerationRequest
-
 from webui.core.postprocessing import ExtrasRequest
+from webui.core.request import GenerationRequest
+from webui.core.switching import ModelSwitch
+
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
@@ -50,13 +54,18 @@ def alter_infotext(entries: dict[str, object], request: GenerationRequest) -> di
 
 
 @hookspec
+def alter_settings(settings: dict[str, str]) -> dict[str, str] | None:
+    """Change the entries that were read from an infotext before fields take them: other programs' keys become yours."""
+
+
+@hookspec
 def alter_file_name(name: str, request: GenerationRequest, index: int) -> str | None:
     """Change the part of a picture's file name after the number, without folder and ending. `index` counts in the job."""
 
 
 @hookspec
-def on_start() -> None:
-    """The program has loaded its extensions, before the page is served."""
+def on_start(data_dir: Path) -> None:
+    """The program has loaded its extensions, before the page is served; or this one was switched on since."""
 
 
 @hookspec
@@ -65,6 +74,14 @@ def on_job_done(request: GenerationRequest, state: str, paths: Sequence[str]) ->
 
 
 # ---- in the engine
+
+
+@hookspec
+def change_modules(modules: Mapping[str, Any], request: GenerationRequest) -> AbstractContextManager[object] | None:
+    """Change the modules of a checkpoint that a job was lent, by name ("text_encoder", "unet", "vae"), until the block is left.
+
+    Weights must not be written: they may be elsewhere. What is changed must be as it was afterwards.
+    """
 
 
 @hookspec
@@ -83,6 +100,11 @@ def wrap_denoiser(denoiser: Callable[[Any, float], Any], request: GenerationRequ
 
 
 @hookspec
+def switch_model(request: GenerationRequest, second_pass: bool) -> ModelSwitch | None:
+    """Name a checkpoint that goes on with the noisy latents of a pass from some noise level on; None: none does."""
+
+
+@hookspec
 def alter_latents(latents: Tensor, request: GenerationRequest) -> Tensor | None:
     """Change the sampled latents (batch, 4, height / 8, width / 8) before they are decoded."""
 
@@ -93,19 +115,21 @@ def alter_image(image: Image, request: GenerationRequest) -> Image | None:
 
 
 @hookspec
+def alter_extras_image(image: Image, request: ExtrasRequest) -> Image | None:
+    """Change a picture of the tab Extras (RGB or RGBA) after it was enlarged, such as by restoring the faces in it."""
+
+
+@hookspec
 def on_model_loaded(checkpoint: str, request: GenerationRequest) -> None:
     """A job has been lent the weights of this checkpoint."""
 
 
 HOOKS: Mapping[str, Callable[..., Any]] = {
-    name: function for name, function in list(globals().items()) if name.startswith(("register_", "alter_", "wrap_", "on_"))
+    name: function
+    for name, function in list(globals().items())
+    if name.startswith(("register_", "alter_", "wrap_", "change_", "switch_", "on_"))
 }
 
 #: The first of the engine's.
-_FIRST = list(HOOKS).index("alter_conditioning")
+_FIRST = list(HOOKS).index("change_modules")
 ENGINE_HOOKS = frozenset(list(HOOKS)[_FIRST:])
-@hookspec
-def alter_extras_image(image: Image, request: ExtrasRequest) -> Image | None:
-    """Change a picture of the tab Extras (RGB or RGBA) after it was enlarged, such as by restoring the faces in it."""
-
-

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -45,6 +46,7 @@ class PluginManager:
         engine: bool = False,
         safe_mode: bool = False,
         seconds: float | None = None,
+        data_dir: Path = Path(),
     ) -> None:
         """Nothing is loaded yet.
 
@@ -54,9 +56,11 @@ class PluginManager:
             engine: whether this is the process with torch.
             safe_mode: list them, load none.
             seconds: how long an import may take.
+            data_dir: the data folder, for `on_start`.
         """
         self._folders, self._file, self._engine, self._safe = tuple(folders), choices_file, engine, safe_mode
         self._seconds = seconds or (ENGINE_SECONDS if engine else FRONT_SECONDS)
+        self._data_dir, self._started = data_dir, False
         self._parts = ("plugin", "engine") if engine else ("plugin",)
         self._choices = read_choices(choices_file) if choices_file else Choices()
         self._infos: dict[Path, PluginInfo] = {}
@@ -64,11 +68,18 @@ class PluginManager:
         self._calls = Calls(engine=engine)
         #: The options of the extensions that are loaded.
         self.kinds = ExtraKinds()
+        self.kinds.alter_settings = lambda settings: self.fold("alter_settings", settings)
 
     @classmethod
     def of(cls, settings: Settings, *, engine: bool = False) -> PluginManager:
         """Find and load what the settings name."""
-        manager = cls(settings.extension_dirs, settings.extension_choices_file, engine=engine, safe_mode=settings.safe_mode)
+        manager = cls(
+            settings.extension_dirs,
+            settings.extension_choices_file,
+            engine=engine,
+            safe_mode=settings.safe_mode,
+            data_dir=settings.data_dir,
+        )
         manager.load_all()
         return manager
 
@@ -115,6 +126,8 @@ class PluginManager:
         begun = time.perf_counter()
         try:
             told = self._loaded(info)
+            if self._started:
+                self._tell_start(info)
             self._infos[info.path] = replace(info, **told, loaded=True, load_seconds=time.perf_counter() - begun)
         except (LoadProblem, WebUIError) as error:
             log.warning("The extension %s is not loaded: %s", info.name, error)
@@ -138,6 +151,8 @@ class PluginManager:
             self.kinds.add(info.name, kinds, _core_keys())
         except (ValueError, TypeError) as error:
             raise LoadProblem(f"Its options cannot be used: {error}.") from error
+        if kinds and manifest.summary:
+            self.kinds.summaries[info.name] = manifest.summary
         return {"problem": None, "hooks": tuple(sorted(hooks)), "adds": tuple(self.kinds.fields_of(info.name))}
 
     def _import(self, info: PluginInfo, part: str) -> ModuleType:
@@ -216,14 +231,32 @@ class PluginManager:
         """The value as the extensions leave it. Raise PluginError, which names the extension and the hook."""
         return self._calls.fold(hook, value, **others)
 
+    def acts(self, hooks: Iterable[str], request: GenerationRequest) -> bool:
+        """Whether one of these hooks can change what is made of the request. Who has options does nothing without them."""
+        given = extras_to_json(request.extras)
+        names = {name for hook in hooks for name in self._calls.names(hook)}
+        return any(name in given or name not in self.kinds.extensions for name in names)
+
+    def within(self, hook: str, **arguments: Any) -> AbstractContextManager[None]:
+        """A block in which what the extensions gave is entered. Raise PluginError."""
+        return self._calls.within(hook, **arguments)
+
+    def only(self, hook: str, kind: type[Value], **arguments: Any) -> Value | None:
+        """The answer of the one extension that gives one. Raise PluginError, also where two do."""
+        return self._calls.only(hook, kind, **arguments)
+
     def start(self) -> None:
         """Tell each that the program starts; one that fails is switched off, and named."""
-        for info in [info for info in self.plugins() if info.loaded and "on_start" in info.hooks]:
+        self._started = True
+        for info in [info for info in self.plugins() if info.loaded]:
             try:
-                for _ in self._calls.collect("on_start", info.name):
-                    pass
+                self._tell_start(info)
             except WebUIError as error:
                 self._give_up(info, error)
+
+    def _tell_start(self, info: PluginInfo) -> None:
+        for _ in self._calls.collect("on_start", info.name, data_dir=self._data_dir):
+            pass
 
     def _give_up(self, info: PluginInfo, error: Exception) -> None:
         log.warning("The extension %s is switched off: %s", info.name, error)

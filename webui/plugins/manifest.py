@@ -31,6 +31,7 @@ class Manifest:
     api: the version of the list of hooks for which it was written.
     requires: names of extensions that are loaded before it.
     python: packages that it needs, as pip names them ("numpy>=2").
+    summary: what the header of its closed accordion says, with options in braces; "": those that are not at their defaults.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Manifest:
     description: str = ""
     author: str = ""
     url: str = ""
+    summary: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -68,6 +70,7 @@ def read_manifest(folder: Path) -> Manifest:
         description=_text(table, "description"),
         author=_text(table, "author"),
         url=_text(table, "url"),
+        summary=_text(table, "summary"),
         raw=table,
     )
 
