@@ -14,6 +14,7 @@ from webui.api import sdapi_extras, sdapi_models, sdapi_options
 from webui.api.sdapi_answer import echo, encoded_pictures, info_text, progress_json
 from webui.api.sdapi_img2img import decode_picture, first_pass_values, source_values
 from webui.api.sdapi_options import current_vae
+from webui.api.sdapi_plot import is_plot, make_plot
 from webui.api.sdapi_request import Img2ImgRequest, Translated, Txt2ImgRequest, api_field, translate, with_styles
 from webui.api.services import Services
 from webui.api.sse import wait_for_job
@@ -73,6 +74,9 @@ def _add_generation(routes: APIRouter, services: Services) -> None:
 
 
 async def _make(services: Services, body: BaseModel, read_source: Callable[[], dict[str, Any]]) -> Response:
+    if is_plot(body):
+        translated = await run_in_threadpool(_translated, services, body, read_source)
+        return await make_plot(services, body, translated.request, translated.comments)
     translated, job = await run_in_threadpool(_submit, services, body, read_source)
     try:
         job = await wait_for_job(services, job.id)
@@ -81,9 +85,13 @@ async def _make(services: Services, body: BaseModel, read_source: Callable[[], d
         await run_in_threadpool(_forget_unsaved, services, job)
 
 
-def _submit(services: Services, body: Any, read_source: Callable[[], dict[str, Any]]) -> tuple[Translated, Job]:
+def _translated(services: Services, body: Any, read_source: Callable[[], dict[str, Any]]) -> Translated:
     translated = translate(body, {"sd_vae": current_vae(services)}, services.plugins.kinds, read_source())
-    translated = with_styles(translated, body.styles, services.styles)
+    return with_styles(translated, body.styles, services.styles)
+
+
+def _submit(services: Services, body: Any, read_source: Callable[[], dict[str, Any]]) -> tuple[Translated, Job]:
+    translated = _translated(services, body, read_source)
     try:
         job = services.dispatcher.submit(
             translated.request, owner="API", save=bool(body.save_images), job_id=_free_id(services, body.force_task_id)

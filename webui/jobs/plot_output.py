@@ -169,6 +169,10 @@ class PlotOutput:
         except (JobNotFound, OSError) as error:
             return str(error)
 
+    def infotext(self, row: PlotRow) -> str:
+        """Of the whole grid."""
+        return self._infotext(row, self._plots.cells(row.id), None)
+
     def _infotext(self, row: PlotRow, cells: Sequence[PlotCell], axes: int | None) -> str:
         """That of the first cell, with the axes."""
         first = min((cell for cell in cells if cell.state is CellState.DONE), key=lambda cell: cell.index[::-1], default=None)
