@@ -26,6 +26,7 @@ COMPOSED = (
     "tasks.",
     "memory.",
     "merger.",
+    "extras.",
     "send.",
 )
 

@@ -20,6 +20,7 @@ from webui.storage.preferences import Preferences
 from webui.ui import (
     counting,
     extension_options,
+    extras,
     generating,
     header,
     hires,
@@ -102,6 +103,8 @@ def build(services: PageServices) -> gr.Blocks:
                 generate = txt2img.build(form, services)
             with gr.Tab(t("tab.img2img"), id="img2img", elem_id="tab_img2img"):
                 generate_second = img2img.build(second, services)
+            with gr.Tab(t("tab.extras"), id="extras", elem_id="tab_extras"):
+                extras.build()
             with gr.Tab(t("tab.pnginfo"), id="pnginfo", elem_id="tab_pnginfo"):
                 pnginfo.build()
             with gr.Tab(t("tab.merger"), id="merger", elem_id="tab_modelmerger"):
@@ -117,6 +120,7 @@ def build(services: PageServices) -> gr.Blocks:
         styles.offer(services.styles)
         counting.connect(services)
         pnginfo.connect(services.catalog, services.plugins.kinds)
+        extras.connect(services)
         library.connect(services)
         merger.connect(services)
         header.connect(services, forms, refresh)

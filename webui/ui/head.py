@@ -8,7 +8,7 @@ from typing import Any
 from webui import __version__
 from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec
-from webui.ui import extension_options
+from webui.ui import extension_options, extras
 from webui.ui.conditions import NEEDS
 from webui.ui.form import shown, specs_with
 from webui.ui.layout import EXTRA
@@ -28,6 +28,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
         "extensions": extension_options.describe(kinds or ExtraKinds()),
         "extra": EXTRA,
         "merger": describe(),
+        "extras": extras.describe(),
     }
     # "<" never stands in the data, so that no text can end the script element.
     data = json.dumps(config, ensure_ascii=False).replace("<", "\\u003c")
@@ -36,6 +37,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/models.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/hires.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/canvas.css">'
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/extras.css">'
         f"<script>window.periplusConfig = {data};</script>"
         f'<script type="module" src="{ASSETS_URL}/js/main.js"></script>'
     )

@@ -55,7 +55,7 @@ def cut(length: int, tile: int, overlap: int) -> Cut:
     """As few tiles of at most `tile` pixels as cover `length`, all of about the same size. `overlap` becomes the ramp."""
     if tile >= length:
         return Cut((Span(0, length),))
-    shared = min(overlap + 2 * CONTEXT, tile // 3)
+    shared = min(overlap + 2 * CONTEXT, tile // 2)
     count = math.ceil((length - shared) / (tile - shared))
     edges = [round(place * (length - shared) / count) for place in range(count + 1)]
     spans = (
@@ -74,7 +74,7 @@ def run_in_tiles(
 ) -> np.ndarray:
     """What `model` makes of a picture, a tile at a time.
 
-    Neighbours share `overlap` and twice `CONTEXT` pixels, less where tiles are too small for that.
+    Neighbours share `overlap` and twice `CONTEXT` pixels, at most half a tile.
 
     Args:
         model: (1, 3, height, width) in 0…1 → the same, `scale` times as wide and high.

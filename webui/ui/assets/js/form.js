@@ -112,7 +112,8 @@ export function submitted(tab, answer) {
 }
 
 export function pressGenerate() {
-  generateButton()?.click();
+  const others = document.getElementById("extras_generate"); // of the tab that is seen
+  (others?.checkVisibility() ? others : generateButton())?.click();
 }
 
 // ---- sent from elsewhere

@@ -20,6 +20,7 @@ connect();
 // Loaded when their tab is opened for the first time.
 export const mountImg2img = async (host) => (await import("./img2img.js")).mountImg2img(host);
 export const mountResize = async (host) => (await import("./img2img.js")).mountResize(host);
+export const mountExtras = async (host) => (await import("./extras.js")).mountExtras(host);
 export const mountModels = async (host) => (await import("./models.js")).mountModels(host);
 export const mountMerger = async (host) => (await import("./merger.js")).mountMerger(host);
 

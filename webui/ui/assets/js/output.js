@@ -131,12 +131,13 @@ function drawStage(job) {
   setHidden(parts.strip, !reason);
   setHidden(parts.live, !(job?.state === "running" && picture && selection.index !== null));
   setText(parts.emptyText, emptyWords(job));
-  setHidden(parts.examples, Boolean(job && !finished(job)) || !bundled || activeTab() !== TABS[0]);
+  setHidden(parts.examples, Boolean(job && !finished(job)) || !bundled || activeTab() !== TABS[0] || Boolean(parts.root.closest("#extras_output")));
 }
 
 function emptyWords(job) {
   if (!job && state.online && starting()) return statusText(null);
   if (job && !finished(job)) return "";
+  if (parts.root.closest("#extras_output")) return t("state.empty.extras");
   if (activeTab() !== TABS[0]) return t("state.empty.img2img");
   if (!bundled) return t("state.empty.other");
   return t(job ? "state.empty.again" : "state.empty");
@@ -145,7 +146,8 @@ function emptyWords(job) {
 function showPicture(source, job) {
   stage = { url: source };
   if (!source) return parts.image.removeAttribute("src");
-  const { width, height, prompt } = job.request;
+  const { prompt } = job.request;
+  const { width, height } = source.startsWith("data:") ? job.request : (selectedPicture(job) ?? job.request);
   const alt = source.startsWith("data:") ? "preview.alt" : prompt ? "picture.alt" : "picture.alt.empty";
   parts.image.alt = t(alt, { prompt });
   parts.image.style.setProperty("--widest", `${width * PIXELS_AT_MOST}px`);

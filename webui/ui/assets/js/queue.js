@@ -77,8 +77,8 @@ function row(job, key) {
   const text = h(
     "span",
     { class: "row-text" },
-    h("span", { class: "row-prompt" }, job.request.prompt || t("queue.no_prompt")),
-    h("span", { class: "row-facts" }, t(job.image_count > 1 ? "queue.facts" : "queue.facts.one", facts)),
+    h("span", { class: "row-prompt" }, titleOf(job)),
+    h("span", { class: "row-facts" }, job.extras ? t("queue.facts.extras", facts) : t(job.image_count > 1 ? "queue.facts" : "queue.facts.one", facts)),
     h("span", { class: "row-status" }),
     job.state === "running" && h("span", { class: "bar active" }, h("span", { class: "bar-fill" })),
   );
@@ -89,15 +89,18 @@ function row(job, key) {
   return made;
 }
 
+// What it was asked for; of Extras the first file.
+const titleOf = (job) => (job.extras ? job.extras.sources[0]?.name || t("tab.extras") : job.request.prompt) || t("queue.no_prompt");
+
 async function remove(job) {
   if (!(await stop(job, "interrupt"))) return;
-  const text = t("queue.removed", { prompt: job.request.prompt.slice(0, 60) || t("queue.no_prompt") });
+  const text = t("queue.removed", { prompt: titleOf(job).slice(0, 60) });
   post(text, "info", { action: { text: t("action.undo"), press: () => queueAgain(job.id) }, seconds: UNDO_SECONDS });
 }
 
 function show(job) {
   choose(job.id);
-  showTab("txt2img");
+  showTab(job.extras ? "extras" : "txt2img");
   changed();
 }
 

@@ -11,6 +11,7 @@ const TARGETS = {
   img2img: async (picture, infotext) => (await import("./img2img.js")).sendPicture("img2img", picture, infotext),
   sketch: async (picture, infotext) => (await import("./img2img.js")).sendPicture("sketch", picture, infotext),
   inpaint: async (picture, infotext) => (await import("./img2img.js")).sendPicture("inpaint", picture, withoutSize(infotext)),
+  extras: async (picture) => (await import("./extras.js")).sendPicture(picture),
 };
 
 // `given` tells what is sent: {picture: a Blob or where it lies, infotext}, or null.

@@ -45,7 +45,8 @@ const WORDS = {
     if (!progress.steps) return progress.text || t("state.loading");
     if (progress.step >= progress.steps && progress.fraction >= 0.999) return t("state.saving");
     const left = secondsLeft(job);
-    const key = progress.images > 1 ? "state.sampling.image" : "state.sampling";
+    const what = job.kind === "extras" ? "state.enlarging" : "state.sampling";
+    const key = progress.images > 1 ? `${what}.image` : what;
     const step = t(key, { step: progress.step, steps: progress.steps, image: progress.image + 1, images: progress.images });
     return [step, `${percent(job)} %`, left === null ? null : t("state.left", { time: wholeSeconds(left) })].filter(Boolean).join(" · ");
   },

@@ -1,0 +1,48 @@
+"""The tab Extras, which the script draws (`assets/js/extras.js`) beside the panel that the other tabs share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from webui.core.params import params_of
+from webui.core.postprocessing import ExtrasRequest
+from webui.ui.library import offer
+from webui.ui.script import host
+from webui.ui.services import PageServices
+
+
+def build() -> None:
+    """Draw the tab."""
+    with gr.Row(elem_id="extras_frame", equal_height=False):
+        with gr.Column(scale=11, min_width=320):
+            host("extras", "mountExtras", classes=["drawn"])
+        with gr.Column(scale=9, min_width=320):
+            host("extras_output", "mountOutput")
+
+
+def describe() -> dict[str, dict[str, Any]]:
+    """What the script draws the tab from, by field name."""
+    return {
+        name: {
+            "label": spec.param.label,
+            "help": spec.param.help,
+            "default": spec.default,
+            "low": spec.param.low,
+            "high": spec.param.high,
+            "step": spec.param.step,
+            "choices": list(spec.param.choices),
+        }
+        for name, spec in params_of(ExtrasRequest).items()
+    }
+
+
+def connect(services: PageServices) -> None:
+    """Let the script ask which upscalers there are."""
+
+    def list_upscalers() -> dict[str, Any]:
+        services.upscalers.refresh()
+        return {"names": list(services.upscalers.names()), "folder": str(services.settings.all_upscaler_dirs[0])}
+
+    offer(list_upscalers)
