@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from webui.app import Services
 from webui.core import infotext
+from webui.core.request import GenerationRequest
+from webui.engine.protocol import PictureAside
 from webui.ui.transfer import read
 
 URL = "/sdapi/v1/txt2img"
@@ -75,3 +78,15 @@ def test_settings_without_a_refiner_switch_it_off(shared_services: Services):
     text = "a cat\nSteps: 10, Sampler: Euler, Seed: 1, Size: 64x64"
     taken = read(text, shared_services.catalog, shared_services.plugins.kinds)
     assert taken.values["refiner.checkpoint"] == "None"
+
+
+@pytest.mark.parametrize("save", [True, False])
+def test_a_picture_on_the_way_is_saved_beside_where_pictures_are(shared_services: Services, save: bool):
+    dispatcher = shared_services.dispatcher
+    job = dispatcher.wait(dispatcher.submit(GenerationRequest(steps=1, seed=987 + save), save=save).id, 20)
+    before = PictureAside(job.id, 0, "before refiner", 8, 8, bytes(8 * 8 * 3))
+    dispatcher._keeper.keep_aside(job, before, {"Model hash": "0123456789"})
+    found = list(shared_services.settings.outputs_dir.rglob(f"*-{987 + save}-before-refiner.png"))
+    assert len(found) == save
+    for path in found:
+        assert "Picture: before refiner" in Image.open(path).info["parameters"]

@@ -23,7 +23,7 @@ from webui.core.switching import ModelSwitch
 from webui.diffusion.conditioning import HiddenStates, PromptEncoder
 from webui.diffusion.latents import latent_shape
 from webui.diffusion.noise import NoiseOptions, NoiseSource
-from webui.engine.protocol import Loading
+from webui.engine.protocol import Loading, PictureAside
 from webui.errors import CheckpointNotFound, InvalidRequest
 from webui.generation.runner import ComputeOptions, Runner
 from webui.generation.stages import make_plan
@@ -195,3 +195,14 @@ def embedded(pipeline: Pipeline, request: GenerationRequest) -> dict[str, torch.
             encoded = encoder.encode([text])[text]
             found |= {f"{prefix}prompt_embeds": encoded.vectors[None], f"{prefix}pooled_prompt_embeds": encoded.pooled[None]}
     return found
+
+
+def test_the_picture_before_the_refiner_is_told_beside_each_picture(runner: Runner):
+    job = Job(runner, refined(options={"keep_base": True}, batch_size=2))
+    asides = job.of(PictureAside)
+    assert [(aside.index, aside.what, aside.width, aside.height) for aside in asides] == [
+        (0, "before refiner", 64, 64),
+        (1, "before refiner", 64, 64),
+    ]
+    assert job.pixels == Job(runner, refined(batch_size=2)).pixels
+    assert all(aside.pixels != job.pixels[aside.index] for aside in asides)

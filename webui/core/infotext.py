@@ -44,7 +44,7 @@ _TWO_NUMBERS = re.compile(r"(\d+)x(\d+)")
 #: Entries that change nothing here, because they say what is done anyway.
 _NEUTRAL = {"Face restoration": "None", "Tiling": "False"}
 _INFORMATION = (
-    *("Model hash", "VAE hash", "TI hashes", "VAE precision", "Version", "User"),
+    *("Model hash", "VAE hash", "TI hashes", "VAE precision", "Picture", "Version", "User"),
     # What the tab Extras did to the picture afterwards.
     *("Postprocess upscale by", "Postprocess upscale to-1", "Postprocess upscale to-2", "Max side length"),
     *("Postprocess upscaler", "Postprocess upscaler 2", "Postprocess upscaler 2 visibility"),

@@ -169,6 +169,18 @@ class ImageDone:
 
 
 @dataclass(frozen=True)
+class PictureAside:
+    """A picture on the way to picture `index`, to be saved in a file of its own: RGB bytes; `what` stands in its name."""
+
+    job_id: str
+    index: int
+    what: str
+    width: int
+    height: int
+    pixels: bytes
+
+
+@dataclass(frozen=True)
 class Finished:
     """The job is over. `cancelled`: it was interrupted; `skipped`: pictures left out by Skip; `memory`: with the job's peaks."""
 
@@ -205,4 +217,4 @@ class Died:
     started: bool
 
 
-Event = Died | Ready | Heartbeat | Loading | Resident | Progress | ImageDone | Finished | Failed | Notice
+Event = Died | Ready | Heartbeat | Loading | Resident | Progress | ImageDone | PictureAside | Finished | Failed | Notice

@@ -31,7 +31,7 @@ from webui.core.switching import ModelSwitch
 from webui.diffusion.conditioning import Conditioning, HiddenStates
 from webui.diffusion.latents import CHANNELS
 from webui.diffusion.vae_precision import NAMES, VaePrecision, best_dtype
-from webui.engine.protocol import Finished, ImageDone, Loading, Memory, Notice, Ready, Resident, Run
+from webui.engine.protocol import Finished, ImageDone, Loading, Memory, Notice, PictureAside, Ready, Resident, Run
 from webui.errors import Cancelled, CheckpointNotFound, InvalidRequest, OutOfMemory, WebUIError
 from webui.generation import devices
 from webui.generation.control import JobControl, Skipped
@@ -339,6 +339,8 @@ class Runner:
         work.stage = Stage.VAE
         missing = [index for index in batch if index not in work.done]
         for place_, index in enumerate(missing):
+            if (before := session.before_takeover(index)) is not None:
+                work.emit(_aside(before, work.command.job_id, index))
             pixels = session.decode(work.latents[index], place_, len(missing))
             picture = _picture(pixels, work.command.job_id, index, session.facts)
             work.tell(self._altered(picture, work.request))
@@ -492,6 +494,11 @@ def _tell_of_loading(work: Work, name: str, size: int) -> None:
 def _there(begun: FirstPass | None) -> FirstPass:
     assert begun is not None, "only what is sampled already needs no first pass"
     return begun
+
+
+def _aside(pixels: Tensor, job_id: str, index: int) -> PictureAside:
+    height, width, _ = pixels.shape
+    return PictureAside(job_id, index, "before refiner", width, height, pixels.numpy().tobytes())
 
 
 def _picture(pixels: Tensor, job_id: str, index: int, facts: dict[str, str]) -> ImageDone:

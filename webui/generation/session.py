@@ -104,6 +104,7 @@ class Session:
     ) -> None:
         self._models, self._make_stage = models, make_stage
         self._made_stage: tuple[Model, VaeStage] | None = None
+        self._before: dict[int, Tensor] = {}
         self._plans, self._source, self._work = plans, source, work
         self._request = work.request
         work.stage = Stage.VAE
@@ -179,7 +180,10 @@ class Session:
         with ExitStack() as until:
             until.enter_context(self._placement.using("unet"))
             around = until.enter_context(takeover.batch(plan.table, plan.guidance.calls)) if takeover else None
-            return sample(self._pipeline, plan, batch, on_step, concat, beginning, fold, around)
+            latents = sample(self._pipeline, plan, batch, on_step, concat, beginning, fold, around)
+        if takeover is not None and takeover.foreseen is not None:
+            self._before |= dict(zip(batch, takeover.foreseen, strict=True))
+        return latents
 
     def _takeover(self, plan: Plan, pixels: Tensor | None) -> Takeover | None:
         if plan.successor is None:
@@ -196,6 +200,13 @@ class Session:
         if self._source is None or self._plans.second is not None:
             return made
         return torch.from_numpy(np.array(self._shown(self._source, latents).finish(made.numpy())))
+
+    def before_takeover(self, index: int) -> Tensor | None:
+        """Pixels (height, width, 3), uint8, as they were foreseen when another checkpoint took over; None where nobody asked."""
+        latents = self._before.pop(index, None)
+        if latents is None:
+            return None
+        return self._stage.decode(latents, self._request, lambda *_: self._work.control.check(), self._work.economy.tile)
 
     def _shown(self, source: SourcePicture, latents: Tensor) -> SourcePicture:
         """Softly, a place of the result shows by how much it changed."""

@@ -259,7 +259,14 @@ class Dispatcher:
                 self._board.set_engine(EngineState.LOADING, _loading_text(name, size))
             case protocol.Notice(text, job_id):
                 self._bus.publish(NoticePosted(text, "warning", job_id))
-            case protocol.Loading() | protocol.Progress() | protocol.ImageDone() | protocol.Finished() | protocol.Failed():
+            case (
+                protocol.Loading()
+                | protocol.Progress()
+                | protocol.ImageDone()
+                | protocol.PictureAside()
+                | protocol.Finished()
+                | protocol.Failed()
+            ):
                 if self._board.current is not None and self._board.current.id == message.job_id:
                     self._on_job_event(self._board.current, message)
                 if isinstance(message, protocol.Finished | protocol.Failed):
@@ -306,7 +313,14 @@ class Dispatcher:
         )
 
     def _on_job_event(
-        self, job: Job, message: protocol.Loading | protocol.Progress | protocol.ImageDone | protocol.Finished | protocol.Failed
+        self,
+        job: Job,
+        message: protocol.Loading
+        | protocol.Progress
+        | protocol.ImageDone
+        | protocol.PictureAside
+        | protocol.Finished
+        | protocol.Failed,
     ) -> None:
         match message:
             case protocol.Loading(_, name, size):
@@ -320,6 +334,8 @@ class Dispatcher:
                 self._look_ahead(job)
             case protocol.ImageDone():
                 self._keep(job, message)
+            case protocol.PictureAside():
+                self._keep_aside(job, message)
             case protocol.Finished(_, cancelled, skipped, memory):
                 self._board.set_memory(memory)
                 self._finish(job, *_outcome(job, len(self._store.get(job.id).pictures), cancelled, skipped))
@@ -337,6 +353,12 @@ class Dispatcher:
             self._finish(job, JobState.FAILED, error=str(error))  # the engine's own end of the job follows
         else:
             self._bus.publish(PictureSaved(job.id, picture))
+
+    def _keep_aside(self, job: Job, aside: protocol.PictureAside) -> None:
+        try:
+            self._keeper.keep_aside(job, aside, self._facts(job))
+        except SaveFailed as error:  # the picture itself is what the job is for
+            self._bus.publish(NoticePosted(str(error), "warning", job.id))
 
     def _facts(self, job: Job) -> dict[str, object]:
         """Infotext entries beside the request's fields. A hash that is not known yet is left out: no picture waits for one."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from webui.core import infotext
 from webui.core.postprocessing import ExtrasRequest
-from webui.engine.protocol import ImageDone
+from webui.engine.protocol import ImageDone, PictureAside
 from webui.errors import JobNotFound, PluginError, SaveFailed
 from webui.jobs.store import Job, JobStore, Picture, Writing
 from webui.plugins.loader import PluginManager
@@ -84,6 +84,16 @@ class PictureKeeper:
             self._store.finish_picture(picture)
             raise
         return picture
+
+    def keep_aside(self, job: Job, aside: PictureAside, facts: Mapping[str, object]) -> None:
+        """Save a picture on the way in a file that no list has, unless the job's are not to be saved. Raise SaveFailed."""
+        if not job.save:
+            return
+        single = job.request.single(aside.index)
+        text = infotext.format(single, {**facts, "Picture": aside.what}, kinds=self._plugins.kinds)
+        data = encode_png(aside.pixels, aside.width, aside.height, text)
+        folder = day_folder(self._settings.outputs_dir, job.kind)
+        write_new(folder, f"{single.seed}-{aside.what.replace(' ', '-')}", data, staging=self._staging)
 
     def _altered(self, job: Job, done: ImageDone, facts: dict[str, object]) -> tuple[dict[str, object], str, PluginError | None]:
         """Infotext entries and file name as extensions want them. Where one fails they are as without any: no picture is lost."""

@@ -29,12 +29,11 @@ def draw(form: Form, plugins: PluginManager, catalog: Catalog) -> None:
 
 
 def _own_look(spec: FieldSpec, catalog: Catalog) -> dict[str, Any]:
-    info = {"info": spec.param.help} if spec.param.help else {}
     if spec.param.files:
-        return {**info, "choices": _choices(spec, catalog)}
+        return {"choices": _choices(spec, catalog)}
     if spec.kind is str and not spec.param.choices and (spec.param.max_length or 0) > _SHORT:
-        return {**info, "lines": 2, "max_lines": 6}
-    return info
+        return {"lines": 2, "max_lines": 6}
+    return {}
 
 
 def _choices(spec: FieldSpec, catalog: Catalog) -> models.Choices:

@@ -16,6 +16,11 @@ export function fieldElement(name, tab = activeTab()) {
   return document.getElementById(`${SHARED.includes(name) ? TABS[0] : tab}_${name.replace(".", "_")}`);
 }
 
+const BY_ID = Object.fromEntries(Object.keys(fields).map((name) => [name.replace(".", "_"), fields[name]]));
+
+// What is known of the field whose control has an id such as "txt2img_width".
+export const fieldWithId = (id) => BY_ID[id.slice(id.indexOf("_") + 1)];
+
 // `bridge` is one of the page's ("bridge_again") or of a form's ("txt2img_bridge_restore"). Returns whether it was pressed;
 // where the server is needed and not there, the person is told instead.
 export function press(bridge) {

@@ -1,7 +1,7 @@
 // What boxes for typing do beyond Gradio's: sizes snap to their raster and say so, and a list is searched by typing at once.
 
 import { h } from "./dom.js";
-import { TABS, fields } from "./fields.js";
+import { TABS, fieldWithId } from "./fields.js";
 import { t } from "./texts.js";
 
 const SAID_MS = 6000;
@@ -14,7 +14,8 @@ export function watchInputs() {
 
 function fieldOf(input) {
   const element = input.closest?.(TABS.map((tab) => `[id^=${tab}_].block`).join());
-  return element ? { element, ...fields[element.id.slice(element.id.indexOf("_") + 1)] } : null;
+  const field = element && fieldWithId(element.id);
+  return field ? { element, ...field } : null;
 }
 
 // Also called before Ctrl+Enter generates, for then the box has not been left. A slider's box would be limited by Gradio
