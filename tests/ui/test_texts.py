@@ -26,6 +26,8 @@ COMPOSED = (
     "tasks.",
     "memory.",
     "merger.",
+    "canvas.",
+    "img2img.",
     "extras.",
     "send.",
 )

@@ -8,7 +8,7 @@ from typing import Any
 from webui import __version__
 from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec
-from webui.ui import extension_options, extras
+from webui.ui import extension_options, extras, img2img
 from webui.ui.conditions import NEEDS
 from webui.ui.form import shown, specs_with
 from webui.ui.layout import EXTRA
@@ -27,6 +27,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
         "options": OPTIONS,
         "extensions": extension_options.describe(kinds or ExtraKinds()),
         "extra": EXTRA,
+        "img2img": img2img.accordions(),
         "merger": describe(),
         "extras": extras.describe(),
     }

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gradio as gr
 
 from webui.ui import layout
-from webui.ui.form import Form
+from webui.ui.form import FIELDS, Form
 from webui.ui.script import host
 from webui.ui.services import PageServices
 from webui.ui.texts import t
@@ -27,7 +27,7 @@ _MORE = (
     "exact_steps",
     "colour_correction",
 )
-SOFT = (
+_SOFT = (
     "soft_bias",
     "soft_preservation",
     "soft_contrast_boost",
@@ -36,10 +36,20 @@ SOFT = (
     "soft_contrast",
 )
 
+_TITLES = {"img2img_outpaint": "outpaint.title", "img2img_more": "img2img.more"}
+
 
 def build(form: Form, services: PageServices) -> gr.Button:
     """Draw the tab; returns Generate."""
-    return layout.draw(form, services, source=_draw_source, after_size=_draw_strength, accordions=_draw_accordions)
+    return layout.draw(
+        form,
+        services,
+        prompt_lines=(2, 1),
+        source=_draw_source,
+        before_size=lambda _form: host("img2img_resize", "mountResize"),
+        after_size=lambda form: form.draw("denoising_strength"),
+        accordions=_draw_accordions,
+    )
 
 
 def check(values: Mapping[str, Any]) -> dict[str, str]:
@@ -62,17 +72,22 @@ def _draw_source(form: Form) -> None:
                     form.draw(name, scale=1, min_width=120)
 
 
-def _draw_strength(form: Form) -> None:
-    host("img2img_resize", "mountResize")
-    form.draw("denoising_strength")
-
-
 def _draw_accordions(form: Form) -> None:
     with gr.Accordion(t("soft.title"), open=False, elem_id="img2img_soft"):
         form.draw("soft_inpainting")
-        with gr.Row(elem_classes=["options-grid"]):
-            for name in SOFT:
-                form.draw(name)
-    with gr.Accordion(t("img2img.more"), open=False, elem_id="img2img_more"), gr.Row(elem_classes=["options-grid"]):
-        for name in _MORE:
+        _draw_grid(form, _SOFT)
+    for elem_id, names in accordions().items():
+        with gr.Accordion(t(_TITLES[elem_id]), open=False, elem_id=elem_id):
+            _draw_grid(form, names)
+
+
+def _draw_grid(form: Form, names: Iterable[str]) -> None:
+    with gr.Row(elem_classes=["options-grid"]):
+        for name in names:
             form.draw(name)
+
+
+def accordions() -> dict[str, list[str]]:
+    """The accordions whose header says which of their fields are not as by default: fields by id, for the script too."""
+    outpaint = [name for name, spec in FIELDS.items() if spec.param.group == "outpaint"]
+    return {"img2img_outpaint": outpaint, "img2img_more": list(_MORE)}

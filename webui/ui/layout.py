@@ -25,13 +25,21 @@ def nothing(_form: Form) -> None:
 
 
 def draw(
-    form: Form, services: PageServices, *, source: Draw = nothing, after_size: Draw = nothing, accordions: Draw = nothing
+    form: Form,
+    services: PageServices,
+    *,
+    prompt_lines: tuple[int, int] = (3, 2),
+    source: Draw = nothing,
+    before_size: Draw = nothing,
+    after_size: Draw = nothing,
+    accordions: Draw = nothing,
 ) -> gr.Button:
     """Draw a tab; returns Generate, whose handler is tied when the header's controls exist too.
 
     Args:
+        prompt_lines: how high prompt and negative prompt are.
         source: what the tab begins with, above the controls.
-        after_size: what stands below width and height.
+        before_size, after_size: what stands above and below width and height.
         accordions: what stands above the sampling options.
     """
     tab = form.tab
@@ -39,26 +47,27 @@ def draw(
         with gr.Column(scale=11, min_width=320, elem_id=f"{tab}_left"):
             with gr.Row(elem_id=f"{tab}_top", equal_height=True):
                 with gr.Column(scale=5, min_width=220, elem_id=f"{tab}_prompts"):
-                    form.draw("prompt", lines=3, max_lines=12, placeholder=t("prompt.placeholder"))
-                    form.draw("negative_prompt", lines=2, max_lines=8, placeholder=t("negative.placeholder"))
+                    form.draw("prompt", lines=prompt_lines[0], max_lines=12, placeholder=t("prompt.placeholder"))
+                    form.draw("negative_prompt", lines=prompt_lines[1], max_lines=8, placeholder=t("negative.placeholder"))
                     styles.draw(form, services.styles)
                 with gr.Column(scale=1, min_width=120, elem_id=f"{tab}_run"):
                     generate = gr.Button(t("generate"), variant="primary", elem_id=f"{tab}_generate")
                     host(f"{tab}_generate_menu", "mountGenerateMenu", tab)
             host(f"{tab}_model_note", "mountModelNote")
             source(form)
-            _draw_controls(form, services, after_size, accordions)
+            _draw_controls(form, services, before_size, after_size, accordions)
         with gr.Column(scale=9, min_width=320, elem_id=f"{tab}_right"):
             host(f"{tab}_output", "mountOutput")
     return generate
 
 
-def _draw_controls(form: Form, services: PageServices, after_size: Draw, accordions: Draw) -> None:
+def _draw_controls(form: Form, services: PageServices, before_size: Draw, after_size: Draw, accordions: Draw) -> None:
     with gr.Column(elem_id=f"{form.tab}_controls", elem_classes=["sheet"]):
         with gr.Row(elem_classes=["thirds"]):
             form.draw("sampler", scale=1, min_width=120)
             form.draw("scheduler", scale=1, min_width=120)
             form.draw("steps", scale=1, min_width=120)
+        before_size(form)
         _draw_size(form)
         after_size(form)
         with gr.Row(elem_classes=["thirds"]):

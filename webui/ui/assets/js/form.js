@@ -82,8 +82,10 @@ window.addEventListener("pagehide", keep);
 
 export const generateButton = (tab = activeTab()) => document.getElementById(`${tab}_generate`);
 
-// Who knows at the last moment what a tab's request must hold: by tab, a function that gives values by field name.
+// Who knows at the last moment what a tab's request must hold: by tab, a function that gives values by field name, and
+// `problems`, messages by field name where it cannot.
 const lastMoment = {};
+let problems = {};
 
 export function addAtGenerate(tab, give) {
   lastMoment[tab] = give;
@@ -95,7 +97,9 @@ export const requestOf = async (tab) => ({ ...valuesOf(tab), ...(await lastMomen
 // `names` are those of `values`, which may be changed before they are sent.
 export async function beforeGenerate(tab, names, ...values) {
   keep();
-  const more = { owner: pageId, ...(await lastMoment[tab]?.()) };
+  const { problems: found = {}, ...given } = (await lastMoment[tab]?.()) ?? {};
+  problems = found;
+  const more = { owner: pageId, ...given };
   return values.map((value, index) => (names[index] in more ? more[names[index]] : value));
 }
 
@@ -106,7 +110,7 @@ export function submitted(tab, answer) {
     follow(answer.job);
     changed();
   }
-  showErrors(answer?.errors ?? {}, tab);
+  showErrors({ ...answer?.errors, ...problems }, tab);
   if (answer?.message) post(answer.message, "error");
   if (answer?.job && window.matchMedia("(max-width: 899px)").matches) window.scrollTo({ top: 0, behavior: "smooth" });
 }

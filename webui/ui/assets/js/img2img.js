@@ -1,51 +1,183 @@
-// The tab img2img: what a picture is made from. The picture stays in the browser and is handed in when Generate is pressed.
+// The tab img2img: its sub-tabs and their canvases. Pictures and drawings stay in the browser (canvas-store.js) and are handed in
+// as they stand when Generate is pressed.
 
-import { h, icon } from "./dom.js";
-import { addAtGenerate, sendInfotext, showTab } from "./form.js";
-import { post } from "./notices.js";
+import { easel } from "./canvas-easel.js";
+import { load, save } from "./canvas-store.js";
+import { button, h } from "./dom.js";
+import { clearError } from "./errors.js";
+import { addAtGenerate, sendInfotext, showTab, valuesOf } from "./form.js";
+import { fieldElement, fields } from "./fields.js";
+import { resized, sourceChanged } from "./img2img-resize.js";
+import { changedInWords, setState } from "./options.js";
 import { request } from "./server.js";
 import { t } from "./texts.js";
 
-let picture = null; // a Blob
-let parts = null;
+export { mountResize } from "./img2img-resize.js";
 
-addAtGenerate("img2img", async () => {
-  if (!picture) return { source: null, mask: null };
-  const kept = await request("POST", "api/v1/sources", picture).catch((error) => void post(error.message, "error"));
-  return { source: kept?.digest ?? null, mask: null };
+// In their order: what is done on the source, and whether a mask comes of it or beside it.
+const SUBTABS = {
+  img2img: { source: "picture" },
+  sketch: { source: "paint" },
+  inpaint: { source: "mask", masks: true },
+  inpaint_sketch: { source: "paint", masks: true },
+  inpaint_upload: { source: "picture", mask: "picture", masks: true },
+};
+
+const COPY_TO = ["img2img", "sketch", "inpaint", "inpaint_sketch"];
+const CHOSEN = "periplus.img2img.subtab";
+const SOFT = Object.keys(fields).filter((name) => name.startsWith("soft_"));
+
+const made = new Map(); // by sub-tab: {easels, element, ready}
+let chosen = SUBTABS[sessionStorage.getItem(CHOSEN)] ? sessionStorage.getItem(CHOSEN) : "img2img";
+let host = null;
+
+// ---- sub-tabs
+
+function subtab(name) {
+  if (!made.has(name)) made.set(name, makeSubtab(name));
+  return made.get(name);
+}
+
+function makeSubtab(name) {
+  const { source, mask } = SUBTABS[name];
+  const make = (part, mode) => {
+    const id = part === "source" ? `canvas_${name}` : `canvas_${name}_${part}`;
+    return easel({ id, mode, label: t(`img2img.label.${part}`), changed: (what) => onChanged(name, part, what) });
+  };
+  const easels = { source: make("source", source), ...(mask && { mask: make("mask", mask) }) };
+  const element = h("div", { class: "subtab", id: `subtab_${name}`, role: "tabpanel", "aria-labelledby": `subtab_${name}_tab` }, ...Object.values(easels).map((each) => each.element));
+  return { easels, element, ready: restore(name, easels) };
+}
+
+const storedAs = (name, part, what) => `${name}/${part}/${what}`;
+
+async function restore(name, easels) {
+  for (const [part, { canvas }] of Object.entries(easels)) {
+    const picture = await load(storedAs(name, part, "picture"));
+    const drawing = await load(storedAs(name, part, "drawing"));
+    Object.assign(canvas.tool, drawing?.tool);
+    if (picture && !canvas.bitmap) await canvas.restore({ picture, drawing: drawing?.layer });
+    canvas.keeps = true; // only now: what is restored need not be kept again
+  }
+}
+
+function onChanged(name, part, what) {
+  const canvas = made.get(name)?.easels[part].canvas;
+  if (!canvas) return;
+  if (canvas.keeps) {
+    if (what === "picture") save(storedAs(name, part, "picture"), async () => canvas.blob);
+    save(storedAs(name, part, "drawing"), async () => ({ layer: (await canvas.stored()).drawing, tool: { ...canvas.tool } }));
+  }
+  if (name === chosen && part === "source") sourceChanged(canvas.size);
+  if (host && what) clearErrorAtSource();
+}
+
+function clearErrorAtSource() {
+  const element = fieldElement("source", "img2img");
+  if (element) clearError(element);
+}
+
+function show(name) {
+  chosen = name;
+  sessionStorage.setItem(CHOSEN, name);
+  if (!host) return;
+  const { element, easels } = subtab(name);
+  host.panels.replaceChildren(element);
+  for (const [each, tab] of Object.entries(host.tabs)) {
+    tab.setAttribute("aria-selected", String(each === name));
+    tab.tabIndex = each === name ? 0 : -1;
+  }
+  for (const [each, copy] of Object.entries(host.copies)) copy.hidden = each === name;
+  document.getElementById("img2img_frame")?.classList.toggle("masks", Boolean(SUBTABS[name].masks));
+  clearErrorAtSource();
+  sourceChanged(easels.source.canvas.size);
+}
+
+export function mountImg2img(element) {
+  const names = Object.keys(SUBTABS);
+  const tabs = Object.fromEntries(names.map((name) => [name, h("button", { type: "button", role: "tab", id: `subtab_${name}_tab`, "aria-controls": `subtab_${name}`, onclick: () => show(name) }, t(`img2img.tab.${name}`))]));
+  const copies = Object.fromEntries(COPY_TO.map((name) => [name, button(t(`img2img.tab.${name}`), null, () => copyTo(name), { id: `copy_to_${name}`, class: "plain-button small" })]));
+  const panels = h("div", { class: "subtab-panels" });
+  const list = h("div", { class: "subtabs", role: "tablist", "aria-label": t("img2img.tabs") }, ...Object.values(tabs));
+  list.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    show(names[(names.indexOf(chosen) + step + names.length) % names.length]);
+    tabs[chosen].focus();
+  });
+  element.replaceChildren(list, panels, h("div", { class: "copy-to", role: "group", "aria-label": t("img2img.copy_to") }, h("span", { class: "subdued" }, t("img2img.copy_to")), ...Object.values(copies)));
+  host = { tabs, copies, panels };
+  show(chosen);
+}
+
+// A picture that is pasted goes to the canvas that is seen.
+document.addEventListener("paste", (event) => {
+  const [file] = event.clipboardData?.files ?? [];
+  if (file && host?.panels.checkVisibility()) subtab(chosen).easels.source.take(file);
 });
 
-export function mountImg2img(host) {
-  const input = h("input", { type: "file", accept: "image/*", class: "off-screen", id: "img2img_file", "aria-label": t("img2img.drop"), onchange: () => take(input.files[0]) });
-  const image = h("img", { class: "drop-image", alt: "", hidden: true });
-  const hint = h("div", { class: "drop-hint" }, icon("picture"), h("strong", {}, t("img2img.drop")));
-  const drop = h("label", { class: "drop canvas" }, input, image, hint);
-  for (const kind of ["dragenter", "dragover"]) drop.addEventListener(kind, (event) => (event.preventDefault(), drop.classList.add("over")));
-  for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => (event.preventDefault(), take(event.dataTransfer.files[0])));
-  parts = { input, image, hint };
-  host.replaceChildren(drop);
-  draw();
+// What the closed accordions say of their fields.
+function drawStates(values) {
+  const soft = document.getElementById("img2img_soft");
+  setState(soft, values.soft_inpainting ? [t("on"), changedInWords(values, SOFT.filter((name) => name !== "soft_inpainting"))].filter(Boolean).join(", ") : "");
+  for (const [id, names] of Object.entries(window.periplusConfig?.img2img ?? {})) setState(document.getElementById(id), changedInWords(values, names));
 }
 
-export function mountResize() {}
+document.addEventListener("periplus:form", ({ detail: { tab, values } }) => tab === "img2img" && drawStates(values));
+document.addEventListener("periplus:tab", () => drawStates(valuesOf("img2img")));
 
-function take(file) {
-  if (!file) return;
-  picture = file;
-  draw();
+// ---- what leaves
+
+addAtGenerate("img2img", async () => {
+  try {
+    return { ...(await handIn()), ...resized() };
+  } catch (error) {
+    return { source: null, mask: null, problems: { source: error.message } };
+  }
+});
+
+async function handIn() {
+  const { easels, ready } = subtab(chosen);
+  await ready;
+  const { canvas } = easels.source;
+  const source = await canvas.source();
+  if (!source) return { source: null, mask: null };
+  const mask = SUBTABS[chosen].masks ? await maskOf(easels) : null;
+  return { source: await digestOf(source), mask: mask && (await digestOf(mask)) };
 }
 
-function draw() {
-  if (!parts || !picture) return;
-  parts.image.src = URL.createObjectURL(picture);
-  parts.image.hidden = false;
-  parts.hint.hidden = true;
+// Raises in words where nothing is masked, for then nothing would be made.
+async function maskOf({ source, mask }) {
+  const found = mask ? await mask.canvas.source() : await source.canvas.mask();
+  const needed = mask || valuesOf("img2img").mask_mode !== "Inpaint not masked";
+  if (!found && needed) throw new Error(t(mask ? "img2img.no_mask_file" : "img2img.no_mask"));
+  return found;
 }
 
-// Puts a picture (a Blob, or where it lies) into a sub-tab and shows it; `settings`, an infotext, go into the form.
-export async function sendPicture(subtab, blobOrUrl, settings = "") {
-  take(blobOrUrl instanceof Blob ? blobOrUrl : await (await fetch(blobOrUrl)).blob());
+async function digestOf(blob) {
+  return (await request("POST", "api/v1/sources", blob)).digest;
+}
+
+// ---- what comes in
+
+// Puts a picture (a Blob, or where it lies) into a sub-tab ("img2img", "sketch", "inpaint", "inpaint_sketch", "inpaint_upload")
+// and shows it; `settings`, an infotext, go into the form. What was drawn there before can be had back.
+export async function sendPicture(name, blobOrUrl, settings = "") {
+  const blob = blobOrUrl instanceof Blob ? blobOrUrl : await (await fetch(blobOrUrl)).blob();
+  const { easels, ready } = subtab(name);
+  await ready;
+  await easels.source.take(blob);
   showTab("img2img");
+  show(name);
   if (settings) sendInfotext(settings, "img2img");
 }
+
+async function copyTo(name) {
+  const source = await subtab(chosen).easels.source.canvas.source();
+  if (source) await sendPicture(name, source);
+}
+
+// For those who look at what is drawn.
+export const canvasOf = (name, part = "source") => subtab(name).easels[part].canvas;
+export const restored = async (name) => void (await subtab(name).ready);

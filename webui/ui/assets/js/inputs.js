@@ -22,7 +22,8 @@ function fieldOf(input) {
 // without a word when it is left; a box of its own is not, and Generate refuses what it cannot use.
 export function snap(input) {
   const field = input?.type === "number" && fieldOf(input);
-  if (!field || !field.element.querySelector("input[type=range]")) return;
+  // What the script draws in a field's place, such as the source's tools, has numbers of its own.
+  if (!(field?.high > field?.low) || !field.element.querySelector("input[type=range]")) return;
   const { element, multiple_of: raster, low, high, label } = field;
   const typed = input.value === "" ? null : Number(input.value);
   const wanted = typed ?? Number(field.default);

@@ -1,0 +1,124 @@
+// What mouse, fingers, pen and keys do on a canvas: a stroke with the main button, one finger or the pen; looking around with the
+// wheel, the middle button, the space bar held down, or two fingers.
+
+const ZOOM_STEP = 1.25;
+const SIZE_STEP = 1.15;
+const TOOLS = { b: "brush", e: "eraser", g: "fill", i: "picker" };
+
+export function listen(canvas) {
+  const { screen, view } = canvas;
+  const pointers = new Map(); // by id: where on the screen
+  let doing = null; // "stroke", "pan", "pinch"
+  let spaceHeld = false;
+
+  const where = (event) => {
+    const { left, top } = screen.getBoundingClientRect();
+    return { x: event.clientX - left, y: event.clientY - top };
+  };
+
+  // A pen's pressure makes the stroke narrower.
+  const onPicture = (event) => {
+    const share = event.pointerType === "pen" ? 0.2 + 0.8 * event.pressure : 1;
+    return { ...view.toPicture(where(event)), radius: (canvas.tool.size / 2) * share };
+  };
+
+  screen.addEventListener("pointerdown", (event) => {
+    if (!canvas.bitmap || event.button > 1) return;
+    event.preventDefault();
+    screen.focus({ preventScroll: true });
+    screen.setPointerCapture(event.pointerId);
+    pointers.set(event.pointerId, where(event));
+    if (pointers.size === 2) {
+      canvas.cancel();
+      doing = "pinch";
+    } else if (pointers.size === 1) {
+      doing = event.button === 1 || spaceHeld || !canvas.drawable ? "pan" : "stroke";
+      if (doing === "stroke") canvas.begin(onPicture(event));
+    }
+  });
+
+  screen.addEventListener("pointermove", (event) => {
+    const at = where(event);
+    if (event.pointerType !== "touch") canvas.hover = at;
+    const before = pointers.get(event.pointerId);
+    if (!before) return canvas.draw();
+    if (doing === "stroke") {
+      const events = event.getCoalescedEvents?.() ?? [];
+      for (const each of events.length ? events : [event]) canvas.move(onPicture(each));
+    } else if (doing === "pan") view.pan(at.x - before.x, at.y - before.y);
+    else if (doing === "pinch" && pointers.size === 2) pinch(event.pointerId, before, at);
+    pointers.set(event.pointerId, at);
+    canvas.draw();
+  });
+
+  function pinch(id, before, at) {
+    const [other] = [...pointers].filter(([key]) => key !== id).map(([, point]) => point);
+    const apart = (point) => Math.hypot(point.x - other.x, point.y - other.y);
+    const middle = (point) => ({ x: (point.x + other.x) / 2, y: (point.y + other.y) / 2 });
+    if (apart(before) > 1) view.zoom(apart(at) / apart(before), middle(before));
+    view.pan(middle(at).x - middle(before).x, middle(at).y - middle(before).y);
+  }
+
+  for (const kind of ["pointerup", "pointercancel"]) {
+    screen.addEventListener(kind, (event) => {
+      if (!pointers.delete(event.pointerId)) return;
+      if (doing === "stroke") kind === "pointerup" ? canvas.end() : canvas.cancel();
+      if (doing === "stroke" || !pointers.size) doing = null;
+      canvas.draw();
+    });
+  }
+
+  screen.addEventListener("pointerleave", () => {
+    canvas.hover = null;
+    canvas.draw();
+  });
+
+  // The page scrolls as long as there is nothing to zoom.
+  screen.addEventListener("wheel", (event) => {
+    if (!canvas.bitmap) return;
+    event.preventDefault();
+    view.zoom(ZOOM_STEP ** (-event.deltaY / 100), where(event));
+    canvas.draw();
+  }, { passive: false });
+
+  screen.addEventListener("dblclick", () => !canvas.drawable && fit());
+
+  function fit() {
+    view.fit();
+    canvas.draw();
+  }
+
+  screen.addEventListener("keydown", (event) => {
+    const act = actionOf(event);
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+    canvas.draw();
+  });
+
+  screen.addEventListener("keyup", (event) => event.key === " " && ((spaceHeld = false), screen.classList.remove("moving")));
+  screen.addEventListener("blur", () => ((spaceHeld = false), screen.classList.remove("moving")));
+
+  function actionOf(event) {
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (event.altKey) return null;
+    if (event.ctrlKey || event.metaKey) {
+      if (key === "z") return () => (event.shiftKey ? canvas.redo() : canvas.undo());
+      return key === "y" ? () => canvas.redo() : null;
+    }
+    if (key in TOOLS) return canvas.drawable && (canvas.mode === "paint" || key !== "i") ? () => canvas.setTool({ name: TOOLS[key] }) : null;
+    return {
+      " ": () => ((spaceHeld = true), screen.classList.add("moving")),
+      "[": () => canvas.setTool({ size: Math.min(canvas.tool.size - 1, canvas.tool.size / SIZE_STEP) }),
+      "]": () => canvas.setTool({ size: Math.max(canvas.tool.size + 1, canvas.tool.size * SIZE_STEP) }),
+      "+": () => view.zoom(ZOOM_STEP),
+      "-": () => view.zoom(1 / ZOOM_STEP),
+      0: fit,
+      ArrowLeft: () => view.pan(32, 0),
+      ArrowRight: () => view.pan(-32, 0),
+      ArrowUp: () => view.pan(0, 32),
+      ArrowDown: () => view.pan(0, -32),
+    }[key] ?? null;
+  }
+}

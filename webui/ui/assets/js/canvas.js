@@ -1,0 +1,276 @@
+// A picture that one can look at, paint on, or mask. `mode` says what strokes are: "picture" has none, "paint" has colours above
+// the picture, "mask" has a mask. What is drawn has the size of the picture, whatever the size on the screen.
+
+import { coalesce, h } from "./dom.js";
+import { History } from "./canvas-history.js";
+import { Mask, clamp } from "./canvas-mask.js";
+import { Paint } from "./canvas-paint.js";
+import { listen } from "./canvas-pointer.js";
+import { View } from "./canvas-view.js";
+
+const OVERLAY_ALPHA = 0.55;
+export const SIZES = { low: 1, high: 512 };
+const BRUSH = { paint: 1 / 24, mask: 1 / 10 }; // of the shorter side, until the person chooses
+
+export class Canvas {
+  // `changed("picture" | "drawing")` is called after each change by the person; `drawn` after each look at it.
+  constructor({ id, mode, label, changed, told }) {
+    Object.assign(this, { mode, changed, told });
+    this.screen = h("canvas", { id, class: "canvas-screen", tabindex: 0, role: "application", "aria-label": label });
+    this.view = new View();
+    this.history = new History();
+    this.tool = { name: "brush", size: 24, colour: "#202020", opacity: 1 };
+    this.bitmap = null; // the picture's pixels
+    this.blob = null; // the picture's file, as it came
+    this.layer = null;
+    this.hover = null; // where the brush is, on the screen
+    this.draw = coalesce(() => this.drawNow());
+    new ResizeObserver(() => this.fitScreen()).observe(this.screen);
+    listen(this);
+  }
+
+  get size() {
+    return this.bitmap && { width: this.bitmap.width, height: this.bitmap.height };
+  }
+
+  get drawable() {
+    return this.mode !== "picture" && this.layer !== null;
+  }
+
+  // ---- the picture
+
+  // Raises what the browser says where the file is no picture.
+  async setPicture(blob, { keepDrawing = false } = {}) {
+    const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
+    const same = this.bitmap && bitmap.width === this.bitmap.width && bitmap.height === this.bitmap.height;
+    Object.assign(this, { bitmap, blob });
+    if (!(keepDrawing && same)) this.newLayer();
+    if (!same) this.view.show(bitmap);
+    this.draw();
+    this.changed("picture");
+  }
+
+  newLayer() {
+    const { width, height } = this.bitmap;
+    if (!this.tool.chosen && this.mode in BRUSH) this.tool.size = Math.max(4, Math.round(Math.min(width, height) * BRUSH[this.mode]));
+    this.history.clear();
+    this.layer = this.mode === "mask" ? new Mask(width, height) : this.mode === "paint" ? new Paint(width, height) : null;
+  }
+
+  clear() {
+    Object.assign(this, { bitmap: null, blob: null, layer: null });
+    this.history.clear();
+    this.draw();
+    this.changed("picture");
+  }
+
+  // Picture and drawing as they stand, to be given back to `restore`.
+  async stored() {
+    return { picture: this.blob, drawing: this.layer && !this.layer.empty ? await this.layer.stored() : null };
+  }
+
+  async restore({ picture, drawing }) {
+    if (!picture) return this.clear();
+    this.bitmap = null;
+    await this.setPicture(picture);
+    if (drawing) await this.layer?.restore(drawing);
+    this.draw();
+    this.changed("drawing");
+  }
+
+  // ---- drawing
+
+  begin(at) {
+    if (!this.drawable) return;
+    const { name, colour, opacity } = this.tool;
+    if (name === "picker") return void this.pick(at);
+    if (name === "fill") return void this.fill(at);
+    const before = this.mode === "mask" ? this.layer.bytes.slice() : null;
+    if (this.mode === "paint") this.layer.begin({ colour, opacity, erase: name === "eraser" });
+    this.stroke = { before, last: at, box: null };
+    this.move(at);
+  }
+
+  move(at) {
+    const { stroke } = this;
+    if (!stroke) return;
+    const value = this.tool.name === "eraser" ? 0 : 255;
+    stroke.box = around(stroke.box, this.layer.line(stroke.last, at, value));
+    stroke.last = at;
+    this.draw();
+  }
+
+  end() {
+    const { stroke, layer } = this;
+    if (!stroke) return;
+    this.stroke = null;
+    const { box } = stroke;
+    if (box.width && box.height) this.history.push(box, this.mode === "mask" ? cut(stroke.before, layer.width, box) : layer.copy(box));
+    if (this.mode === "paint") layer.end();
+    this.finish();
+  }
+
+  // A second finger has come: it was no stroke.
+  cancel() {
+    const { stroke, layer } = this;
+    if (!stroke) return;
+    this.stroke = null;
+    if (this.mode === "paint") layer.stroke = null;
+    else if (stroke.box) layer.paste(stroke.box, cut(stroke.before, layer.width, stroke.box));
+    this.draw();
+  }
+
+  fill(at) {
+    if (!this.inside(at)) return;
+    const { layer } = this;
+    this.whole(() => {
+      if (this.mode === "mask") return layer.fill(at, layer.bytes[Math.floor(at.y) * layer.width + Math.floor(at.x)] ? 0 : 255);
+      layer.fill(at, this.pixels(), this.tool.colour, this.tool.opacity);
+      layer.end();
+    });
+  }
+
+  empty() {
+    this.whole(() => (this.mode === "mask" ? this.layer.setAll(() => 0) : this.layer.clear()));
+  }
+
+  invert() {
+    this.whole(() => this.layer.setAll((value) => 255 - value));
+  }
+
+  // A change that may touch every pixel.
+  whole(change) {
+    if (!this.drawable) return;
+    const box = { x: 0, y: 0, width: this.layer.width, height: this.layer.height };
+    const before = this.layer.copy(box);
+    change();
+    this.history.push(box, before);
+    this.finish();
+  }
+
+  undo() {
+    if (this.layer && this.history.undo(this.layer)) this.finish();
+  }
+
+  redo() {
+    if (this.layer && this.history.redo(this.layer)) this.finish();
+  }
+
+  finish() {
+    this.draw();
+    this.changed("drawing");
+  }
+
+  pick(at) {
+    if (!this.inside(at)) return;
+    const [red, green, blue] = this.pixels().data.slice(4 * (Math.floor(at.y) * this.bitmap.width + Math.floor(at.x)));
+    this.setTool({ colour: "#" + [red, green, blue].map((value) => value.toString(16).padStart(2, "0")).join("") });
+  }
+
+  setTool(change) {
+    Object.assign(this.tool, change);
+    if ("size" in change) this.tool.chosen = true;
+    this.tool.size = clamp(Math.round(this.tool.size), SIZES.low, SIZES.high);
+    this.draw();
+    this.told();
+  }
+
+  inside({ x, y }) {
+    return x >= 0 && y >= 0 && x < this.bitmap.width && y < this.bitmap.height;
+  }
+
+  // ---- what leaves
+
+  // Picture and painting together, on white where both are transparent.
+  composite() {
+    const canvas = new OffscreenCanvas(this.bitmap.width, this.bitmap.height);
+    const context = canvas.getContext("2d");
+    context.fillStyle = "white";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(this.bitmap, 0, 0);
+    if (this.mode === "paint") this.layer.drawOn(context);
+    return canvas;
+  }
+
+  pixels() {
+    return this.composite().getContext("2d").getImageData(0, 0, this.bitmap.width, this.bitmap.height);
+  }
+
+  // The file as it came where nothing is painted on it.
+  async source() {
+    if (!this.bitmap) return null;
+    return this.mode === "paint" && !this.layer.empty ? this.composite().convertToBlob({ type: "image/png" }) : this.blob;
+  }
+
+  // What was masked, or painted on; null where that is nothing.
+  async mask() {
+    if (this.mode === "mask") return this.layer && !this.layer.empty ? this.layer.png() : null;
+    const mask = this.layer && new Mask(this.layer.width, this.layer.height);
+    mask?.bytes.set(this.layer.covered);
+    return mask && !mask.empty ? mask.png() : null;
+  }
+
+  // ---- the screen
+
+  fitScreen() {
+    const { clientWidth: width, clientHeight: height } = this.screen;
+    if (!width || !height) return;
+    const ratio = window.devicePixelRatio || 1;
+    this.screen.width = Math.round(width * ratio);
+    this.screen.height = Math.round(height * ratio);
+    this.view.resize(width, height);
+    this.drawNow();
+  }
+
+  drawNow() {
+    const context = this.screen.getContext("2d");
+    const ratio = window.devicePixelRatio || 1;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.screen.width, this.screen.height);
+    this.told();
+    if (!this.bitmap) return;
+    const { x, y, scale } = this.view;
+    context.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * x, ratio * y);
+    context.imageSmoothingEnabled = scale < 2;
+    context.imageSmoothingQuality = "high";
+    context.fillStyle = "white";
+    context.fillRect(0, 0, this.bitmap.width, this.bitmap.height);
+    context.drawImage(this.bitmap, 0, 0);
+    if (this.mode === "paint") this.layer.drawOn(context);
+    context.globalAlpha = OVERLAY_ALPHA;
+    if (this.mode === "mask") context.drawImage(this.layer.overlay, 0, 0);
+    context.globalAlpha = 1;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.drawBrush(context);
+  }
+
+  drawBrush(context) {
+    if (!this.hover || !this.drawable || !["brush", "eraser"].includes(this.tool.name)) return;
+    for (const [colour, width] of [["rgb(0 0 0 / 70%)", 3], ["white", 1]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.beginPath();
+      context.arc(this.hover.x, this.hover.y, (this.tool.size * this.view.scale) / 2, 0, 2 * Math.PI);
+      context.stroke();
+    }
+  }
+}
+
+function around(one, other) {
+  if (!one || !one.width || !one.height) return other;
+  if (!other.width || !other.height) return one;
+  const [x, y] = [Math.min(one.x, other.x), Math.min(one.y, other.y)];
+  const right = Math.max(one.x + one.width, other.x + other.width);
+  const bottom = Math.max(one.y + one.height, other.y + other.height);
+  return { x, y, width: right - x, height: bottom - y };
+}
+
+// The rectangle `box` out of the bytes of a mask.
+function cut(bytes, width, box) {
+  const kept = new Uint8Array(box.width * box.height);
+  for (let y = 0; y < box.height; y++) {
+    const at = (box.y + y) * width + box.x;
+    kept.set(bytes.subarray(at, at + box.width), y * box.width);
+  }
+  return kept;
+}
