@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 import torch
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import PHONE
 from tests.browser.model_files import StandIn, stand_in_server, write_models
@@ -142,8 +143,14 @@ def test_the_engine_tells_its_memory_and_gives_it_back(studio: Studio):
     studio.page.wait_for_selector("#engine .dot-idle")
     studio.page.click("#engine_opener")
     assert "GB" in studio.page.locator("#engine_panel .memory tbody").inner_text()
+    held = studio.page.locator("#engine_held")
+    expect(held).to_contain_text("In memory: ")
+    expect(studio.page.locator("#engine_facts")).to_contain_text("SD 1.x · ")
     studio.page.click("#engine_unload")
+    expect(held).to_have_text("No model is in memory; the next job loads one")
+    expect(studio.page.locator("#engine_facts")).to_be_empty()
     studio.page.click("#engine_reload")
+    expect(held).to_contain_text("In memory: ")
     studio.page.keyboard.press("Escape")
     assert not studio.page.locator("#engine_panel").is_visible()
     assert studio.page.locator(".notice-error, .notice-warning").count() == 0
@@ -160,6 +167,25 @@ def test_a_hash_is_worked_out_and_stands_in_card_and_header(tab: Studio, data_di
     tab.field("checkpoint").click()
     tab.page.get_by_role("option", name=digest[:10]).wait_for()
     tab.page.keyboard.press("Escape")
+
+
+def test_all_hashes_are_worked_out_at_one_press(tab: Studio):
+    tab.page.click("#models_hash_all")
+    tab.page.locator(".task-done", has_text="Hashes of all models").wait_for()
+    expect(card(tab, "first").locator(".card-facts")).to_contain_text(re.compile("[0-9a-f]{10}$"))
+    assert tab.page.locator(".notice-error").count() == 0
+
+
+def test_automatic_takes_the_vae_that_is_noted_for_the_checkpoint(tab: Studio):
+    card(tab, "second").click()
+    tab.page.click("#notes_vae")
+    tab.page.locator("#notes_vae_list").get_by_role("option", name="soft").click()
+    tab.page.click("#notes_save")
+    tab.page.locator(".notes .saved", has_text=re.compile(".")).wait_for()
+    tab.page.click("#detail_use")
+    tab.show("txt2img")
+    tab.generate(prompt="sun", steps="1", width="64", height="64")
+    assert "VAE: soft" in tab.infotext
 
 
 def test_a_download_is_followed_to_its_end_and_can_be_used_at_once(tab: Studio, server: StandIn, tmp_path):

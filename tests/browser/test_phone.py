@@ -42,6 +42,12 @@ def test_generate_stays_at_the_bottom_while_the_controls_scroll(phone: Studio):
     assert phone.infotext.startswith("cat face\n")
 
 
+def test_the_engines_panel_lies_within_the_screen(phone: Studio):
+    phone.page.locator("#engine_opener").tap()
+    box = phone.page.locator("#engine_panel").bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390
+
+
 def test_every_control_has_a_name_and_a_finger_finds_it(phone: Studio):
     nameless = phone.page.evaluate(
         """() => [...document.querySelectorAll("#txt2img_frame :is(button, input, textarea), #header :is(button, input)")]

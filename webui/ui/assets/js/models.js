@@ -124,7 +124,7 @@ async function load() {
 
 async function begin(pressed) {
   pressed.disabled = true;
-  await parts.detail.hash({ all: true });
+  await parts.detail.hash({}); // of no model alone: of all
   pressed.disabled = false;
 }
 
