@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
-from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_img2img, pipeline_stable_diffusion_inpaint
+from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_img2img as img2img
+from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_inpaint as inpaint
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from PIL import Image
 from torch import Tensor
@@ -133,7 +133,7 @@ def assert_near(ours: Tensor, theirs: Tensor) -> None:
 @pytest.mark.parametrize("strength", [0.25, 0.75])
 def test_img2img_is_that_of_diffusers_for_as_many_steps(sampled, source, monkeypatch, strength):
     ours, steps = sampled(request_for(source=source, denoising_strength=strength))
-    pipeline = reference(StableDiffusionImg2ImgPipeline, pipeline_stable_diffusion_img2img, "SD 1.x", monkeypatch)
+    pipeline = reference(img2img.StableDiffusionImg2ImgPipeline, img2img, "SD 1.x", monkeypatch)
     assert_near(ours, run(pipeline, image=encoded(PIXELS), strength=steps / STEPS))
 
 
@@ -151,7 +151,7 @@ def test_inpainting_is_that_of_diffusers_where_euler_steps(sampled, sources, sou
     """diffusers puts the noisy source back after each step, A1111 the clean one into what the model foresees: the same here."""
     mask = put(sources, half_mask())
     ours, steps = sampled(request_for(source=source, mask=mask, mask_blur=0, denoising_strength=0.75))
-    pipeline = reference(StableDiffusionInpaintPipeline, pipeline_stable_diffusion_inpaint, "SD 1.x", monkeypatch)
+    pipeline = reference(inpaint.StableDiffusionInpaintPipeline, inpaint, "SD 1.x", monkeypatch)
     tensor = torch.from_numpy(half_mask())[None, None].float() / 255
     latents = encoded(PIXELS)
     theirs = run(
@@ -166,7 +166,7 @@ def test_an_inpainting_model_is_that_of_diffusers_where_all_is_painted(sampled, 
     request = request_for(checkpoint="inpainting", source=source, mask=mask, mask_blur=0, denoising_strength=0.75)
     ours, steps = sampled(request)
     family = FAMILIES["inpainting"]
-    pipeline = reference(StableDiffusionInpaintPipeline, pipeline_stable_diffusion_inpaint, family, monkeypatch)
+    pipeline = reference(inpaint.StableDiffusionInpaintPipeline, inpaint, family, monkeypatch)
     grey = encoded(np.full_like(PIXELS, 127.5, dtype=np.float32), family)
     theirs = run(
         pipeline,
