@@ -69,6 +69,22 @@ def test_a_job_becomes_a_picture_whose_infotext_gives_the_request_back(services)
     assert restored.checkpoint_hash == services.catalog.sha256(services.catalog.find_checkpoint("starter"))[:10]
 
 
+def test_the_vae_noted_for_a_checkpoint_is_settled_when_the_job_is_queued_and_its_picture_tells_its_hash(services):
+    for place in ("Stable-diffusion/mine", "VAE/borrowed"):
+        path = services.settings.models_dir / f"{place}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(BUNDLED_CHECKPOINT, path)
+    notes = services.settings.models_dir / "Stable-diffusion" / "mine.json"
+    notes.write_text('{"vae": "borrowed.safetensors"}')
+    services.dispatcher.start()
+    job = submit_and_wait(services, replace(QUICK, checkpoint="mine"))
+    assert job.request.vae == "borrowed"
+    vae = services.catalog.find_vae("borrowed")
+    wait_for(lambda: services.catalog.sha256(vae))
+    [picture] = submit_and_wait(services, replace(QUICK, checkpoint="mine")).pictures
+    assert infotext.restore(infotext.parse(picture.infotext)).vae_hash == services.catalog.sha256(vae)[:10]
+
+
 def test_pictures_of_a_batch_have_the_seeds_that_follow(services):
     services.dispatcher.start()
     job = submit_and_wait(services, replace(QUICK, batch_count=2, batch_size=2))

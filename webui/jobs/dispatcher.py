@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog
 from webui.core.postprocessing import ExtrasRequest
-from webui.core.request import GenerationRequest
+from webui.core.request import VAE_BUILT_IN, GenerationRequest
 from webui.engine import protocol
 from webui.engine.client import EngineClient
 from webui.engine.protocol import Cancel, CancelWhen, Prefetch, Reload, Run, Unload, Watch
@@ -131,6 +131,8 @@ class Dispatcher:
         request = with_outpainted_size(request, self._sources)
         resolved = self._settled(resolve(request, self._catalog, self._preferences.current.checkpoint, self._upscalers))
         self._catalog.hash_later(self._catalog.find_checkpoint(resolved.checkpoint or ""))
+        if resolved.vae != VAE_BUILT_IN:
+            self._catalog.hash_later(self._catalog.find_vae(resolved.vae))
         return self._enqueue(resolved, owner=owner, save=save, job_id=job_id, kind=kind)
 
     def submit_extras(self, request: ExtrasRequest, *, owner: str = "", save: bool = True) -> Job:
