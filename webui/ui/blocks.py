@@ -28,6 +28,7 @@ from webui.ui import (
     library,
     merger,
     models,
+    plot,
     pnginfo,
     settings_tab,
     styles,
@@ -103,6 +104,8 @@ def build(services: PageServices) -> gr.Blocks:
                 generate = txt2img.build(form, services)
             with gr.Tab(t("tab.img2img"), id="img2img", elem_id="tab_img2img"):
                 generate_second = img2img.build(second, services)
+            with gr.Tab(t("tab.plot"), id="plot", elem_id="tab_plot"):
+                plot.build()
             with gr.Tab(t("tab.extras"), id="extras", elem_id="tab_extras"):
                 extras.build()
             with gr.Tab(t("tab.pnginfo"), id="pnginfo", elem_id="tab_pnginfo"):
@@ -121,6 +124,7 @@ def build(services: PageServices) -> gr.Blocks:
         counting.connect(services)
         pnginfo.connect(services.catalog, services.plugins.kinds)
         extras.connect(services)
+        plot.connect(services)
         library.connect(services)
         merger.connect(services)
         header.connect(services, forms, refresh)

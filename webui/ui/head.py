@@ -39,6 +39,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/hires.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/canvas.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/extras.css">'
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/plot.css">'
         f"<script>window.periplusConfig = {data};</script>"
         f'<script type="module" src="{ASSETS_URL}/js/main.js"></script>'
     )

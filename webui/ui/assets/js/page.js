@@ -33,7 +33,7 @@ export const isChosen = () => chosen !== null;
 export function shownJob() {
   if (chosen !== null && state.jobs.has(chosen)) return state.jobs.get(chosen);
   const own = [...state.jobs.values()].filter(isOwn);
-  const candidates = own.length ? own : [...state.jobs.values()];
+  const candidates = own.length ? own : [...state.jobs.values()].filter((job) => job.kind !== "plot");
   const active = candidates.find((job) => job.state === "running");
   if (active) return active;
   const next = waiting().find((job) => candidates.includes(job));

@@ -1,6 +1,7 @@
 // What this page knows of the world: filled by the stream, read by everything that draws.
 
 const KEPT = 40; // finished jobs that the drawer may show
+const KEPT_CELLS = 10; // of plots, which have a tab of their own
 const KEPT_TASKS = 12; // ended downloads, merges and the like
 
 export const state = {
@@ -11,6 +12,7 @@ export const state = {
   previews: new Map(), // by job id: the latest preview that was sent
   asked: new Map(), // by job id: "interrupt" or "skip", from the press until the engine has done it
   tasks: new Map(), // by id: work on files (download, hash, convert, merge), each with where this page first saw it
+  plots: new Map(), // by id: what was told of it last, and how many times anything was (`seen`)
   preferences: { live_preview: true, title_progress: true, notify_when_done: false },
 };
 
@@ -60,6 +62,9 @@ const HANDLERS = {
     const others = job.pictures.filter((other) => other.index !== picture.index);
     state.jobs.set(job_id, { ...job, pictures: [...others, picture].sort((a, b) => a.index - b.index) });
   },
+  plot(event) {
+    state.plots.set(event.id, { ...event, seen: (state.plots.get(event.id)?.seen ?? 0) + 1 });
+  },
   task({ task }) {
     // The pace is that since it was first seen: a download that is taken up again does not begin at nothing.
     const first = state.tasks.get(task.id)?.first ?? { fraction: task.fraction ?? 0, at: performance.now() };
@@ -83,8 +88,10 @@ export function asEvents() {
 }
 
 function forgetOld() {
-  const old = newestFirst().filter(finished).slice(KEPT);
-  for (const job of old) state.jobs.delete(job.id);
+  const old = newestFirst().filter(finished);
+  const cells = old.filter((job) => job.kind === "plot");
+  const others = old.filter((job) => job.kind !== "plot");
+  for (const job of [...others.slice(KEPT), ...cells.slice(KEPT_CELLS)]) state.jobs.delete(job.id);
 }
 
 export function newestFirst() {
