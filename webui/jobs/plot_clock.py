@@ -18,13 +18,14 @@ _KEPT = 8
 
 @dataclass
 class _Run:
-    """What was heard of a running job: times of its first, second and last step, and of its first word."""
+    """What was heard of a running job: times of its first, second and last step, and which step the first one was."""
 
     started: float
     loaded: bool = False
     first: float | None = None
     second: float | None = None
     last: float | None = None
+    first_step: int = 1
 
 
 class PlotClock:
@@ -60,6 +61,7 @@ class PlotClock:
                 run.loaded = True
             elif run.first is None:
                 run.first = run.last = now
+                run.first_step = progress.step
             elif not progress.text.startswith("Decoding"):
                 run.second = run.second or now
                 run.last = now
@@ -74,7 +76,9 @@ class PlotClock:
         return self._measured(request, run, started, finished) if isinstance(request, GenerationRequest) else None
 
     def _measured(self, request: GenerationRequest, run: _Run | None, started: float, finished: float) -> float:
-        pixels, units, whole = final_pixels(request), first_units(request) + second_units(request), finished - started
+        pixels, units, whole = final_pixels(request), second_units(request), finished - started
+        if run is None or run.first_step <= request.steps:  # else the first pass was there already
+            units += first_units(request)
         if run is None or run.first is None or run.last is None:
             if run is None or not run.loaded:  # nothing was sampled: it was there already
                 self._learn_rest(whole / pixels)
