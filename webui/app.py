@@ -123,12 +123,20 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(models.router(services))
     app.include_router(tasks.router(services))
     docs.add_routes(app)
+    _add_extensions_routes(app, services.plugins)
     if services.settings.page:
         from webui.ui import blocks  # gradio takes seconds
 
         blocks.mount(app, services)
     security.add_security(app, services.settings)
     return app
+
+
+def _add_extensions_routes(app: FastAPI, plugins: PluginManager) -> None:
+    from fastapi import APIRouter
+
+    for name, router in plugins.registered("register_routes", lambda router: isinstance(router, APIRouter)):
+        app.include_router(router, prefix=f"/api/extensions/{name}", tags=[name])
 
 
 def run(settings: Settings) -> None:

@@ -18,7 +18,9 @@ class FreeU:
 
     b1: Annotated[
         float,
-        Param("Backbone 1", infotext="FreeU b1", low=0, high=2, step=0.01, help="Of the innermost level; SD 1.5: 1.5, SDXL: 1.3."),
+        Param(
+            "Backbone 1", infotext="FreeU b1", low=0, high=2, step=0.01, help="Of the innermost level; SD 1.5: 1.5, SDXL: 1.3."
+        ),
     ] = 1.0
     b2: Annotated[
         float, Param("Backbone 2", infotext="FreeU b2", low=0, high=2, step=0.01, help="Of the next; SD 1.5: 1.6, SDXL: 1.4.")

@@ -36,7 +36,8 @@ class Wildcards:
         ),
     ] = 0
     template: Annotated[
-        str, Param("Template", infotext="Template", max_length=20_000, help="What the prompt was drawn from; filled in by itself.")
+        str,
+        Param("Template", infotext="Template", max_length=20_000, help="What the prompt was drawn from; filled in by itself."),
     ] = ""
     negative_template: Annotated[str, Param("Negative template", infotext="Negative Template", max_length=20_000)] = ""
 

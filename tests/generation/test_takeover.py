@@ -175,10 +175,10 @@ def test_the_latents_are_those_of_diffusers_ensemble_of_experts(catalog: Catalog
     schedule = EulerDiscreteScheduler(
         beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, timestep_spacing="trailing"
     )
-    first = StableDiffusionXLPipeline(base.vae, None, None, None, None, base.unet, schedule)
-    second = StableDiffusionXLImg2ImgPipeline(
-        other.vae, None, None, None, None, other.unet, schedule, requires_aesthetics_score=True
-    )
+    make_first: Any = StableDiffusionXLPipeline  # which takes no text encoders where it is given what they say
+    make_second: Any = StableDiffusionXLImg2ImgPipeline
+    first = make_first(base.vae, None, None, None, None, base.unet, schedule)
+    second = make_second(other.vae, None, None, None, None, other.unet, schedule, requires_aesthetics_score=True)
     for pipeline in (first, second):
         pipeline.set_progress_bar_config(disable=True)
     noisy = first(**embedded(base, request), **told, height=64, width=64, latents=noise.initial(), denoising_end=at).images
@@ -193,6 +193,7 @@ def embedded(pipeline: Pipeline, request: GenerationRequest) -> dict[str, torch.
     with torch.inference_mode():
         for prefix, text in (("", request.prompt), ("negative_", request.negative_prompt)):
             encoded = encoder.encode([text])[text]
+            assert encoded.pooled is not None
             found |= {f"{prefix}prompt_embeds": encoded.vectors[None], f"{prefix}pooled_prompt_embeds": encoded.pooled[None]}
     return found
 

@@ -115,6 +115,7 @@ def test_a_job_with_options_of_an_extension_that_is_not_loaded_fails_by_its_name
     [
         ("alter_conditioning", "conditioning"), ("alter_noise", "latents"), ("wrap_denoiser", "denoiser"),
         ("alter_latents", "latents"), ("alter_image", "image"), ("on_model_loaded", "checkpoint"), ("switch_model", "request"),
+        ("alter_guidance", "denoised"),
     ],
 )  # fmt: skip
 def test_one_that_raises_fails_the_job_by_its_name(run: Run, hook: str, arguments: str):
@@ -172,3 +173,19 @@ def test_modules_are_changed_for_one_job_alone(run: Run, catalog: Catalog):
 def test_one_that_changes_modules_wrongly_fails_the_job_by_its_name(run: Run, given: str, told: str):
     with pytest.raises(PluginError, match=f"The extension x failed in change_modules: {told}"):
         run(f"@hookimpl\ndef change_modules(modules):\n    return {given}\n")
+
+
+GUIDANCE = "@hookimpl\ndef alter_guidance(denoised, conditional, unconditional, sigma, request):\n    return "
+
+
+def test_guidance_is_altered_where_there_is_some(run: Run):
+    plain, alone = run(guidance_scale=5.0).pixels, run(guidance_scale=1.0).pixels
+    by_hand = run(GUIDANCE + "unconditional + request.guidance_scale * (conditional - unconditional)\n", guidance_scale=5.0)
+    assert max(abs(a - b) for a, b in zip(by_hand.pixels[0], plain[0], strict=True)) <= 1
+    assert run(guidance_scale=1.0).pixels == alone
+
+
+def test_guidance_that_is_taken_away_leaves_the_conditional(run: Run):
+    alone = run(guidance_scale=1.0).pixels[0]
+    without = run(GUIDANCE + "conditional\n", guidance_scale=5.0).pixels[0]
+    assert max(abs(a - b) for a, b in zip(without, alone, strict=True)) <= 1

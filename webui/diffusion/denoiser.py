@@ -29,6 +29,9 @@ def v_prediction_scalings(sigma: float) -> Scalings:
 
 SCALINGS: dict[str, Callable[[float], Scalings]] = {"epsilon": epsilon_scalings, "v_prediction": v_prediction_scalings}
 
+#: (guided, conditional, unconditional, sigma) → guided, all clean latents.
+AlterGuidance = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+
 #: Pictures that go through the UNet at once at most, but for the two of plain guidance; more parts of a prompt take turns.
 _ROWS_AT_ONCE = 16
 
@@ -106,6 +109,7 @@ class Denoiser:
         batch_size: int,
         concat: Tensor | None = None,
         calls: int = 0,
+        alter: AlterGuidance | None = None,
     ) -> None:
         """
         Args:
@@ -115,6 +119,7 @@ class Denoiser:
             concat: (batch or 1, channels, height / 8, width / 8), what the UNet sees behind the latents at every call: the
                 picture to be changed, and which part of it.
             calls: how many there were before it, of another model.
+            alter: changes what guidance makes; None: nothing does.
         """
         self._unet = unet
         self._conditioning = conditioning
@@ -127,6 +132,7 @@ class Denoiser:
         self._scalings = SCALINGS[prediction_type]
         self._batch_size = batch_size
         self._concat = None if concat is None else concat.to(unet.dtype).expand(batch_size, -1, -1, -1)
+        self._alter = alter
         #: How many there were.
         self.calls = calls
         self._contexts: dict[tuple[int, ...], _Context] = {}
@@ -148,6 +154,9 @@ class Denoiser:
                 output = output + self._towards_picture(scaled, timestep, context, unconditional)
             denoised = latents * skip + output * out
             self.unconditional = latents * skip + unconditional * out
+            if self._alter is not None:
+                conditional = latents * skip + self._composed(conditionals, unconditional, 1.0) * out
+                denoised = self._alter(denoised, conditional, self.unconditional, sigma)
         else:
             denoised = latents * skip + self._composed(outputs, outputs[0], self._scale_alone) * out
             self.unconditional = denoised
@@ -167,7 +176,7 @@ class Denoiser:
     ) -> Denoiser:
         """One of another model that goes on from here: with the same guidance, and counting on."""
         return Denoiser(
-            unet, conditioning, self._guidance, sigmas, prediction_type, self._batch_size, concat=concat, calls=self.calls
+            unet, conditioning, self._guidance, sigmas, prediction_type, self._batch_size, concat, self.calls, self._alter
         )
 
     def _predict(self, scaled: Tensor, timestep: float, context: _Context, concat: Tensor | None) -> Tensor:

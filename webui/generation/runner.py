@@ -58,7 +58,15 @@ from webui.upscaling.files import UpscalerFiles
 _NOTICES_LIMIT = 8
 
 #: The hooks that change latents.
-_BEFORE_DECODING = ("change_modules", "switch_model", "alter_conditioning", "alter_noise", "wrap_denoiser", "alter_latents")
+_BEFORE_DECODING = (
+    "change_modules",
+    "switch_model",
+    "alter_conditioning",
+    "alter_noise",
+    "wrap_denoiser",
+    "alter_guidance",
+    "alter_latents",
+)
 
 #: A device of so many bytes holds any checkpoint of these families whole.
 _ROOMY = 12 * 2**30
@@ -352,7 +360,9 @@ class Runner:
         def planned(request: GenerationRequest, **others: Any) -> Plan:
             plan = make_plan(pipeline, request, states, embeddings, **others)
             conditioning = self._plugins.fold("alter_conditioning", plan.conditioning, request=request)
-            return self._with_successor(replace(plan, conditioning=conditioning), pipeline, work, others.get("calls_before"))
+            alters = self._plugins.implements("alter_guidance")
+            plan = replace(plan, conditioning=conditioning, alters_guidance=alters)
+            return self._with_successor(plan, pipeline, work, others.get("calls_before"))
 
         return planned
 

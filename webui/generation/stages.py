@@ -21,7 +21,7 @@ from webui.core.sigmas import in_half_precision, zero_terminal_snr
 from webui.core.switching import AESTHETIC_SCORE, NEGATIVE_AESTHETIC_SCORE
 from webui.diffusion import inpainting
 from webui.diffusion.conditioning import Conditioning, HiddenStates, PromptEncoder
-from webui.diffusion.denoiser import Denoiser, Guidance
+from webui.diffusion.denoiser import AlterGuidance, Denoiser, Guidance
 from webui.diffusion.inpainting import MaskedDenoiser
 from webui.diffusion.latents import initial_latents, latent_shape
 from webui.diffusion.lengths import Level, level_as_v0, level_with
@@ -48,6 +48,7 @@ class Plan:
         sigmas: the levels of this job, falling.
         facts: infotext entries that only the encoded prompts tell.
         successor: who goes on with the noisy latents; None: nobody does.
+        alters_guidance: whether an extension does.
     """
 
     request: GenerationRequest
@@ -58,6 +59,7 @@ class Plan:
     conditioning: Conditioning
     facts: Mapping[str, str] = field(default_factory=dict)
     successor: Successor | None = None
+    alters_guidance: bool = False
 
 
 def make_plan(
@@ -289,9 +291,18 @@ def _run(
         prediction_type=pipeline.prediction_type,
         batch_size=len(latents),
         concat=None if concat is None else concat.to(pipeline.device),
+        alter=_guidance_altered(fold, plan.request) if plan.alters_guidance else None,
     )
     denoiser = fold("wrap_denoiser", around(own), request=plan.request)
     return SAMPLERS[plan.sampler.name](wrap(denoiser), latents, plan.sigmas, noise, sampler_options(plan), on_step)
+
+
+def _guidance_altered(fold: Fold, request: GenerationRequest) -> AlterGuidance:
+    def altered(denoised: Tensor, conditional: Tensor, unconditional: Tensor, sigma: float) -> Tensor:
+        told = {"conditional": conditional, "unconditional": unconditional, "sigma": sigma}
+        return fold("alter_guidance", denoised, **told, request=request)
+
+    return altered
 
 
 def noise_source(pipeline: Pipeline, request: GenerationRequest, batch: Sequence[int]) -> NoiseSource:

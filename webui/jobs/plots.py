@@ -174,7 +174,8 @@ class PlotService:
         """The axes there are, with what can be picked. `as_named`: names of files are taken as they are."""
         checkpoints = [info.name for info in self._catalog.checkpoints() if info.problem is None]
         vaes = [info.name for info in self._catalog.vaes() if info.problem is None]
-        return axis_types(
+        theirs = self._plugins.registered("register_axes", lambda axis: isinstance(axis, AxisType))
+        return {axis.name: axis for _, axis in theirs} | axis_types(
             checkpoints=checkpoints,
             vaes=vaes,
             upscalers=self._upscalers(),

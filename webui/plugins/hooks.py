@@ -22,9 +22,11 @@ from webui.core.request import GenerationRequest
 from webui.core.switching import ModelSwitch
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
     from PIL.Image import Image
     from torch import Tensor
 
+    from webui.core.plot_axes import AxisType
     from webui.diffusion.conditioning import Conditioning
 
 #: The version of this list. It grows when a hook changes so that an extension must; a new hook does not count.
@@ -40,6 +42,24 @@ hookimpl = pluggy.HookimplMarker("periplus")
 @hookspec
 def register_params() -> Sequence[type]:
     """Frozen dataclasses of `Param`s: the options. Form, HTTP API, infotext and plot read them there. Asked in both processes."""
+    return ()
+
+
+@hookspec
+def register_axes() -> Sequence[AxisType]:
+    """Axes for plots, beside those that options are by themselves: asked whenever the list is shown, or a plot checked."""
+    return ()
+
+
+@hookspec
+def register_routes() -> Sequence[APIRouter]:
+    """Routes for the HTTP API, below /api/extensions/NAME. They are asked for once, when the program starts."""
+    return ()
+
+
+@hookspec
+def register_tabs() -> Sequence[tuple[str, Callable[[], None]]]:
+    """Tabs of the page: a title, and what draws with Gradio where it stands. Asked once, when the program starts."""
     return ()
 
 
@@ -97,6 +117,13 @@ def alter_noise(latents: Tensor, request: GenerationRequest, sigma: float) -> Te
 @hookspec
 def wrap_denoiser(denoiser: Callable[[Any, float], Any], request: GenerationRequest) -> Callable[[Any, float], Any] | None:
     """Stand around the denoiser, (latents, sigma) → clean latents of the same shape with guidance applied. Asked once a batch."""
+
+
+@hookspec
+def alter_guidance(
+    denoised: Tensor, conditional: Tensor, unconditional: Tensor, sigma: float, request: GenerationRequest
+) -> Tensor | None:
+    """Change what guidance makes of the model's two answers, all as clean latents (batch, 4, height / 8, width / 8)."""
 
 
 @hookspec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -230,6 +230,24 @@ class PluginManager:
     def fold(self, hook: str, value: Value, **others: Any) -> Value:
         """The value as the extensions leave it. Raise PluginError, which names the extension and the hook."""
         return self._calls.fold(hook, value, **others)
+
+    def registered(self, hook: str, fits: Callable[[Any], bool] = lambda item: True) -> list[tuple[str, Any]]:
+        """What extensions add, each with the extension's name. Who fails, or adds what does not fit, is switched off."""
+        found: list[tuple[str, Any]] = []
+        for info in [info for info in self.plugins() if info.loaded and hook in info.hooks]:
+            try:
+                for name, items in self._calls.collect(hook, info.name):
+                    wrong = next((item for item in items if not fits(item)), None)
+                    if wrong is not None:
+                        raise PluginError(name, hook, f"it gave {wrong!r:.80}, which is none.")
+                    found += [(name, item) for item in items]
+            except WebUIError as error:
+                self.give_up(info.name, error)
+        return found
+
+    def give_up(self, name: str, error: Exception) -> None:
+        """Switch one off that fails while the program starts, and name it."""
+        self._give_up(self.find(name), error)
 
     def acts(self, hooks: Iterable[str], request: GenerationRequest) -> bool:
         """Whether one of these hooks can change what is made of the request. Who has options does nothing without them."""

@@ -20,6 +20,7 @@ from webui.storage.preferences import Preferences
 from webui.ui import (
     counting,
     extension_options,
+    extension_tabs,
     extras,
     generating,
     header,
@@ -114,6 +115,7 @@ def build(services: PageServices) -> gr.Blocks:
                 merger.build()
             with gr.Tab(t("tab.models"), id="models", elem_id="tab_models"):
                 library.build()
+            extension_tabs.draw(services.plugins)
             with gr.Tab(t("tab.settings"), id="settings", elem_id="tab_settings"):
                 preferences = settings_tab.build(services.preferences, services.settings)
         host("foot", "mountFooter")

@@ -30,7 +30,9 @@ def test_options_become_a_switch():
     assert switch == ModelSwitch(checkpoint="xl", at=0.6, prompt="a dog", field="refiner.checkpoint")
 
 
-@pytest.mark.parametrize(("steps", "refined", "at"), [("20", "4", "0.8"), ("10", "2.5", "0.7"), ("x", "4", None), ("0", "4", None)])
+@pytest.mark.parametrize(
+    ("steps", "refined", "at"), [("20", "4", "0.8"), ("10", "2.5", "0.7"), ("x", "4", None), ("0", "4", None)]
+)
 def test_keys_of_the_refiner_extension_are_read(steps: str, refined: str, at: str | None):
     settings = {"Steps": steps, "Refiner model": "xl", "Refiner steps": refined}
     found = load_extension(FOLDER).fold("alter_settings", settings)

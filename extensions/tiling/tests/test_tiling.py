@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from torch import nn
 
 from tests.generation.test_runner import Job, request_for
@@ -14,7 +13,6 @@ from webui.checkpoints.catalog import Catalog
 from webui.core.request import GenerationRequest
 from webui.generation.runner import Runner
 from webui.plugins.testing import load_extension
-
 
 FOLDER = Path(__file__).resolve().parent.parent
 
