@@ -14,8 +14,10 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.__main__ import find_chromium
 from tests.browser.conftest import ARGUMENTS, DESKTOP, PHONE
+from tests.browser.easel import Easel
 from tests.browser.model_files import write_models
 from tests.browser.page import Studio
+from tests.browser.plot_tab import choose_type, open_tab, pick, press_cell, run, wait_for
 from tests.running import RunningApp
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +31,8 @@ def main() -> None:
         desktop, phone = (open_studio(browser, app, options) for options in (DESKTOP, PHONE))
         saved = make_pictures(desktop, Path(folder))
         take_pictures(desktop, phone, saved)
+        take_img2img(desktop, phone, saved)
+        take_plot(desktop, phone)
         write_models(Path(folder))
         take_models(desktop, phone)
         take_merger(desktop, phone)
@@ -48,6 +52,23 @@ def take_pictures(desktop: Studio, phone: Studio, saved: Path) -> None:
     take(phone, "pnginfo-phone")
 
 
+def take_img2img(desktop: Studio, phone: Studio, saved: Path) -> None:
+    for studio, name in ((desktop, "inpaint-desktop"), (phone, "inpaint-phone")):
+        easel = Easel(studio, "inpaint").show()
+        easel.choose(saved)
+        easel.stroke((52, 40), (76, 44))
+        if studio is desktop:
+            take_in_both_themes(studio, name)
+        else:
+            take(studio, name, at="#img2img_source")
+    easel = Easel(desktop, "sketch").show()
+    easel.new(128, 128)
+    easel.set(colour="#e8b923", size=50)
+    easel.stroke((64, 52))
+    take(desktop, "sketch-desktop")
+    desktop.show("txt2img")
+
+
 def take_models(desktop: Studio, phone: Studio) -> None:
     desktop.show("Models")
     desktop.page.click("#models_refresh")
@@ -63,6 +84,31 @@ def take_models(desktop: Studio, phone: Studio) -> None:
     phone.show("Models")
     phone.page.locator('li[data-name="second"]').wait_for()
     take(phone, "models-phone")
+
+
+def take_plot(desktop: Studio, phone: Studio) -> None:
+    desktop.show("txt2img")
+    desktop.fill(prompt="red heart", steps="8", batch_count="1", seed="5")
+    open_tab(desktop)
+    choose_type(desktop, 0, "CFG Scale")
+    desktop.page.fill("#plot_values_0", "1-9(+2)")
+    choose_type(desktop, 1, "Sampler")
+    pick(desktop, 1, "Euler", "Euler a", "DDIM")
+    run(desktop)
+    wait_for(desktop, "done")
+    desktop.page.select_option("#plot_overlay", "sharpness")
+    take_in_both_themes(desktop, "plot-desktop")
+    press_cell(desktop, 2, 1)
+    desktop.page.click("#plot_compare")
+    press_cell(desktop, 4, 1)
+    desktop.page.locator("#plot_told", has_text="differ").wait_for()
+    take(desktop, "plot-compare")
+    desktop.page.keyboard.press("Escape")
+    open_tab(phone)
+    phone.page.click("#plot_older")
+    phone.page.locator("#plot_list [data-plot] button").first.click()
+    wait_for(phone, "done")
+    take(phone, "plot-phone")
 
 
 def take_merger(desktop: Studio, phone: Studio) -> None:
@@ -94,9 +140,9 @@ def make_pictures(studio: Studio, folder: Path) -> Path:
     return studio.download(folder)
 
 
-def take(studio: Studio, name: str) -> None:
-    """Photograph the window when its pictures are loaded and its transitions are over."""
-    studio.page.evaluate("() => { document.activeElement?.blur(); window.scrollTo(0, 0) }")
+def take(studio: Studio, name: str, at: str = "body") -> None:
+    """Photograph the window, from `at` on, when its pictures are loaded and its transitions are over."""
+    studio.page.evaluate("at => { document.activeElement?.blur(); document.querySelector(at).scrollIntoView() }", at)
     studio.page.wait_for_function("() => [...document.images].every(image => !image.checkVisibility() || image.complete)")
     studio.page.wait_for_function("() => document.getAnimations().every(animation => animation.playState !== 'running')")
     path = IMAGES / f"{name}.png"

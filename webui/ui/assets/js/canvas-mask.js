@@ -1,7 +1,11 @@
 // A mask that is drawn by hand: one byte for each pixel, 0 or 255, nothing between, so that what leaves is what was drawn.
 // Drawn here rather than by the browser, whose lines have soft edges.
 
-const OVERLAY = [224, 48, 128]; // its colour on the screen, which pictures rarely have
+import { boxAround, cut } from "./canvas-geometry.js";
+
+// Colours as numbers, whose lowest byte is red: how a mask looks on the screen, which pictures rarely have, and as a file.
+const OVERLAY = 0xff8030e0;
+const [BLACK, WHITE] = [0xff000000, 0xffffffff];
 
 export class Mask {
   constructor(width, height) {
@@ -58,24 +62,13 @@ export class Mask {
 
   redraw(box) {
     if (!box.width || !box.height) return;
-    const pixels = new ImageData(box.width, box.height);
-    for (let y = 0; y < box.height; y++) {
-      for (let x = 0; x < box.width; x++) {
-        if (this.bytes[(box.y + y) * this.width + box.x + x]) pixels.data.set([...OVERLAY, 255], 4 * (y * box.width + x));
-      }
-    }
-    this.context.putImageData(pixels, box.x, box.y);
+    this.context.putImageData(drawn(this.copy(box), box, OVERLAY, 0), box.x, box.y);
   }
 
   // ---- what undo keeps, and what is kept over a reload
 
   copy(box) {
-    const kept = new Uint8Array(box.width * box.height);
-    for (let y = 0; y < box.height; y++) {
-      const at = (box.y + y) * this.width + box.x;
-      kept.set(this.bytes.subarray(at, at + box.width), y * box.width);
-    }
-    return kept;
+    return cut(this.bytes, this.width, box);
   }
 
   paste(box, kept) {
@@ -95,24 +88,17 @@ export class Mask {
   // White where it is set, as a PNG, whose pixels are opaque: they come out exactly.
   async png() {
     const canvas = new OffscreenCanvas(this.width, this.height);
-    const pixels = new ImageData(this.width, this.height);
-    this.bytes.forEach((value, at) => pixels.data.set([value, value, value, 255], 4 * at));
-    canvas.getContext("2d").putImageData(pixels, 0, 0);
+    canvas.getContext("2d").putImageData(drawn(this.bytes, this, WHITE, BLACK), 0, 0);
     return canvas.convertToBlob({ type: "image/png" });
   }
 }
 
-// The pixels that a line of that width can touch.
-export function boxAround(from, to, { width, height }) {
-  const reach = Math.max(from.radius, to.radius) + 1;
-  const left = clamp(Math.floor(Math.min(from.x, to.x) - reach), 0, width);
-  const top = clamp(Math.floor(Math.min(from.y, to.y) - reach), 0, height);
-  const right = clamp(Math.ceil(Math.max(from.x, to.x) + reach), 0, width);
-  const bottom = clamp(Math.ceil(Math.max(from.y, to.y) + reach), 0, height);
-  return { x: left, y: top, width: right - left, height: bottom - top };
+function drawn(bytes, { width, height }, set, other) {
+  const pixels = new ImageData(width, height);
+  const numbers = new Uint32Array(pixels.data.buffer);
+  for (let at = 0; at < bytes.length; at++) numbers[at] = bytes[at] ? set : other;
+  return pixels;
 }
-
-export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 // Visits, by rows, what hangs together with `start`; `visit` must make `wanted` false.
 export function flood(width, height, start, wanted, visit) {

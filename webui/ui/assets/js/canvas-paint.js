@@ -1,6 +1,7 @@
 // What is drawn in colour, on a layer of its own above the picture and as large as it.
 
-import { boxAround, flood } from "./canvas-mask.js";
+import { boxAround } from "./canvas-geometry.js";
+import { flood } from "./canvas-mask.js";
 
 const ALIKE = 24; // how far a colour may lie from the one that is filled, in each channel
 

@@ -1,6 +1,6 @@
 // Where a picture stands on the screen: scale and offset, in CSS pixels.
 
-import { clamp } from "./canvas-mask.js";
+import { clamp } from "./canvas-geometry.js";
 
 const MARGIN = 12;
 const LARGEST = 32; // screen pixels for one of the picture

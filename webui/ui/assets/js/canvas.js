@@ -3,12 +3,13 @@
 
 import { coalesce, h } from "./dom.js";
 import { History } from "./canvas-history.js";
-import { Mask, clamp } from "./canvas-mask.js";
+import { around, clamp, cut } from "./canvas-geometry.js";
+import { Mask } from "./canvas-mask.js";
 import { Paint } from "./canvas-paint.js";
 import { listen } from "./canvas-pointer.js";
+import { drawScreen } from "./canvas-screen.js";
 import { View } from "./canvas-view.js";
 
-const OVERLAY_ALPHA = 0.55;
 export const SIZES = { low: 1, high: 512 };
 const BRUSH = { paint: 1 / 24, mask: 1 / 10 }; // of the shorter side, until the person chooses
 
@@ -223,54 +224,7 @@ export class Canvas {
   }
 
   drawNow() {
-    const context = this.screen.getContext("2d");
-    const ratio = window.devicePixelRatio || 1;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.screen.width, this.screen.height);
+    drawScreen(this);
     this.told();
-    if (!this.bitmap) return;
-    const { x, y, scale } = this.view;
-    context.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * x, ratio * y);
-    context.imageSmoothingEnabled = scale < 2;
-    context.imageSmoothingQuality = "high";
-    context.fillStyle = "white";
-    context.fillRect(0, 0, this.bitmap.width, this.bitmap.height);
-    context.drawImage(this.bitmap, 0, 0);
-    if (this.mode === "paint") this.layer.drawOn(context);
-    context.globalAlpha = OVERLAY_ALPHA;
-    if (this.mode === "mask") context.drawImage(this.layer.overlay, 0, 0);
-    context.globalAlpha = 1;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    this.drawBrush(context);
   }
-
-  drawBrush(context) {
-    if (!this.hover || !this.drawable || !["brush", "eraser"].includes(this.tool.name)) return;
-    for (const [colour, width] of [["rgb(0 0 0 / 70%)", 3], ["white", 1]]) {
-      context.strokeStyle = colour;
-      context.lineWidth = width;
-      context.beginPath();
-      context.arc(this.hover.x, this.hover.y, (this.tool.size * this.view.scale) / 2, 0, 2 * Math.PI);
-      context.stroke();
-    }
-  }
-}
-
-function around(one, other) {
-  if (!one || !one.width || !one.height) return other;
-  if (!other.width || !other.height) return one;
-  const [x, y] = [Math.min(one.x, other.x), Math.min(one.y, other.y)];
-  const right = Math.max(one.x + one.width, other.x + other.width);
-  const bottom = Math.max(one.y + one.height, other.y + other.height);
-  return { x, y, width: right - x, height: bottom - y };
-}
-
-// The rectangle `box` out of the bytes of a mask.
-function cut(bytes, width, box) {
-  const kept = new Uint8Array(box.width * box.height);
-  for (let y = 0; y < box.height; y++) {
-    const at = (box.y + y) * width + box.x;
-    kept.set(bytes.subarray(at, at + box.width), y * box.width);
-  }
-  return kept;
 }

@@ -1,0 +1,102 @@
+"""A picture from a picture: sketched, sent, resized; and what stays of it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.browser.easel import Easel
+from tests.browser.page import Studio
+
+YELLOW = (255, 214, 0)
+
+
+def fill(studio: Studio, **values: str) -> None:
+    for name, value in values.items():
+        field = studio.page.locator(f"#img2img_{name}").locator("textarea, input:not([type=range])").first
+        field.fill(value)
+        field.press("Tab")
+
+
+def generate(studio: Studio) -> str:
+    with studio.new_job():
+        studio.page.click("#img2img_generate")
+    studio.wait_for("done", "failed")
+    return studio.job_id
+
+
+def result(app, job_id: str) -> Image.Image:
+    [picture] = app.job(job_id)["pictures"]
+    with Image.open(picture["path"]) as image:
+        return image.convert("RGB")
+
+
+def yellow_part(image: Image.Image) -> tuple[float, float, list[tuple[int, int, int]]]:
+    """The middle of what is yellow, and its pixels."""
+    pixels = image.load()
+    points = [(x, y) for y in range(image.height) for x in range(image.width) if pixels[x, y][2] < 130 < min(pixels[x, y][:2])]
+    assert points
+    middle = [sum(point[axis] for point in points) / len(points) for axis in (0, 1)]
+    return middle[0], middle[1], [pixels[point] for point in points]
+
+
+#: The bundled model knows things in the middle of a picture only, and at 0.7 moves what it draws there; so elsewhere 0.4.
+@pytest.mark.parametrize(("place", "prompt", "strength"), [((64, 64), "sun", "0.7"), ((44, 78), "yellow circle", "0.4")])
+def test_a_sketched_disc_keeps_its_place_and_colour(studio: Studio, app, place, prompt, strength):
+    easel = Easel(studio, "sketch").show()
+    easel.new(128, 128)
+    easel.set(colour="#{:02x}{:02x}{:02x}".format(*YELLOW), size=56)
+    easel.stroke(place)
+    before = yellow_part(easel.exported("source").convert("RGB"))
+    fill(studio, prompt=prompt, denoising_strength=strength, seed="5", steps="12")
+    after = yellow_part(result(app, generate(studio)))
+    assert abs(after[0] - before[0]) < 4
+    assert abs(after[1] - before[1]) < 4
+    assert 0.6 < len(after[2]) / len(before[2]) < 1.6
+    red, green, blue = (sum(channel) / len(channel) for channel in zip(*after[2], strict=True))
+    assert red > 220
+    assert 170 < green < 240
+    assert blue < 80
+
+
+def test_a_picture_that_was_made_is_sent_on_and_resized_by_a_factor(studio: Studio, app):
+    studio.generate(prompt="red heart", seed="3", steps="3")
+    [picture] = app.job(studio.job_id)["pictures"]
+    studio.page.evaluate(
+        "async ([address, text]) => (await import('/webui-assets/js/img2img.js')).sendPicture('img2img', address, text)",
+        [picture["url"], picture["infotext"]],
+    )
+    studio.page.locator(".notice", has_text="in the form").wait_for()
+    studio.page.click("#img2img_resize_by")
+    studio.page.fill("#img2img_scale", "1.5")
+    assert studio.page.locator(".resize-words").inner_text() == "from 128×128 to 192×192"
+    studio.page.keyboard.press("Control+Enter")
+    studio.page.wait_for_function("before => document.querySelector('.output').dataset.job !== before", arg=studio.job_id)
+    studio.wait_for("done", "failed")
+    request = app.job(studio.job_id)["request"]
+    assert (request["prompt"], request["seed"], request["steps"]) == ("red heart", "3", 3)
+    assert result(app, studio.job_id).size == (192, 192)
+    source = app.http.get(f"/api/v1/sources/{request['source']}.png").content
+    assert source_pixels(source) == source_pixels(Path(picture["path"]).read_bytes())
+    studio.page.click("#copy_to_inpaint")
+    assert Easel(studio, "inpaint").ask("{canvas}.size") == {"width": 128, "height": 128}
+
+
+def source_pixels(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data)) as image:
+        return image.convert("RGB").tobytes()
+
+
+@pytest.mark.parametrize(("subtab", "words"), [("img2img", "There is no picture yet"), ("inpaint", "Nothing is masked yet")])
+def test_what_is_missing_is_said_at_the_canvas_and_nothing_is_queued(studio: Studio, app, tmp_path, subtab, words):
+    easel = Easel(studio, subtab).show()
+    if subtab == "inpaint":
+        Image.new("RGB", (64, 64), "blue").save(tmp_path / "blue.png")
+        easel.choose(tmp_path / "blue.png")
+    before = len(app.http.get("/api/v1/jobs").json())
+    studio.page.click("#img2img_generate")
+    studio.page.locator("#img2img_source > .field-error", has_text=words).wait_for()
+    assert len(app.http.get("/api/v1/jobs").json()) == before
