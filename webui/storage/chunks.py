@@ -15,6 +15,7 @@ from typing import BinaryIO
 TEXT_LIMIT = 2 * 2**20
 PIECE_LIMIT = 32_768  # chunks or segments of a file; a walk past that many takes too long
 
+XMP = "XML:com.adobe.xmp"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -37,6 +38,11 @@ class Parts:
         if size > self.room:
             raise BadFile(f"holds {size:,} bytes of text in its {what}; at most {TEXT_LIMIT:,} are read")
         self.room -= size
+
+    def take_xmp(self, packet: bytes) -> None:
+        """Keep an XMP packet under the keyword that it has in a PNG."""
+        self.take("XMP packet", len(packet))
+        self.texts[XMP] = packet.decode("utf-8", "replace")
 
 
 def size_of(file: BinaryIO) -> int:
@@ -128,6 +134,7 @@ _PNG_TEXTS = {b"tEXt": _plain_text, b"zTXt": _packed_text, b"iTXt": _internation
 
 _JPEG_SIZES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE = {0x01, *range(0xD0, 0xD9)}
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _JPEG_APP1, _JPEG_COMMENT, _JPEG_SCAN, _JPEG_END = 0xE1, 0xFE, 0xDA, 0xD9
 
 
@@ -156,6 +163,8 @@ def _take_segment(parts: Parts, marker: int, data: bytes) -> None:
         parts.height, parts.width = struct.unpack(">HH", data[1:5])
     elif marker == _JPEG_APP1 and data.startswith(b"Exif\0\0") and not parts.exif:
         parts.exif = data[6:]
+    elif marker == _JPEG_APP1 and data.startswith(_JPEG_XMP):
+        parts.take_xmp(data[len(_JPEG_XMP) :])
     elif marker == _JPEG_COMMENT:
         parts.take("comments", len(data))
         parts.texts["comment"] = data.decode("utf-8", "replace").rstrip("\0")
@@ -165,7 +174,7 @@ def _take_segment(parts: Parts, marker: int, data: bytes) -> None:
 
 
 def walk_webp(file: BinaryIO) -> Parts:
-    """Read the RIFF chunks' headers, and the EXIF one; raise BadFile if they are damaged."""
+    """Read the RIFF chunks' headers, and those of EXIF and XMP; raise BadFile if they are damaged."""
     parts, end, offset = Parts(), size_of(file), 12
     for _ in range(PIECE_LIMIT):
         if offset + 8 > end:
@@ -176,6 +185,8 @@ def walk_webp(file: BinaryIO) -> Parts:
         if kind == b"EXIF":
             parts.take("EXIF chunk", length)
             parts.exif = _read(file, offset + 8, length, end).removeprefix(b"Exif\0\0")
+        elif kind == b"XMP ":
+            parts.take_xmp(_read(file, offset + 8, min(length, TEXT_LIMIT + 1), end))
         elif not parts.width:
             parts.width, parts.height = _webp_size(kind, _read(file, offset + 8, min(length, 10), end))
         offset += 8 + length + length % 2
