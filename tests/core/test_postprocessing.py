@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -79,8 +80,9 @@ def test_what_cannot_be_is_refused(values: dict):
 
 @pytest.mark.parametrize("name", params_of(ExtrasRequest))
 def test_every_field_refuses_what_is_not_of_its_kind(name: str):
+    values: dict[str, Any] = {name: object()}
     with pytest.raises(InvalidRequest) as told:
-        ExtrasRequest(**{name: object()})
+        ExtrasRequest(**values)
     assert told.value.field == name
 
 

@@ -131,9 +131,9 @@ def test_a_long_picture_is_split_into_pieces_of_the_box_that_cover_it(
         ExtrasRequest(sources=kept(sources, picture), resize_mode=SCALE_TO, upscale_width=64, upscale_height=64, split=True),
     )
     assert len(made) == 4 and {piece.size for piece in made} == {(64, 64)}
-    corner = (0, 136) if size[1] > 64 else (136, 0)
+    left, top = (0, 136) if size[1] > 64 else (136, 0)
     assert made[0].tobytes() == picture.crop((0, 0, 64, 64)).tobytes()
-    assert made[-1].tobytes() == picture.crop((*corner, corner[0] + 64, corner[1] + 64)).tobytes()
+    assert made[-1].tobytes() == picture.crop((left, top, left + 64, top + 64)).tobytes()
 
 
 def test_the_focal_crop_keeps_the_part_with_most_in_it(runner: Runner, sources: SourceStore):

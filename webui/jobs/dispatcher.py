@@ -7,6 +7,7 @@ import queue
 import secrets
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog
@@ -180,6 +181,14 @@ class Dispatcher:
             elif self._board.current is not None and self._board.current.id == job_id:
                 self._engine.send(Cancel(job_id, when))
         return self._store.get(job_id)
+
+    def cancel_waiting(self, job_ids: Iterable[str]) -> None:
+        """Take several jobs out of the queue; those that do not wait stay as they are."""
+        with self._lock:
+            for job_id in job_ids:
+                if self._store.cancel_waiting(job_id, "Taken out of the queue."):
+                    self._board.announce(self._store.get(job_id))
+            self._board.announce_queue()
 
     def cancel_running(self, when: CancelWhen) -> None:
         current = self._board.current

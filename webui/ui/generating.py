@@ -4,11 +4,12 @@ prompt, a job that was taken out of the queue."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from webui.ui import styles, transfer
+from webui.ui import scripts, styles, transfer
 from webui.ui.form import Form
 from webui.ui.script import call
 from webui.ui.services import PageServices
@@ -34,17 +35,19 @@ def connect(services: PageServices, form: Form, generate: gr.Button, tabs: gr.Ta
 def _connect_generate(
     services: PageServices, form: Form, generate: gr.Button, owner: gr.Textbox, answer: gr.JSON, check: Check
 ) -> None:
-    chosen = form.others["styles"]
+    chosen, script = form.others["styles"], gr.Textbox(visible=False)
 
     def on_generate(given: Mapping[Any, Any]) -> dict[str, Any]:
         values = styles.merged(services.styles, form.values(given), given[chosen])
         if errors := check(values):
             return {"job": None, "errors": errors, "message": ""}
-        return submit(services.dispatcher, values, str(given[owner] or ""), services.plugins.kinds)
+        put_in = partial(scripts.with_styles, services.styles)
+        told = str(given[owner] or ""), services.plugins.kinds, str(given[script] or ""), put_in
+        return submit(services.dispatcher, values, *told)
 
-    names = form.names_with(owner=owner)
+    names = form.names_with(owner=owner, script=script)
     generate.click(
-        on_generate, inputs={*form.inputs, owner}, outputs=answer, js=call("beforeGenerate", form.tab, names), **_QUIET
+        on_generate, inputs={*form.inputs, owner, script}, outputs=answer, js=call("beforeGenerate", form.tab, names), **_QUIET
     ).success(None, inputs=answer, js=call("submitted", form.tab))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from webui import __version__
 from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec
-from webui.ui import extension_options, extras, img2img
+from webui.ui import extension_options, extras, img2img, scripts
 from webui.ui.conditions import NEEDS
 from webui.ui.form import shown, specs_with
 from webui.ui.layout import EXTRA
@@ -30,6 +30,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
         "img2img": img2img.accordions(),
         "merger": describe(),
         "extras": extras.describe(),
+        "scripts": scripts.describe(),
     }
     # "<" never stands in the data, so that no text can end the script element.
     data = json.dumps(config, ensure_ascii=False).replace("<", "\\u003c")
@@ -40,6 +41,8 @@ def head(kinds: ExtraKinds | None = None) -> str:
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/canvas.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/extras.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/plot.css">'
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/extras.css">'
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/script.css">'
         f"<script>window.periplusConfig = {data};</script>"
         f'<script type="module" src="{ASSETS_URL}/js/main.js"></script>'
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from webui.ui import extension_options, options, styles
+from webui.ui import extension_options, options, scripts, styles
 from webui.ui.form import Form
 from webui.ui.script import call, host
 from webui.ui.services import PageServices
@@ -81,6 +81,7 @@ def _draw_controls(form: Form, services: PageServices, before_size: Draw, after_
         accordions(form)
         options.draw(form)
         extension_options.draw(form, services.plugins, services.catalog)
+        scripts.draw(form.tab)
 
 
 def _draw_size(form: Form) -> None:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from webui.core.extras import ExtraKinds, with_extras
 from webui.core.request import GenerationRequest
+from webui.core.series import WithStyles
 from webui.errors import InvalidRequest, UnsupportedCheckpoint, WebUIError
 from webui.jobs.dispatcher import Dispatcher
+from webui.jobs.series import submit_series
 from webui.jobs.store import JobStore
 from webui.ui.form import collect
 
 
-def submit(dispatcher: Dispatcher, payloads: Mapping[str, Any], owner: str, kinds: ExtraKinds | None = None) -> dict[str, Any]:
-    """Queue what the form holds.
+def submit(
+    dispatcher: Dispatcher,
+    payloads: Mapping[str, Any],
+    owner: str,
+    kinds: ExtraKinds | None = None,
+    script: str = "",
+    with_styles: WithStyles | None = None,
+) -> dict[str, Any]:
+    """Queue what the form holds, or what a script makes of it.
+
+    Args:
+        script: its name and options as JSON (see `core.series.script_of`); "": none.
 
     Returns:
         `job`: the new job's id or None; `errors`: a message by field name; `message`: what concerns no field.
@@ -23,7 +36,8 @@ def submit(dispatcher: Dispatcher, payloads: Mapping[str, Any], owner: str, kind
     if errors:
         return _answer(errors=errors)
     try:
-        job = dispatcher.submit(GenerationRequest(**with_extras(values)), owner=owner)
+        request, options = GenerationRequest(**with_extras(values)), json.loads(script or "{}")
+        job = submit_series(dispatcher, request, options, owner=owner, with_styles=with_styles)[0]
     except InvalidRequest as error:
         return _answer(errors={error.field: str(error)})
     except UnsupportedCheckpoint as error:

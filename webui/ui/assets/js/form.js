@@ -9,6 +9,7 @@ import { drawExtra, drawOptions } from "./options.js";
 import { follow, pageId } from "./page.js";
 import { changed, state } from "./state.js";
 import { selectedPicture, setExamples } from "./output.js";
+import { scriptOf } from "./scripts.js";
 import { setNote } from "./header.js";
 import { t } from "./texts.js";
 
@@ -99,7 +100,7 @@ export async function beforeGenerate(tab, names, ...values) {
   keep();
   const { problems: found = {}, ...given } = (await lastMoment[tab]?.()) ?? {};
   problems = found;
-  const more = { owner: pageId, ...given };
+  const more = { owner: pageId, script: scriptOf(tab), ...given };
   return values.map((value, index) => (names[index] in more ? more[names[index]] : value));
 }
 

@@ -35,6 +35,7 @@ export { mountHires } from "./hires.js";
 export { mountOutput } from "./output.js";
 export { mountPngInfo, showInspection, takeUpload } from "./pnginfo.js";
 export { mountQueueButton } from "./queue.js";
+export { mountScript } from "./scripts.js";
 export {
   beforeGenerate,
   checkpointChosen,

@@ -1,0 +1,40 @@
+"""The accordion "Script": several jobs of one press on Generate."""
+
+from __future__ import annotations
+
+from tests.browser.page import Studio
+
+
+def open_script(studio: Studio, name: str) -> None:
+    studio.page.click("#txt2img_script_group > summary")
+    studio.page.select_option("#txt2img_script_choice", name)
+
+
+def series(app) -> list[dict]:
+    return [job for job in app.http.get("/api/v1/jobs").json() if job["id"].startswith("series-")]
+
+
+def test_a_prompt_matrix_becomes_a_job_for_each_choice_and_is_remembered(studio: Studio, app):
+    open_script(studio, "Prompt matrix")
+    studio.fill(prompt="red heart|on a blue background", seed="5", steps="2")
+    studio.press_generate()
+    made = series(app)
+    assert sorted(job["request"]["prompt"] for job in made) == ["red heart", "red heart, on a blue background"]
+    assert {job["request"]["seed"] for job in made} == {"5"}
+    studio.reload()
+    assert studio.page.locator("#txt2img_script_choice").input_value() == "Prompt matrix"
+
+
+def test_what_is_wrong_with_a_line_stands_at_the_lines_and_what_runs_can_be_stopped(studio: Studio, app):
+    before = {job["id"] for job in series(app)}
+    open_script(studio, "Prompts from file or textbox")
+    studio.page.fill("#txt2img_script_lines", "red heart\n--steps many")
+    studio.page.click("#txt2img_generate")
+    studio.page.locator("#txt2img_lines > .field-error", has_text="Line 2").wait_for()
+    studio.page.fill("#txt2img_script_lines", "\n".join(["--steps 150 --n_iter 50 --prompt sun"] * 3))
+    studio.page.click("#txt2img_generate")
+    studio.page.locator(".script-progress", has_text="3 jobs of the script are left.").wait_for()
+    studio.page.click("#txt2img_script_stop")
+    studio.page.locator(".script-running").wait_for(state="hidden")
+    made = [job for job in series(app) if job["id"] not in before]
+    assert [job["state"] for job in made] == ["cancelled"] * 3
