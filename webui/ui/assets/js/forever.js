@@ -113,7 +113,7 @@ document.addEventListener("contextmenu", (event) => {
 });
 
 let press = null;
-let held = false; // the click that follows a long press is none
+let held = false; // the finger that opened the menu and leaves it presses nothing in it
 
 document.addEventListener("pointerdown", (event) => {
   if (menu && !menu.contains(event.target)) close();
@@ -128,7 +128,7 @@ for (const kind of ["pointerup", "pointercancel", "pointermove"]) {
   });
 }
 document.addEventListener("click", (event) => {
-  if (!held || !formAt(event.target)) return;
+  if (!held) return;
   held = false;
   event.preventDefault();
   event.stopPropagation();
