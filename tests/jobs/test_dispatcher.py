@@ -83,6 +83,11 @@ def test_the_vae_noted_for_a_checkpoint_is_settled_when_the_job_is_queued_and_it
     wait_for(lambda: services.catalog.sha256(vae))
     [picture] = submit_and_wait(services, replace(QUICK, checkpoint="mine")).pictures
     assert infotext.restore(infotext.parse(picture.infotext)).vae_hash == services.catalog.sha256(vae)[:10]
+    # Without a VAE the picture has to say so here: to say nothing would mean the noted one.
+    [picture] = submit_and_wait(services, replace(QUICK, checkpoint="mine", vae="None")).pictures
+    assert infotext.restore(infotext.parse(picture.infotext)).values["vae"] == "None"
+    [picture] = submit_and_wait(services, replace(QUICK, checkpoint="starter", vae="None")).pictures
+    assert "VAE: " not in picture.infotext
 
 
 def test_pictures_of_a_batch_have_the_seeds_that_follow(services):

@@ -21,7 +21,7 @@ from webui.jobs.board import Board
 from webui.jobs.events import EngineChanged, EngineState, EventBus, JobProgress, NoticePosted, PictureSaved
 from webui.jobs.file_options import file_titles, with_named_files
 from webui.jobs.keeper import PictureKeeper
-from webui.jobs.resolve import model_hashes, resolve, resolve_extras, with_outpainted_size
+from webui.jobs.resolve import model_hashes, resolve, resolve_extras, vae_to_tell, with_outpainted_size
 from webui.jobs.store import Job, JobState, JobStore, Picture
 from webui.plugins.loader import PluginManager
 from webui.storage.preferences import PreferencesFile
@@ -374,7 +374,8 @@ class Dispatcher:
     def _facts(self, job: Job) -> dict[str, object]:
         """Infotext entries beside the request's fields. A hash that is not known yet is left out: no picture waits for one."""
         checkpoint, vae = model_hashes(job.request, self._catalog)
-        return {"Model hash": checkpoint, "VAE hash": vae, **self._titles(job.request)}
+        told = vae_to_tell(job.request, self._catalog)
+        return {"Model hash": checkpoint, "VAE hash": vae, "VAE": told, **self._titles(job.request)}
 
     def _titles(self, request: GenerationRequest) -> dict[str, object]:
         try:

@@ -9,7 +9,7 @@ from webui.checkpoints.catalog import Catalog, CheckpointInfo
 from webui.checkpoints.families import same_latents
 from webui.core.fields.hires import LATENT_UPSCALERS, SAME_CHECKPOINT
 from webui.core.postprocessing import SCALE_BY, ExtrasRequest
-from webui.core.request import VAE_BUILT_IN, GenerationRequest
+from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN, GenerationRequest
 from webui.errors import CheckpointNotFound, InvalidRequest, WebUIError
 from webui.storage.sources import MAX_PIXELS, SourceStore
 from webui.upscaling.files import UpscalerFiles
@@ -103,6 +103,17 @@ def _hires_checkpoint(request: GenerationRequest, first: CheckpointInfo, catalog
 
 def _drawn(seed: int) -> int:
     return secrets.randbelow(RANDOM_SEED_LIMIT) if seed == -1 else seed
+
+
+def vae_to_tell(request: GenerationRequest, catalog: Catalog) -> str | None:
+    """What a picture must say of its VAE beside the file's name: "None", where saying nothing would mean another one."""
+    if request.vae != VAE_BUILT_IN:
+        return None
+    try:
+        automatic = catalog.resolve_vae(catalog.find_checkpoint(request.checkpoint or ""), VAE_AUTOMATIC)
+    except WebUIError:
+        return None  # the file was removed since
+    return None if automatic == VAE_BUILT_IN else VAE_BUILT_IN
 
 
 def model_hashes(request: GenerationRequest, catalog: Catalog) -> tuple[str | None, str | None]:
