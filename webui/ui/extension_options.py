@@ -22,7 +22,12 @@ def draw(form: Form, plugins: PluginManager, catalog: Catalog) -> None:
     """Draw them where the layout stands. One that is switched on later comes at the next start."""
     for extension in plugins.kinds.extensions:
         specs = plugins.kinds.fields_of(extension)
-        accordion = gr.Accordion(plugins.title(extension), open=False, elem_id=f"{form.tab}_extension_{extension}")
+        accordion = gr.Accordion(
+            plugins.title(extension),
+            open=False,
+            elem_id=f"{form.tab}_extension_{extension}",
+            elem_classes=["extension-options"],
+        )
         with accordion, gr.Row(elem_classes=["options-grid"]):
             for name, spec in specs.items():
                 form.draw(name, **_own_look(spec, catalog))
