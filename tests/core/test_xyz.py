@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from webui.core.plot_axes import A1111_AXES, axis_types
-from webui.core.plot_plan import Rates, estimate, plan
+from webui.core.plot_plan import Rates, estimate, plan, sample_of
 from webui.core.request import GenerationRequest
-from webui.core.stage_keys import first_pass_key, latents_key
+from webui.core.stage_keys import first_pass_key, latents_key, names
 from webui.core.styles import Style
 from webui.core.xyz import (
     MAX_CELLS,
@@ -233,13 +233,26 @@ def test_cells_with_a_second_pass_share_the_first():
     assert (planned.first_passes, planned.samplings) == (1, 6)
 
 
+def test_a_plot_that_is_too_large_is_judged_by_cells_from_all_over():
+    found = expanded(("Seed", "1-100"), ("Checkpoint name", "one, two, sub/three"), ("Steps", "1-20"))
+    cells = sample_of(found, 500)
+    assert 300 < len(cells) <= 500
+    assert {cell.index[1] for cell in cells} == {0, 1, 2}
+    assert len({cell.index[2] for cell in cells}) == 20
+    assert all(found.cell(cell.index) == cell for cell in cells[:10])
+
+
 def test_what_reaches_a_stage_is_in_its_key():
     hires = GenerationRequest(seed=1, hires=True)
     assert first_pass_key(hires) == latents_key(GenerationRequest(seed=1, vae="bright"))
-    assert latents_key(GenerationRequest(seed=1, hires=True, hires_upscaler="Lanczos", vae="a")).vae == "a"
+    pixels = GenerationRequest(seed=1, hires=True, hires_upscaler="Lanczos", vae="a")
+    assert names(latents_key(pixels), "vae", pixels)
+    assert not names(first_pass_key(pixels), "vae", pixels)
     source = GenerationRequest(seed=1, source="0" * 64, vae="a", denoising_strength=0.5)
-    assert (latents_key(source).vae, latents_key(source).denoising_strength) == ("a", 0.5)
-    assert latents_key(GenerationRequest(vae="a"), encodes=True).vae == "a"
+    assert names(latents_key(source), "vae", source)
+    assert names(latents_key(source), "denoising_strength", source)
+    plain = GenerationRequest(vae="a")
+    assert [names(latents_key(plain, encodes=encodes), "vae", plain) for encodes in (False, True)] == [False, True]
     assert latents_key(GenerationRequest(steps=3)) != latents_key(GenerationRequest(steps=4))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -22,6 +23,7 @@ from webui.jobs.plot_store import CellState, PlotState
 from webui.jobs.plots import Plot, TooManyCells
 from webui.jobs.store import JobState
 from webui.settings import BUNDLED_MODELS, Settings
+from webui.storage import images
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def test_pausing_begins_no_further_cell_and_resuming_makes_the_rest(working: Ser
     assert sum(cell.state is CellState.QUEUED for cell in paused.cells) <= 1
     done = finished(working, working.plots.resume(plot.id))
     assert done.done == 5
-    assert Counter(cell.seed for cell in done.cells) == {seed: 1 for seed in range(1, 6)}
+    assert Counter(cell.seed for cell in done.cells) == dict.fromkeys(range(1, 6), 1)
 
 
 def test_cancelling_ends_it_and_keeps_what_is_there(working: Services):
@@ -173,6 +175,29 @@ def test_checkpoints_have_their_turns_one_after_the_other(working: Services, set
     made = [working.store.get(cell.job_id or "") for cell in done.cells]
     in_order = [job.request.checkpoint for job in sorted(made, key=lambda job: job.started or 0)]
     assert in_order == ["one", "one", "starter", "starter", "two", "two"]
+
+
+def test_a_full_disk_pauses_the_plot_and_resuming_makes_what_is_missing(working: Services, monkeypatch: pytest.MonkeyPatch):
+    plot = working.plots.submit(plot_of(("Seed", "1-3"), prompt="slow cat", steps=10))
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "write_synced", fail)
+        paused = working.plots.wait(plot.id, 30)
+    assert paused.state is PlotState.PAUSED
+    assert "No space left on device" in paused.row.note
+    done = finished(working, working.plots.resume(plot.id))
+    assert (done.done, done.failed) == (3, 0)
+
+
+def test_resuming_a_finished_plot_changes_nothing(working: Services, settings: Settings):
+    plot = finished(working, working.plots.submit(plot_of(("Seed", "1-2"))))
+    assert working.plots.resume(plot.id).state is PlotState.DONE
+    with pytest.raises(InvalidRequest, match="add no cell"):
+        working.plots.extend(finished(working, working.plots.submit(plot_of(("Seed", "1"), ("Nothing", "")))).id, 1, "3")
+    assert len(saved(settings, "txt2img-grids")) == 2
 
 
 def test_many_cells_want_to_be_confirmed(working: Services):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from webui.core.fields.hires import SAME_SAMPLER
 from webui.core.request import GenerationRequest
 from webui.core.samplers import find_sampler
-from webui.core.stage_keys import first_pass_key, latents_key
-from webui.core.xyz import Expanded
+from webui.core.stage_keys import Key, first_pass_key, latents_key
+from webui.core.xyz import Cell, Expanded
 
 #: As many texts as an engine certainly remembers; where there are more, cells with the same text follow each other.
 TEXTS_REMEMBERED = 24
@@ -78,7 +79,12 @@ def _count(number: int, one: str, many: str = "") -> str:
 
 def plan(expanded: Expanded) -> Plan:
     """The order that reads each checkpoint once and computes nothing twice. Cells that cannot be made are left out."""
-    cells = [(cell.number, cell.request) for cell in expanded.cells if cell.request is not None]
+    return plan_of(expanded.cells)
+
+
+def plan_of(all_cells: Sequence[Cell]) -> Plan:
+    """As `plan`, of some cells."""
+    cells = [(cell.number, cell.request) for cell in all_cells if cell.request is not None]
     keys = {number: (first_pass_key(request), latents_key(request)) for number, request in cells}
     texts = {(request.checkpoint, text) for _, request in cells for text in (request.prompt, request.negative_prompt)}
     by_text = len(texts) > TEXTS_REMEMBERED
@@ -97,8 +103,16 @@ def plan(expanded: Expanded) -> Plan:
         texts=len(texts),
         first_passes=len({first for first, _ in keys.values()}),
         samplings=len({last for _, last in keys.values()}),
-        work=_work_of([request for _, request in ordered]),
+        work=_work_of([(request, *keys[number]) for number, request in ordered]),
     )
+
+
+def sample_of(expanded: Expanded, limit: int) -> list[Cell]:
+    """At most so many cells, spread over all axes, to judge a plot by that is too large to plan while somebody types."""
+    step = -(-expanded.total // limit)
+    while math.gcd(step, expanded.total) != 1:
+        step += 1
+    return [expanded.cell(expanded.index_of(number)) for number in range(0, expanded.total, step)]
 
 
 def _ranks(cells: Sequence[tuple[int, GenerationRequest]], key: Callable[[int, GenerationRequest], Hashable]) -> dict[int, int]:
@@ -107,11 +121,11 @@ def _ranks(cells: Sequence[tuple[int, GenerationRequest]], key: Callable[[int, G
     return {number: places.setdefault(key(number, request), len(places)) for number, request in cells}
 
 
-def _work_of(requests: Sequence[GenerationRequest]) -> tuple[Work, ...]:
+def _work_of(cells: Sequence[tuple[GenerationRequest, Key, Key]]) -> tuple[Work, ...]:
     done: set[Hashable] = set()
     found = []
-    for request in requests:
-        units, first, last = 0.0, first_pass_key(request), latents_key(request)
+    for request, first, last in cells:
+        units = 0.0
         if last not in done:
             units = second_units(request) if first in done else first_units(request) + second_units(request)
         done |= {first, last}
@@ -197,6 +211,11 @@ class Estimate:
     seconds: float | None
     uncertainty: float | None
     bytes: int
+
+    def times(self, factor: float) -> Estimate:
+        """Of so many times the work."""
+        seconds, off = (None if value is None else value * factor for value in (self.seconds, self.uncertainty))
+        return Estimate(seconds, off, round(self.bytes * factor))
 
 
 def estimate(work: Sequence[Work], loads: int, rates: Rates) -> Estimate:

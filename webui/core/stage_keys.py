@@ -1,10 +1,11 @@
-"""Which requests come to the same thing up to some stage: each key is the request with all that does not reach the stage at its
-default. Equal keys mean equal results of that stage, bit for bit. Standard library only.
+"""Which requests come to the same thing up to some stage: a key is the request's values, with all that does not reach the stage
+at its default. Equal keys mean equal results of that stage, bit for bit. Standard library only.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Hashable
+from dataclasses import fields
 
 from webui.core.fields.hires import LATENT_UPSCALERS, HiresFields
 from webui.core.fields.source import SourceFields
@@ -12,13 +13,18 @@ from webui.core.fields.tiling import TilingFields
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
 
+#: The values of a request in the order of its fields. A plot has thousands of them, so it is no request, which checks itself.
+Key = tuple[Hashable, ...]
+
 _VAE = ("vae", *params_of(TilingFields))
 _HIRES = tuple(params_of(HiresFields))
 _SOURCE = tuple(params_of(SourceFields))
-_DEFAULTS = {name: spec.default for name, spec in params_of(GenerationRequest).items()}
+_FIELDS = fields(GenerationRequest)
+_DEFAULTS = {field.name: field.default for field in _FIELDS}
+_PLACES = {field.name: place for place, field in enumerate(_FIELDS)}
 
 
-def latents_key(request: GenerationRequest, *, encodes: bool = False) -> GenerationRequest:
+def latents_key(request: GenerationRequest, *, encodes: bool = False) -> Key:
     """Of the latents that are decoded at the end.
 
     Args:
@@ -29,24 +35,30 @@ def latents_key(request: GenerationRequest, *, encodes: bool = False) -> Generat
         unused += [name for name in _SOURCE if name != "denoising_strength" or not request.hires]
         if not encodes and not (request.hires and _enlarges_pixels(request)):
             unused += _VAE
-    return _without(request, unused)
+    return _key(request, unused)
 
 
-def first_pass_key(request: GenerationRequest, *, encodes: bool = False) -> GenerationRequest:
+def first_pass_key(request: GenerationRequest, *, encodes: bool = False) -> Key:
     """Of the latents of the first pass; those of a request without a second one are its last, too."""
     if not request.hires:
         return latents_key(request, encodes=encodes)
-    key = latents_key(_without(request, _HIRES), encodes=encodes)
+    unused = [*_HIRES, *_SOURCE] + ([] if encodes else [*_VAE])
     # An extension may choose its pass: the refiner does.
-    return replace(key, hires=True) if request.extras else key
+    return _key(request, [name for name in unused if name != "hires" or not request.extras])
+
+
+def names(key: Key, field: str, request: GenerationRequest) -> bool:
+    """Whether the field reaches the stage of the request's key with a value of its own."""
+    value = getattr(request, field)
+    return key[_PLACES[field]] == value and value != _DEFAULTS[field]
 
 
 def _enlarges_pixels(request: GenerationRequest) -> bool:
     return request.hires_source is not None or request.hires_upscaler not in LATENT_UPSCALERS
 
 
-def _without(request: GenerationRequest, names: list[str] | tuple[str, ...]) -> GenerationRequest:
-    unused = {name: _DEFAULTS[name] for name in names}
+def _key(request: GenerationRequest, unused: list[str]) -> Key:
+    values = vars(request) | {name: _DEFAULTS[name] for name in unused}
     if request.variation_strength == 0:
-        unused["variation_seed"] = _DEFAULTS["variation_seed"]
-    return replace(request, **unused)
+        values["variation_seed"] = _DEFAULTS["variation_seed"]
+    return tuple(values[field.name] for field in _FIELDS)

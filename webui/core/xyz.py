@@ -184,6 +184,14 @@ class Expanded:
     def cells(self) -> list[Cell]:
         return [self.cell(index) for index in indices(self.shape)]
 
+    def index_of(self, number: int) -> tuple[int, ...]:
+        """Of the cell of that number."""
+        found = []
+        for length in self.shape:
+            number, along = divmod(number, length)
+            found.append(along)
+        return tuple(found)
+
     def cell(self, index: Sequence[int]) -> Cell:
         number, place = 0, 1
         for along, length in zip(index, self.shape, strict=True):

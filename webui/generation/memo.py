@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from webui.core.request import GenerationRequest
-from webui.core.stage_keys import first_pass_key, latents_key
+from webui.core.stage_keys import Key, first_pass_key, latents_key, names
 
 #: Of latents: 4,000 pictures of 512 × 512.
 BUDGET = 256 * 2**20
@@ -70,15 +70,14 @@ class Sharing:
         """Of the first of two passes."""
         return self._shared("first pass", first_pass_key, request, batch, make)
 
-    def _shared(
-        self, stage: str, key_of: Callable[..., GenerationRequest], request: GenerationRequest, batch: range, make: Make
-    ) -> Tensor:
+    def _shared(self, stage: str, key_of: Callable[..., Key], request: GenerationRequest, batch: range, make: Make) -> Tensor:
         """A picture of a batch may differ in the last bit from the same one alone, so only single ones are shared."""
         if self.memo is None or len(batch) != 1:
             return make()
         single = request.single(batch[0])
-        reaching = single if self.altered else key_of(single, encodes=self.encodes)
-        key = stage, reaching, self.files, self.vae if reaching.vae == single.vae else None
+        reaching = key_of(single, encodes=self.encodes)
+        counts = self.altered or names(reaching, "vae", single)
+        key = stage, single if self.altered else reaching, self.files, self.vae if counts else None
         found = self.memo.get(key)
         if found is None:
             found = make()

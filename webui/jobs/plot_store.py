@@ -117,9 +117,11 @@ class PlotStore:
         """Newest first."""
         return [_row(row) for row in self._jobs.query(f"SELECT {_PLOT} FROM plots ORDER BY created DESC LIMIT ?", limit)]
 
-    def running(self) -> list[PlotRow]:
-        """Oldest first."""
-        return [_row(row) for row in self._jobs.query(f"SELECT {_PLOT} FROM plots WHERE state = 'running' ORDER BY created")]
+    def at_work(self) -> list[PlotRow]:
+        """Those that run, and paused ones of which a cell was being made; oldest first."""
+        queued = "id IN (SELECT plot_id FROM plot_cells WHERE state = 'queued')"
+        rows = self._jobs.query(f"SELECT {_PLOT} FROM plots WHERE state = 'running' OR {queued} ORDER BY created")
+        return [_row(row) for row in rows]
 
     def cells(self, plot_id: str) -> list[PlotCell]:
         """In the order in which they are made."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from webui.checkpoints.catalog import Catalog
 from webui.core.plot_axes import NO_STYLE, AxisType, axis_types, style_names
-from webui.core.plot_plan import Estimate, Plan, estimate, plan
+from webui.core.plot_plan import Estimate, Plan, estimate, plan, plan_of, sample_of
 from webui.core.plot_values import split_values
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
 from webui.core.styles import Style
@@ -51,7 +51,8 @@ class Check:
 
     Args:
         counts: values of each axis; None where it cannot be read.
-        cell_errors: how many cells cannot be made, and `cell_error` why the first of them.
+        plan: of at most a thousand cells, which stand for all.
+        cell_errors: how many of these cannot be made, and `cell_error` why the first of them.
     """
 
     counts: tuple[int | None, ...]
@@ -140,7 +141,7 @@ class PlotService:
         self._subscription = self._bus.subscribe(replay=False)
         self._thread = threading.Thread(target=self._follow, args=(self._subscription,), daemon=True, name="plots")
         self._output.start(self._tell)
-        for row in self._plots.running():
+        for row in self._plots.at_work():
             self._reconcile(row)
             self._go_on(row.id)
         self._thread.start()
@@ -197,9 +198,10 @@ class PlotService:
             expanded = expand(request, types)
         except InvalidAxes as error:
             return Check(tuple(_count(axis.type, axis.fixed or axis.values, types) for axis in request.axes), error.errors)
-        planned = plan(expanded)
-        bad = [cell for cell in expanded.cells if cell.request is None]
-        foreseen = estimate(planned.work, len(planned.loads), self._clock.rates)
+        cells = expanded.cells if expanded.total <= MANY_CELLS else sample_of(expanded, MANY_CELLS)
+        planned = plan_of(cells)
+        bad = [cell for cell in cells if cell.request is None]
+        foreseen = estimate(planned.work, len(planned.loads), self._clock.rates).times(expanded.total / len(cells))
         return Check(expanded.shape, (), expanded, planned, foreseen, len(bad), bad[0].error if bad else "")
 
     def submit(self, request: PlotRequest, *, owner: str = "", save: bool = True, confirmed: bool = False) -> Plot:
@@ -249,6 +251,8 @@ class PlotService:
         """Go on with the missing cells, those that failed included."""
         with self._lock:
             row = self._plots.get(plot_id)
+            if row.state is PlotState.DONE and not self._plots.counts(plot_id).get(CellState.FAILED):
+                return self.get(plot_id)
             if row.state is not PlotState.RUNNING:
                 for cell in self._plots.cells(plot_id):
                     if cell.state is CellState.FAILED and self._expand(row)[0].cell(cell.index).request is not None:
@@ -285,6 +289,8 @@ class PlotService:
             types = self.types(request.styles)
             request = settled(request, types, _draw)
             after = expand(request, types)
+            if after.shape == before.shape:
+                raise InvalidRequest("values", "These values add no cell.")
             if any(after.cell(cell.index).request != cell.request for cell in before.cells):
                 raise InvalidRequest(
                     "axis",
