@@ -90,3 +90,11 @@ def test_a_picture_on_the_way_is_saved_beside_where_pictures_are(shared_services
     assert len(found) == save
     for path in found:
         assert "Picture: before refiner" in Image.open(path).info["parameters"]
+
+
+@pytest.mark.parametrize(("on", "told"), [(True, "0.6"), (False, None)])
+def test_a1111s_script_of_that_name_begins_with_whether_it_is_on(shared_client: TestClient, shared_services: Services, on, told):
+    name = shared_services.catalog.checkpoints()[0].name
+    answer = post(shared_client, alwayson_scripts={"Refiner": {"args": [on, name, 0.6]}})
+    assert answer.status_code == 200, answer.text
+    assert settings_of(answer.json()).get("Refiner switch at") == told

@@ -310,7 +310,7 @@ def test_a_value_that_cannot_be_used_is_refused_by_name_and_the_next_job_runs(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("restore_faces", True), ("tiling", True),
+        ("restore_faces", True),
         ("script_name", "prompt matrix"), ("alwayson_scripts", {"ControlNet": {"args": []}}),
     ],
 )  # fmt: skip

@@ -52,7 +52,10 @@ def from_scripts(scripts: Mapping[str, Any] | None, kinds: ExtraKinds) -> dict[s
                 f"alwayson_scripts: A1111’s scripts are not supported yet, and no extension is called “{title!s:.80}”. {hint}",
             )
         args = given.get("args", []) if isinstance(given, Mapping) else None
-        names = list(kinds.fields_of(extension))
+        specs = kinds.fields_of(extension)
+        names = list(specs)
+        if args and isinstance(args, list) and isinstance(args[0], bool) and specs[names[0]].kind is not bool:
+            args = args[1:] if args[0] else []  # A1111's scripts begin with whether they are switched on
         if not isinstance(args, list) or len(args) > len(names):
             raise InvalidRequest(
                 "alwayson_scripts",
