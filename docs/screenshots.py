@@ -17,7 +17,7 @@ from tests.browser.conftest import ARGUMENTS, DESKTOP, PHONE
 from tests.browser.easel import Easel
 from tests.browser.model_files import write_models
 from tests.browser.page import Studio
-from tests.browser.plot_tab import choose_type, open_tab, pick, press_cell, run, wait_for
+from tests.browser.plot_tab import choose_type, open_tab, pick, press_cell, run, wait_for, wait_for_pictures
 from tests.running import RunningApp
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,6 +97,7 @@ def take_plot(desktop: Studio, phone: Studio) -> None:
     run(desktop)
     wait_for(desktop, "done")
     desktop.page.select_option("#plot_overlay", "sharpness")
+    wait_for_pictures(desktop)
     take_in_both_themes(desktop, "plot-desktop")
     press_cell(desktop, 2, 1)
     desktop.page.click("#plot_compare")
@@ -108,6 +109,7 @@ def take_plot(desktop: Studio, phone: Studio) -> None:
     phone.page.click("#plot_older")
     phone.page.locator("#plot_list [data-plot] button").first.click()
     wait_for(phone, "done")
+    wait_for_pictures(phone)
     take(phone, "plot-phone")
 
 

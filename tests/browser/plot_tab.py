@@ -59,3 +59,9 @@ def facts(studio: Studio) -> dict[str, str]:
     """What the open cell says of itself."""
     rows = studio.page.locator("#plot_cell .settings-table tr").all()
     return {row.locator("th").inner_text(): row.locator("td").inner_text() for row in rows}
+
+
+def wait_for_pictures(studio: Studio) -> None:
+    """What is in view of the map has been drawn with its pictures."""
+    studio.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    studio.page.wait_for_function("() => document.querySelector('#plot_canvas').picturesWaiting() === 0")

@@ -11,7 +11,17 @@ import pytest
 from tests.browser.conftest import PHONE
 from tests.browser.made_up_plot import ID, made_up_plot, serve
 from tests.browser.page import Studio
-from tests.browser.plot_tab import choose_type, facts, open_tab, pick, press_cell, run, wait_for, wait_for_sentence
+from tests.browser.plot_tab import (
+    choose_type,
+    facts,
+    open_tab,
+    pick,
+    press_cell,
+    run,
+    wait_for,
+    wait_for_pictures,
+    wait_for_sentence,
+)
 from tests.running import RunningApp
 
 SMALL = {"prompt": "red heart", "negative_prompt": "", "width": "64", "height": "64", "steps": "1", "seed": "5"}
@@ -150,7 +160,7 @@ def test_all_values_of_a_list_are_taken_and_dropped_at_once(tab: Studio):
 
 def test_a_map_of_900_cells_moves_at_once(studio: Studio):
     show_made_up(studio, (30, 30), ("CFG Scale", "Steps"))
-    studio.page.wait_for_function("() => document.querySelector('#plot_canvas').picturesWaiting() === 0")
+    wait_for_pictures(studio)
     frames = studio.page.evaluate(
         """async () => {
             const canvas = document.querySelector('#plot_canvas');

@@ -29,7 +29,7 @@ export function openCell({ plot, cells, stars, cell, layout, moved, pickFor, cha
   const others = sendButtons("plot_send", () => ({ picture: url(cell.picture), infotext: infotext.textContent }));
   others.addEventListener("click", (event) => event.target.closest("button") && dialog.close());
   const side = h("aside", { class: "plot-cell-side" }, h("header", {}, heading, iconButton(t("action.close"), "close", () => dialog.close(), { id: "plot_cell_close" })),
-    h("div", { class: "actions" }, send, compare, star, copy, save), others, h("table", { class: "settings-table" }, facts), raw, h("p", { class: "subdued plot-keys" }, t("plot.cell.keys")));
+    h("div", { class: "actions" }, send, compare, star, copy, save), h("div", { class: "actions plot-others" }, h("span", { class: "subdued" }, t("plot.send_to")), others), h("table", { class: "settings-table" }, facts), raw, h("p", { class: "subdued plot-keys" }, t("plot.cell.keys")));
   const arrows = Object.entries(STEPS).map(([key, [, by]]) => iconButton(t(`plot.go.${key}`), { ArrowLeft: "previous", ArrowRight: "next", ArrowUp: "up", ArrowDown: "down" }[key], () => go(key), { class: `bare-button plot-go plot-go-${key}`, "data-by": by }));
   const dialog = h("dialog", { class: "plot-dialog drawn plot-cell", id: "plot_cell", "aria-label": t("plot.cell") }, h("div", { class: "plot-cell-stage" }, image, words, ...arrows), side);
 

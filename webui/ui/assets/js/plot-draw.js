@@ -32,7 +32,7 @@ export function drawCell(pen, rect, cell, image, look, colours) {
   if (!cell) return;
   pen.globalAlpha = look.faded ? 0.18 : 1;
   if (image) drawImage(pen, rect, image);
-  else drawWords(pen, rect, look.words, cell.state === "failed" ? colours.bad : colours.faint, colours);
+  else if (!cell.picture) drawWords(pen, rect, look.words, cell.state === "failed" ? colours.bad : colours.faint, colours);
   if (look.progress !== null) drawProgress(pen, rect, look.progress, colours);
   if (look.fraction !== null) drawValue(pen, rect, look, colours);
   if (look.star) drawStar(pen, x + width - 4, y + 4, Math.min(16, width / 3));
