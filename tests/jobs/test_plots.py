@@ -20,7 +20,7 @@ from webui.engine.client import InlineEngine
 from webui.errors import InvalidRequest, PlotNotFound
 from webui.jobs.events import PlotChanged
 from webui.jobs.plot_store import CellState, PlotState
-from webui.jobs.plots import Plot, TooManyCells
+from webui.jobs.plot_views import Plot, TooManyCells
 from webui.jobs.store import JobState
 from webui.settings import BUNDLED_MODELS, Settings
 from webui.storage import images

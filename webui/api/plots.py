@@ -18,7 +18,7 @@ from webui.core.plot_axes import AxisType
 from webui.core.request import GenerationRequest
 from webui.core.xyz import AXIS_LETTERS, MANY_CELLS, MAX_MARGIN, Cell, PlotRequest
 from webui.jobs.plot_store import CellState, PlotCell, PlotRow
-from webui.jobs.plots import Check, Plot
+from webui.jobs.plot_views import Check, Plot
 
 PlotId = Annotated[str, PathParam(max_length=200)]
 Place = Annotated[str, PathParam(pattern=r"^\d{1,5}(\.\d{1,5}){0,7}$", description="The cell's index: 0.2.1")]

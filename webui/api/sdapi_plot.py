@@ -20,7 +20,7 @@ from webui.core.request import GenerationRequest
 from webui.core.xyz import Axis, PlotRequest
 from webui.errors import InvalidRequest, WebUIError
 from webui.jobs.plot_store import CellState, PlotState
-from webui.jobs.plots import Plot
+from webui.jobs.plot_views import Plot
 from webui.storage.images import encode_png
 
 #: As A1111's clients write it, in small letters.

@@ -324,11 +324,12 @@ def axis_types(
     extras: ExtraKinds | None = None,
     find_checkpoint: Callable[[str], str] | None = None,
     find_vae: Callable[[str], str] | None = None,
+    find_upscaler: Callable[[str], str] | None = None,
 ) -> dict[str, AxisType]:
     """All axes by name, A1111's first and in its order.
 
     Args:
-        find_checkpoint, find_vae: the name that a text means; raises InvalidRequest. None: it must stand in the list.
+        find_checkpoint, find_vae, find_upscaler: the name that a text means, or InvalidRequest; None: it must be in the list.
     """
     checkpoints, styles = tuple(checkpoints), tuple(styles)
     names = {"checkpoint": checkpoints, "vae": (VAE_AUTOMATIC, VAE_BUILT_IN, *vaes)}
@@ -338,6 +339,7 @@ def axis_types(
         "checkpoint": find_checkpoint,
         "vae": find_vae,
         "hires_checkpoint": _or(SAME_CHECKPOINT, find_checkpoint),
+        "hires_upscaler": find_upscaler,
     }
     found: dict[str, AxisType] = {}
     core = params_of(GenerationRequest)
