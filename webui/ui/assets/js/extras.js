@@ -15,6 +15,7 @@ import { t } from "./texts.js";
 const FIELDS = window.periplusConfig?.extras ?? {};
 const VIEWS = ["single", "batch", "folder"];
 const [BY, TO] = FIELDS.resize_mode?.choices ?? [];
+const FIRST = "Lanczos"; // what the first upscaler is until another is chosen
 const RASTER = 8; // sizes are brought down to a multiple of this
 const KEY = "periplus.extras.pictures";
 const STORED = "periplus.extras";
@@ -29,6 +30,7 @@ const keep = () => sessionStorage.setItem(KEY, JSON.stringify({ ...kept, batch: 
 export function mountExtras(host) {
   const controls = Object.fromEntries(build().map((control) => [control.name, control]));
   for (const control of Object.values(controls)) control.value = FIELDS[control.name]?.default ?? "";
+  controls.upscaler_1.value = FIRST; // so that "Scale by" does something at once
   const views = Object.fromEntries(VIEWS.map((view) => [view, viewOf(view, controls)]));
   const modes = segments("extras_mode", [BY, TO], (mode) => ((kept.mode = mode), keep(), draw()));
   const tabs = segments("extras_view", VIEWS, (view) => ((kept.view = view), keep(), draw()), (view) => t(`extras.view.${view}`));
@@ -64,7 +66,7 @@ function build() {
   const range = (name, limits = {}) => slider(`extras_${name}`, name, FIELDS[name].label, { ...FIELDS[name], ...limits });
   const tick = (name) => checkBox(`extras_${name}`, name, FIELDS[name].label, FIELDS[name]);
   // What was chosen before a reload is there at once; the others follow from the server.
-  const list = (name) => selectBox(`extras_${name}`, name, FIELDS[name].label, [...new Set(["None", stored()[name] ?? "None"])].map((each) => [each, each]), FIELDS[name]);
+  const list = (name) => selectBox(`extras_${name}`, name, FIELDS[name].label, [...new Set(["None", FIRST, stored()[name] ?? "None"])].map((each) => [each, each]), FIELDS[name]);
   return [
     range("upscale_by", { low: 1, high: 8 }),
     number("max_side", max_side), number("upscale_width", upscale_width), number("upscale_height", upscale_height), tick("crop"),
@@ -129,7 +131,8 @@ function drawBatch({ files }) {
 }
 
 function row(source, remove) {
-  const words = source.problem ?? (source.digest ? `${source.name} · ${source.width}×${source.height}` : t("extras.reading", source));
+  const named = [source.name, `${source.width}×${source.height}`].filter(Boolean).join(" · ");
+  const words = source.problem ?? (source.digest ? named : t("extras.reading", source));
   return h("li", { class: source.problem ? "failed" : null }, h("span", { title: words }, words), iconButton(t("action.remove"), "close", remove));
 }
 
@@ -215,9 +218,11 @@ const stem = (name) => name.replace(/\.[^.]*$/, "");
 const handIn = async (file, name) => ({ ...(await request("POST", "api/v1/sources", file)), name });
 
 // Puts a picture (a Blob, or where it lies) into the tab and shows it. What its file says of how it was made comes along.
-export async function sendPicture(blobOrUrl, name = "") {
+export async function sendPicture(blobOrUrl) {
   const blob = blobOrUrl instanceof Blob ? blobOrUrl : await (await fetch(blobOrUrl)).blob();
-  kept = { ...kept, view: "single", single: await handIn(blob, name) };
+  const source = await handIn(blob, stem(blob.name ?? ""));
+  source.name ||= /\bSeed: (\d+)/.exec(source.infotext)?.[1] ?? ""; // as files are called that were made here
+  kept = { ...kept, view: "single", single: source };
   keep();
   showTab("extras");
   draw();
