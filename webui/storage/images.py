@@ -10,11 +10,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
 from webui.errors import SaveFailed
+from webui.storage.metadata.placing import place_for, user_comment
 
 _NUMBER = r"(\d+)-"
 
@@ -34,6 +36,50 @@ def encode_png(pixels: bytes, width: int, height: int, infotext: str, chunks: Ma
     mode = "RGBA" if len(pixels) == 4 * width * height else "RGB"
     Image.frombytes(mode, (width, height), pixels).save(buffer, "PNG", pnginfo=info, compress_level=4)
     return buffer.getvalue()
+
+
+#: File ending → what Pillow calls the format, and how large it may be each way (above that PNG is what remains).
+FORMATS: dict[str, tuple[str, int]] = {
+    "png": ("PNG", 2**31 - 1),
+    "jpg": ("JPEG", 65_535),
+    "webp": ("WEBP", 16_383),
+    "avif": ("AVIF", 65_535),
+}
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture's file. `ending` is the format's, without a dot; `sidecar` is the infotext where the file could not hold it."""
+
+    data: bytes
+    ending: str
+    sidecar: str | None = None
+
+
+def encode_picture(
+    pixels: bytes, width: int, height: int, infotext: str, ending: str = "png", *, quality: int = 80, lossless: bool = False
+) -> Encoded:
+    """A picture's file with its infotext, as A1111 puts it there: in a PNG's chunk, else in the EXIF UserComment.
+
+    A JPEG's segments end at 64 kB: a longer text goes into an XMP packet, and one that is too long for that into `sidecar`.
+    A picture that is too large for the format becomes a PNG.
+
+    Args:
+        pixels: RGB or RGBA, 8 bits a channel, row by row; JPEG leaves the transparency out.
+        ending: one of `FORMATS`.
+        quality: 1 to 100, of JPEG, AVIF, and WebP with losses.
+        lossless: WebP without losses.
+    """
+    kind, longest = FORMATS[ending]
+    if kind == "PNG" or max(width, height) > longest:
+        return Encoded(encode_png(pixels, width, height, infotext), "png")
+    mode = "RGBA" if len(pixels) == 4 * width * height else "RGB"
+    image = Image.frombytes(mode, (width, height), pixels)
+    place = place_for(infotext) if kind == "JPEG" else {"exif": user_comment(infotext)}
+    options = {"quality": quality, **({"lossless": lossless} if kind == "WEBP" else {})}
+    buffer = io.BytesIO()
+    (image.convert("RGB") if kind == "JPEG" else image).save(buffer, kind, **options, **place)
+    return Encoded(buffer.getvalue(), ending, None if place or not infotext else infotext)
 
 
 def digest_of(data: bytes) -> str:

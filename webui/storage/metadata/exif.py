@@ -9,7 +9,7 @@ from PIL import Image
 
 from webui.storage.chunks import TEXT_LIMIT
 
-_EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
+EXIF_IFD, USER_COMMENT = 0x8769, 0x9286
 
 #: ComfyUI puts its graphs into whichever text tags are free, each with its name before it.
 _NAMED = re.compile(r"(prompt|workflow):\s*(?=\{)", re.IGNORECASE)
@@ -24,11 +24,11 @@ def exif_texts(exif: bytes) -> dict[str, str]:
     try:
         block = Image.Exif()
         block.load(b"Exif\0\0" + exif)
-        tags = {**block, **block.get_ifd(_EXIF_IFD)}
+        tags = {**block, **block.get_ifd(EXIF_IFD)}
     except Exception:  # Pillow's readers raise whatever a damaged block makes them trip over
         return {}
     texts: dict[str, str] = {}
-    if comment := _comment(tags.pop(_USER_COMMENT, None)):
+    if comment := _comment(tags.pop(USER_COMMENT, None)):
         texts["UserComment"] = comment
     for value in tags.values():
         if isinstance(value, str) and (match := _NAMED.match(value)):
@@ -52,15 +52,22 @@ def _as_utf8(text: str) -> str:
 
 
 def _decode(comment: bytes) -> str:
-    """Eight bytes name the encoding. "UNICODE" does not say which end comes first, so the zeros of Latin letters tell."""
+    """Eight bytes name the encoding."""
     prefix, text = comment[:8], comment[8:]
     if prefix.upper().startswith(b"UNICODE"):
         if text.startswith((b"\xff\xfe", b"\xfe\xff")):
             return text.decode("utf-16", "replace").strip("\0 ")
-        big_end_first = text[0::2].count(0) >= text[1::2].count(0)
-        return text.decode("utf-16-be" if big_end_first else "utf-16-le", "replace").strip("\0 ")
+        return _decode_utf16(text).strip("\0 ")
     known = prefix.rstrip(b"\0") in (b"ASCII", b"JIS", b"")
     return (text if known else comment).decode("utf-8", "replace").strip("\0 ")
+
+
+def _decode_utf16(text: bytes) -> str:
+    """ "UNICODE" does not say which end comes first: the words of an infotext tell, else the zeros of Latin letters."""
+    big, little = (text.decode(encoding, "replace") for encoding in ("utf-16-be", "utf-16-le"))
+    if ("Steps: " in big) != ("Steps: " in little):
+        return big if "Steps: " in big else little
+    return big if text[0::2].count(0) >= text[1::2].count(0) else little
 
 
 def xmp_comment(packet: str) -> str:
