@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from tests.browser.page import Studio
+from tests.data.pictures import all_pictures
 
 
 def pixels(path: str | Path) -> bytes:
@@ -121,3 +122,29 @@ def test_files_without_settings_get_a_message_that_names_them(studio: Studio, tm
         studio.inspect(path)
         studio.page.locator(".pnginfo-result .warning", has_text=path.name).wait_for()
         assert studio.page.locator("#pnginfo_send").count() == 0
+
+
+def test_a_graph_of_comfyui_fills_the_form_and_tells_what_it_could_not_use(studio: Studio, tmp_path):
+    made = {made.name: made for made in all_pictures()}
+    path = tmp_path / "controlled.png"
+    path.write_bytes(made["comfyui-controlled.png"].data)
+    studio.inspect(path)
+    result = studio.page.locator(".pnginfo-result")
+    assert "Made by ComfyUI" in result.inner_text()
+    assert "Not used here: ControlNet 1: canny, strength 0.7" in result.inner_text()
+    studio.page.click("#pnginfo_notes summary")
+    assert studio.page.locator("#pnginfo_notes li").first.inner_text().startswith("CheckpointLoaderSimple")
+    other = tmp_path / "other.png"
+    other.write_bytes(made["comfyui-custom.png"].data)
+    studio.page.set_input_files("#pnginfo_other", other)
+    compared = studio.page.locator("#pnginfo_comparison table")
+    compared.wait_for()
+    assert "SGM Uniform" in compared.inner_text()
+    assert "1234567890123" not in compared.inner_text()
+    studio.send_to_txt2img()
+    assert studio.values("prompt", "seed", "steps", "width") == {
+        "prompt": "a red heart :0.5 AND a blue circle :0.5",
+        "seed": "1234567890123",
+        "steps": "21",
+        "width": "832",
+    }

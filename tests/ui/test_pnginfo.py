@@ -3,8 +3,10 @@ import io
 import pytest
 from PIL import Image, PngImagePlugin
 
+from tests.data.pictures import all_pictures
 from webui.core import infotext
 from webui.core.request import GenerationRequest
+from webui.ui import transfer
 from webui.ui.pnginfo import inspect
 
 
@@ -22,7 +24,7 @@ def look(tmp_path, services):
     def look(data: bytes, name: str = "picture.png") -> dict:
         path = tmp_path / name
         path.write_bytes(data)
-        return inspect(path, name, services.catalog)
+        return inspect(path, name, services.catalog, services.plugins.kinds, services.library)
 
     return look
 
@@ -54,3 +56,47 @@ def test_a_bad_file_is_named_in_words(look, data):
 
 def test_a_file_that_is_gone_is_named(tmp_path, services):
     assert "gone.png" in inspect(tmp_path / "gone.png", "gone.png", services.catalog)["error"]
+
+
+@pytest.mark.parametrize("made", all_pictures(), ids=lambda made: made.name)
+def test_pictures_of_other_programs_are_told_in_the_words_of_the_form(look, services, made):
+    answer = look(made.data, made.name)
+    assert answer["error"] == ""
+    taken = transfer.read(answer["raw"], services.catalog, services.plugins.kinds)
+    expected = {name: value for name, value in made.values.items() if name not in ("checkpoint", "vae")}
+    assert {name: taken.values.get(name) for name in expected} == expected
+    said = " ".join(taken.remarks)
+    for key, value in made.unused.items():
+        assert f"{key}: {value}" in said
+
+
+def test_the_nodes_of_a_graph_are_listed_in_their_order(look):
+    made = next(made for made in all_pictures() if made.name == "comfyui-plain.png")
+    answer = look(made.data)
+    kinds = [note.split(" ")[0] for note in answer["notes"]]
+    assert answer["program"] == "ComfyUI"
+    assert kinds[0] == "CheckpointLoaderSimple"
+    assert kinds[-3:] == ["KSampler", "VAEDecode", "SaveImage"]
+
+
+def test_models_that_are_missing_are_listed_with_the_nearest(look):
+    text = "a <lora:ink:0.5> cat\nSteps: 4, Sampler: Euler, Seed: 1, Model: startr, VAE: lost, Refiner: starter [0123456789]"
+    models = look(png(parameters=text))["models"]
+    assert models == [
+        {"kind": "Model", "name": "startr", "here": False, "nearest": "starter"},
+        {"kind": "Refiner", "name": "starter", "here": True, "nearest": ""},
+        {"kind": "VAE", "name": "lost", "here": False, "nearest": ""},
+        {"kind": "LoRA", "name": "ink", "here": False, "nearest": ""},
+    ]
+
+
+def test_a_lora_is_found_by_its_name(look, services, tmp_path):
+    folder = services.settings.all_lora_dirs[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ink_v2.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
+    services.library.refresh()
+    models = look(png(parameters="<lora:ink_v2:1> <lora:ink_v1:1>\nSteps: 4, Sampler: Euler, Seed: 1"))["models"]
+    assert [(model["name"], model["here"], model["nearest"]) for model in models] == [
+        ("ink_v2", True, ""),
+        ("ink_v1", False, "ink_v2"),
+    ]

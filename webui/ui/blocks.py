@@ -124,7 +124,7 @@ def build(services: PageServices) -> gr.Blocks:
         generating.connect_again(services)
         styles.offer(services.styles)
         counting.connect(services)
-        pnginfo.connect(services.catalog, services.plugins.kinds)
+        pnginfo.connect(services)
         extras.connect(services)
         plot.connect(services)
         library.connect(services)

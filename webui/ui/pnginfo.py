@@ -11,17 +11,22 @@ from webui.checkpoints.catalog import Catalog
 from webui.core import infotext
 from webui.core.extras import ExtraKinds
 from webui.errors import UnreadableImage
+from webui.library.models import ModelLibrary
 from webui.storage.metadata import read_infotext
 from webui.ui import transfer
+from webui.ui.pnginfo_models import models_of
 from webui.ui.script import call, host
+from webui.ui.services import PageServices
 from webui.ui.texts import t
 
 #: Text that the page is sent at most of one entry; the whole of it stays in the file.
 _SHOWN = 100_000
 
 
-def inspect(path: Path, name: str, catalog: Catalog, kinds: ExtraKinds | None = None) -> dict[str, Any]:
-    """What the page shows of a file: `error` in words, or prompts, settings with marks, raw text and the other chunks."""
+def inspect(
+    path: Path, name: str, catalog: Catalog, kinds: ExtraKinds | None = None, library: ModelLibrary | None = None
+) -> dict[str, Any]:
+    """What the page shows of a file: `error` in words, or prompts, settings with marks, models, raw text and the other chunks."""
     try:
         picture = read_infotext(path, name)
     except UnreadableImage as error:
@@ -31,7 +36,10 @@ def inspect(path: Path, name: str, catalog: Catalog, kinds: ExtraKinds | None = 
     raw = picture.infotext or ""
     others = {key: text for key, text in picture.chunks.items() if text != raw}
     answer = {"error": "", "name": name, "format": picture.format, "width": picture.width, "height": picture.height}
-    return {**answer, **_described(raw, catalog, kinds), "chunks": [[key, text[:_SHOWN]] for key, text in others.items()]}
+    answer |= {"program": picture.program, "notes": list(picture.notes)}
+    models = models_of(raw, catalog, library) if raw else []
+    chunks = [[key, text[:_SHOWN]] for key, text in others.items()]
+    return {**answer, **_described(raw, catalog, kinds), "models": models, "chunks": chunks}
 
 
 def _described(raw: str, catalog: Catalog, kinds: ExtraKinds | None) -> dict[str, Any]:
@@ -68,7 +76,7 @@ def build() -> None:
     host("pnginfo", "mountPngInfo")
 
 
-def connect(catalog: Catalog, kinds: ExtraKinds) -> None:
+def connect(services: PageServices) -> None:
     """Tie what reads a file. Outside the tab, which is not rendered before it is opened: a prompt takes pictures too."""
     # gr.Image would decode the picture and write it anew, without its text.
     upload = gr.File(visible=False)
@@ -82,7 +90,7 @@ def connect(catalog: Catalog, kinds: ExtraKinds) -> None:
             return {"error": t("pnginfo.no_file"), "name": "", "ticket": ticket}
         file = Path(path)
         try:
-            return {**inspect(file, file.name, catalog, kinds), "ticket": ticket}
+            return {**inspect(file, file.name, services.catalog, services.plugins.kinds, services.library), "ticket": ticket}
         finally:
             file.unlink(missing_ok=True)  # an upload; the folder is Gradio's and nobody else's
 

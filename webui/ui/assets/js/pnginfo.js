@@ -12,14 +12,15 @@ import { t } from "./texts.js";
 const LIMIT_MB = 256;
 
 let parts = null;
-const waiting = []; // {file, what, tab, ticket}; what: "show" or "send", to that tab
+const waiting = []; // {file, what, tab, ticket}; what: "show", "compare" with what is shown, or "send", to that tab
 let asked = null; // the one of them that the server is asked about; one at a time, so that no answer is taken for another's
 let tickets = 0;
 let shownFile = null;
+let shownAnswer = null;
 let shownUrl = null;
 
 export function mountPngInfo(host) {
-  const input = h("input", { type: "file", accept: "image/*", class: "off-screen", id: "pnginfo_file", "aria-label": t("pnginfo.drop"), onchange: () => read(input.files[0]) });
+  const input = h("input", { type: "file", accept: "image/*,.txt,.json", class: "off-screen", id: "pnginfo_file", "aria-label": t("pnginfo.drop"), onchange: () => read(input.files[0]) });
   const image = h("img", { class: "drop-image", alt: "", hidden: true });
   const hint = h("div", { class: "drop-hint" }, icon("picture"), h("strong", {}, t("pnginfo.drop")), h("span", {}, t("pnginfo.hint")));
   const drop = h("label", { class: "drop", id: "pnginfo_drop" }, input, image, hint);
@@ -116,9 +117,11 @@ export function showInspection(answer) {
 }
 
 function tell(answer, what, tab) {
-  if (answer.error) return void fail(answer.error, what);
+  if (answer.error) return void fail(answer.error, what === "compare" ? "send" : what);
+  if (what === "compare") return void compare(answer);
   if (what === "send") return void (answer.raw ? sendInfotext(answer.raw, tab) : post(t("pnginfo.none", { name: answer.name }), "warning"));
-  parts.facts.textContent = t("pnginfo.facts", answer);
+  shownAnswer = answer;
+  parts.facts.textContent = t(answer.width ? "pnginfo.facts" : "pnginfo.text_facts", answer);
   parts.result.replaceChildren(...described(answer));
 }
 
@@ -128,15 +131,40 @@ function described(answer) {
   else {
     const send = button(t("action.send"), "send", () => sendInfotext(answer.raw), { id: "pnginfo_send", class: "plain-button primary" });
     const copy = button(t("action.copy"), "copy", () => copyText(answer.raw).then(() => once(copy, t("action.copied"))));
-    blocks.push(h("div", { class: "actions" }, send, sendButtons("pnginfo_send", () => ({ picture: shownFile, infotext: answer.raw })), copy));
+    if (answer.program) blocks.push(h("p", { class: "subdued" }, t("pnginfo.program", answer)));
+    blocks.push(h("div", { class: "actions" }, send, sendButtons("pnginfo_send", () => ({ picture: shownFile, infotext: answer.raw })), copy, compareButton()));
+    blocks.push(h("div", { id: "pnginfo_comparison" }));
     blocks.push(...answer.remarks.map((remark) => h("p", { class: "warning" }, remark)));
     blocks.push(...textBlock(t("pnginfo.prompt"), answer.prompt), ...textBlock(t("pnginfo.negative"), answer.negative_prompt));
     if (answer.settings.length) blocks.push(h("h3", {}, t("pnginfo.settings")), table(answer.settings));
+    if (answer.models.length) blocks.push(h("h3", {}, t("pnginfo.models")), table(answer.models.map(({ kind, name, here, nearest }) => [kind, nearest ? `${name} (${t("pnginfo.nearest", { name: nearest })})` : name, here])));
+    if (answer.notes.length) blocks.push(notes(answer.notes));
     blocks.push(folded(t("pnginfo.raw"), answer.raw));
   }
   if (answer.chunks.length) blocks.push(h("h3", {}, t("pnginfo.chunks")), ...answer.chunks.map(([key, text]) => folded(key, text)));
   return blocks;
 }
+
+const notes = (lines) => h("details", { id: "pnginfo_notes" }, h("summary", {}, t("pnginfo.notes", { count: lines.length })), h("ol", {}, ...lines.map((line) => h("li", {}, line))));
+
+function compareButton() {
+  const input = h("input", { type: "file", accept: "image/*,.txt,.json", class: "off-screen", id: "pnginfo_other", "aria-label": t("pnginfo.compare"), onchange: () => input.files[0] && hand(input.files[0], "compare") });
+  return h("span", {}, input, button(t("pnginfo.compare"), null, () => input.click(), { id: "pnginfo_compare", class: "plain-button" }));
+}
+
+// What differs between the picture that is shown and another one.
+function compare(other) {
+  const place = document.getElementById("pnginfo_comparison");
+  if (!place) return;
+  const [ours, theirs] = [shownAnswer, other].map(entries);
+  const keys = [...new Set([...ours.keys(), ...theirs.keys()])].filter((key) => ours.get(key) !== theirs.get(key));
+  const rows = keys.map((key) => h("tr", {}, h("th", { scope: "row" }, key), h("td", {}, ours.get(key) ?? "–"), h("td", {}, theirs.get(key) ?? "–")));
+  const heads = ["", t("pnginfo.this"), other.name].map((text) => h("th", { scope: "col" }, text));
+  const body = rows.length ? h("table", { class: "settings-table" }, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows)) : h("p", {}, t("pnginfo.same"));
+  place.replaceChildren(h("h3", {}, t("pnginfo.compared", { name: other.name })), body);
+}
+
+const entries = (answer) => new Map([[t("pnginfo.prompt"), answer.prompt], [t("pnginfo.negative"), answer.negative_prompt], ...answer.settings.map(([key, value]) => [key, value])].filter(([, value]) => value));
 
 const textBlock = (title, text) => (text ? [h("h3", {}, title), h("p", { class: "pre" }, text)] : []);
 
