@@ -5,6 +5,8 @@ Tensors of torch's device "meta" have shapes and no numbers: whoever looks at on
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -56,7 +58,8 @@ def test_a_sampler_waits_for_no_number(name: str):
 
 
 def test_guidance_waits_for_no_number():
-    unet = tiny_parts().unet.to("meta")
+    unet: Any = tiny_parts().unet
+    unet.to("meta")
 
     def said(tokens: int) -> Schedule:
         return Schedule(((2, Encoded(nowhere(tokens, unet.config.cross_attention_dim))),))
