@@ -34,13 +34,14 @@ def result(app, job_id: str) -> Image.Image:
         return image.convert("RGB")
 
 
-def yellow_part(image: Image.Image) -> tuple[float, float, list[tuple[int, int, int]]]:
+def yellow_part(image: Image.Image) -> tuple[float, float, list[tuple[int, ...]]]:
     """The middle of what is yellow, and its pixels."""
-    pixels = image.load()
-    points = [(x, y) for y in range(image.height) for x in range(image.width) if pixels[x, y][2] < 130 < min(pixels[x, y][:2])]
-    assert points
-    middle = [sum(point[axis] for point in points) / len(points) for axis in (0, 1)]
-    return middle[0], middle[1], [pixels[point] for point in points]
+    data, width = image.tobytes(), image.width
+    pixels = {(at % width, at // width): tuple(data[3 * at : 3 * at + 3]) for at in range(width * image.height)}
+    found = {point: pixel for point, pixel in pixels.items() if pixel[2] < 130 < min(pixel[:2])}
+    assert found
+    middle = [sum(point[axis] for point in found) / len(found) for axis in (0, 1)]
+    return middle[0], middle[1], list(found.values())
 
 
 #: The bundled model knows things in the middle of a picture only, and at 0.7 moves what it draws there; so elsewhere 0.4.

@@ -143,6 +143,7 @@ def _connect_load(page: gr.Blocks, services: PageServices, forms: Sequence[Form]
 
     def on_load(*texts: str | None) -> dict[Any, Any]:
         updates: dict[Any, Any] = {}
+        values: dict[str, Any] = {}
         for form, text in reversed(list(zip(forms, texts, strict=True))):  # what they share holds what the first one says
             values = opening_values(services, stored_values(text, services.plugins.kinds))
             updates |= _opening_updates(services, form, values, text)

@@ -14,7 +14,7 @@ from webui.ui.services import PageServices
 from webui.ui.texts import t
 
 #: Draws a part of a form where the layout stands.
-Draw = Callable[[Form], None]
+Draw = Callable[[Form], object]
 
 #: What stands behind "Extra" at the seed.
 EXTRA = ("variation_seed", "variation_strength", "seed_resize_width", "seed_resize_height")

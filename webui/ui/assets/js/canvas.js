@@ -14,7 +14,7 @@ export const SIZES = { low: 1, high: 512 };
 const BRUSH = { paint: 1 / 24, mask: 1 / 10 }; // of the shorter side, until the person chooses
 
 export class Canvas {
-  // `changed("picture" | "drawing")` is called after each change by the person; `drawn` after each look at it.
+  // `changed("picture" | "drawing")` is called after each change; `told` when tool, view or history may have changed.
   constructor({ id, mode, label, changed, told }) {
     Object.assign(this, { mode, changed, told });
     this.screen = h("canvas", { id, class: "canvas-screen", tabindex: 0, role: "application", "aria-label": label });
@@ -41,11 +41,11 @@ export class Canvas {
   // ---- the picture
 
   // Raises what the browser says where the file is no picture.
-  async setPicture(blob, { keepDrawing = false } = {}) {
+  async setPicture(blob) {
     const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
     const same = this.bitmap && bitmap.width === this.bitmap.width && bitmap.height === this.bitmap.height;
     Object.assign(this, { bitmap, blob });
-    if (!(keepDrawing && same)) this.newLayer();
+    this.newLayer();
     if (!same) this.view.show(bitmap);
     this.draw();
     this.changed("picture");
