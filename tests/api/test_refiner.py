@@ -89,7 +89,8 @@ def test_a_picture_on_the_way_is_saved_beside_where_pictures_are(shared_services
     found = list(shared_services.settings.outputs_dir.rglob(f"*-{987 + save}-before-refiner.png"))
     assert len(found) == save
     for path in found:
-        assert "Picture: before refiner" in Image.open(path).info["parameters"]
+        with Image.open(path) as picture:
+            assert "Picture: before refiner" in picture.info["parameters"]
 
 
 @pytest.mark.parametrize(("on", "told"), [(True, "0.6"), (False, None)])

@@ -23,7 +23,7 @@ def test_every_value_of_a_picture_comes_back(services):
     taken = transfer.read(infotext.format(REQUEST), services.catalog)
     expected = REQUEST.to_dict() | {"vae": "Automatic"}
     # A picture does not know of its batch, nor of the picture that it was made from, nor of what leaves it as it is.
-    unknown = {"batch_count", "batch_size", "source", "mask", "denoising_strength", "extras"}
+    unknown = {"batch_count", "batch_size", "source", "mask", "hires_source", "denoising_strength", "extras"}
     unknown |= {"tiled_vae", "encoder_tile", "decoder_tile"}
     assert taken.values == {name: value for name, value in expected.items() if name not in unknown}
     assert taken.remarks == []
