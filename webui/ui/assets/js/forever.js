@@ -15,6 +15,7 @@ const PATIENCE_MS = 5_000; // for a pressed Generate to give a job
 
 let tab = sessionStorage.getItem(STORED); // of the form that generates forever
 let asked = 0; // when Generate was pressed, while its job is not known yet
+let known = null; // jobs from before it began
 let menu = null;
 const controls = new Map(); // by tab: the arrow that opens the menu, and the button that ends it
 
@@ -30,6 +31,7 @@ export const isForever = () => tab !== null;
 
 function begin(name) {
   tab = name;
+  known = null;
   sessionStorage.setItem(STORED, name);
   draw();
   proceed();
@@ -52,8 +54,9 @@ function draw() {
 function proceed() {
   if (tab === null || !state.online || document.documentElement.dataset.periplus !== "ready") return;
   const own = [...state.jobs.values()].filter(isOwn);
+  known ??= new Set(own.map((job) => job.id));
+  if (own.some((job) => job.state === "failed" && !known.has(job.id))) return fail();
   if (own.some((job) => !finished(job))) return void (asked = 0);
-  if (own.sort((a, b) => b.finished - a.finished)[0]?.state === "failed" && asked) return fail();
   if (performance.now() - asked < PATIENCE_MS && asked) return;
   const button = generateButton(tab);
   if (!button) return;
