@@ -121,8 +121,6 @@ class _Reading:
         found, graph = self.found, self.graph
         found.prompt = with_tags(self.prompt.text, self.model.tags)
         found.negative_prompt = self.negative.text
-        self._put_remarks("of the prompt", self.prompt)
-        self._put_remarks("of the negative prompt", self.negative)
         found.put("Steps", max((each.steps or 0 for each in whole), default=0) or None)
         self._put_sampler("", sampling)
         found.put("CFG scale", sampling.guidance_scale)
@@ -137,6 +135,8 @@ class _Reading:
             found.put("Noise Schedule", "Zero Terminal SNR")
         self._put_model_remarks(self.model)
         self._put_beginning(sampling, graph)
+        self._put_remarks("of the prompt", self.prompt)
+        self._put_remarks("of the negative prompt", self.negative)
 
     def _put_beginning(self, sampling: Sampling, graph: Graph) -> None:
         beginning = self.beginning[0]
