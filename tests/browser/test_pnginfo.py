@@ -24,7 +24,7 @@ def test_generate_save_drop_send_generate_gives_identical_pixels(studio: Studio,
     saved = studio.download(tmp_path)
     other = Studio(new_context().new_page(), app.address).open()  # a browser that knows nothing of the first
     other.inspect(saved)
-    table = other.page.locator(".settings-table").inner_text()
+    table = other.page.locator(".settings-table").first.inner_text()
     assert "18446744073709551615" in table
     assert "136x128" in table
     assert "✓ here" in table
