@@ -1,8 +1,10 @@
-"""What ten extensions that do nothing cost per step: `python -m benchmarks.plugins [--checkpoint PATH] [--steps 10] [--repeats 9]`.
+"""What ten extensions that do nothing cost per step.
 
-Each implements every hook of a step (`wrap_denoiser`, `alter_guidance`) and of a batch, and gives back what it got. The same sampling
-with and without them, in turns within one run, in processor time on one thread; the figure is the median of the ratios of
-neighbouring turns.
+    python -m benchmarks.plugins [--checkpoint PATH] [--steps 10] [--repeats 9]
+
+Each implements every hook of a step (`wrap_denoiser`, `alter_guidance`) and one of a batch, and gives back what it got. The same
+sampling with and without them, in turns within one run, in processor time on one thread; the figure is the median of the ratios
+of neighbouring turns.
 """
 
 from __future__ import annotations
