@@ -10,7 +10,7 @@ import { follow, pageId } from "./page.js";
 import { changed, state } from "./state.js";
 import { selectedPicture, setExamples } from "./output.js";
 import { scriptOf } from "./scripts.js";
-import { setNote } from "./header.js";
+import { hideNote, setNote } from "./header.js";
 import { t } from "./texts.js";
 
 const KEPT_MS = 200;
@@ -208,7 +208,8 @@ export function takeModel(position, ...values) {
 }
 
 export function checkpointChosen(answer) {
-  setNote(answer?.note ?? "");
+  if (answer?.problem) hideNote();
+  else setNote(answer?.note ?? "");
   setExamples(Boolean(answer?.note));
   const element = fieldElement("checkpoint");
   if (element) clearError(element);

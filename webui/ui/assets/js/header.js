@@ -18,7 +18,13 @@ export function setNote(text) {
   for (const host of noteHosts) drawNote(host, text);
 }
 
+// Of a model that cannot be used nothing is said, but the sentence keeps its room: nothing below it moves.
+export function hideNote() {
+  for (const host of noteHosts) host.style.visibility = "hidden";
+}
+
 function drawNote(noteHost, text) {
+  noteHost.style.visibility = "";
   const [before, after] = text.split("{models}");
   const link = after !== undefined && button(t("model.link"), null, async () => (await import("./models.js")).showModels("get"), { class: "plain-button link inline model-note-link" });
   noteHost.replaceChildren(...[before, link, after].filter(Boolean));
