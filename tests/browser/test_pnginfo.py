@@ -93,7 +93,7 @@ def test_of_two_files_dropped_at_once_each_goes_where_it_was_dropped(studio: Stu
 
 def test_many_remarks_are_one_notice(studio: Studio):
     studio.page.evaluate(
-        "async remarks => (await import('/webui-assets/js/form.js')).restored({count: 3, remarks})",
+        "async remarks => (await import('/webui-assets/js/form.js')).restored('txt2img', {count: 3, remarks})",
         ["One.", "Two.", "Three.", "Four."],
     )
     notices = studio.page.locator(".notice")
