@@ -126,7 +126,7 @@ def bare_here(size: int) -> list[float]:
             )
             for steps, side in ((FIRST_STEPS, size), (SECOND_STEPS, larger))
         ]
-        latents = torch.randn(1, 4, larger // 8, larger // 8)
+        latents: Any = torch.randn(1, 4, larger // 8, larger // 8)
         passes = [timed(lambda plan=plan: bare_loop(pipeline, plan)) for plan in plans]
         return [*passes, timed(lambda: pipeline.vae.decode(latents, return_dict=False))]
 

@@ -34,7 +34,7 @@ _TRANSLATED = ("source", "mask", "resize_mode", "mask_mode", "masked_content", "
 _TXT2IMG_SPECS = {
     name: spec
     for name, spec in _SPECS.items()
-    if name not in params_of(SourceFields) | params_of(OutpaintFields) | {"hires_source": None}
+    if name not in {*params_of(SourceFields), *params_of(OutpaintFields), "hires_source"}
     or name == "denoising_strength"
     or spec.api_name.startswith(OVERRIDE)
 }

@@ -36,9 +36,7 @@ class HiresFields:
     hires: Annotated[bool, Param("Hires. fix", api="enable_hr", group="hires", help="Make it larger in a second pass.")] = False
     hires_source: Annotated[
         str | None,
-        Param(
-            "First pass picture", max_length=64, group="hires", help="A picture that stands for the first pass."
-        ),
+        Param("First pass picture", max_length=64, group="hires", help="A picture that stands for the first pass."),
     ] = None
     hires_upscaler: Annotated[
         str, Param("Upscaler", infotext="Hires upscaler", api="hr_upscaler", max_length=1_000, group="hires")
