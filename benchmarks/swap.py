@@ -63,12 +63,15 @@ def bare_reading(pipeline: Pipeline) -> Callable[[], None]:
     info, pairs = pipeline.checkpoint, []
     for located in Loader(CPU, pipeline.dtype).locate(read_blueprint(info).parts):
         state = pipeline.modules[located.part.name].state_dict()
-        pairs += [(source.key, state[name]) for name, source in located.sources.items()]
+        pairs += [(source, state[name]) for name, source in located.sources.items()]
 
     def read() -> None:
         with safe_open(info.path, framework="pt") as file:
-            for key, target in pairs:
-                target.copy_(file.get_tensor(key).view(target.shape))
+            for source, target in pairs:
+                found = file.get_tensor(source.key)
+                if source.rows is not None:
+                    found = found[source.rows[0] : source.rows[1]]
+                target.copy_((found.T if source.transposed else found).view(target.shape))
 
     return read
 
