@@ -69,7 +69,7 @@ def test_same_seed_gives_the_same_picture_twice_and_in_a_batch(runner: Runner):
     batch = Job(runner, request).pixels
     singles = [Job(runner, request.single(index)).pixels[0] for index in range(4)]
     assert singles[0] == Job(runner, request.single(0)).pixels[0]
-    assert all(difference(batch[index], single) <= 1 for index, single in enumerate(singles))
+    assert all(difference(batch[index], single) == 0 for index, single in enumerate(singles))
     assert all(difference(single, singles[0]) > 20 for single in singles[1:])
 
 

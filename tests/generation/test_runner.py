@@ -126,8 +126,9 @@ def test_picture_of_a_batch_is_the_single_one_of_its_seed(sampler: str, runner: 
     request = request_for(sampler=sampler, batch_size=4, seed=SEED_LIMIT - 2)
     batch = Job(runner, request).pixels
     assert list(batch) == [0, 1, 2, 3]
+    allowed = 1 if sampler == "DPM adaptive" else 0  # whose steps are chosen for the batch together
     for index, pixels in batch.items():
-        assert difference(pixels, Job(runner, request.single(index)).pixels[0]) <= 1
+        assert difference(pixels, Job(runner, request.single(index)).pixels[0]) <= allowed
 
 
 @pytest.mark.parametrize("sampler", SAMPLER_NAMES)
@@ -149,7 +150,7 @@ def test_infotext_of_a_picture_makes_it_again(sampler: str, runner: Runner):
 def test_batches_count_their_seeds_on(runner: Runner):
     request = request_for(batch_size=2, batch_count=2)
     pixels = Job(runner, request).pixels
-    assert difference(pixels[3], Job(runner, request.single(3)).pixels[0]) <= 1
+    assert pixels[3] == Job(runner, request.single(3)).pixels[0]
 
 
 @pytest.mark.parametrize("sampler", SAMPLER_NAMES)
@@ -229,7 +230,7 @@ def test_variations_count_their_own_seed_and_keep_the_other(runner: Runner):
     request = request_for(batch_size=2, variation_strength=0.3, variation_seed=SEED_LIMIT - 1)
     batch = Job(runner, request).pixels
     for index in (0, 1):
-        assert difference(batch[index], Job(runner, request.single(index)).pixels[0]) <= 1
+        assert difference(batch[index], Job(runner, request.single(index)).pixels[0]) == 0
     assert request.single(1).variation_seed == 0
 
 

@@ -85,10 +85,12 @@ class _Context:
 
     def part(self, rows: slice) -> tuple[Tensor, dict[str, Tensor | dict[str, Tensor]]]:
         cut: dict[str, Tensor | dict[str, Tensor]] = {
-            name: value[rows] if isinstance(value, Tensor) else {key: tensor[rows] for key, tensor in value.items()}
+            name: value[rows].contiguous()
+            if isinstance(value, Tensor)
+            else {key: tensor[rows].contiguous() for key, tensor in value.items()}
             for name, value in self.named.items()
         }
-        return self.vectors[rows], cut
+        return self.vectors[rows].contiguous(), cut
 
 
 class Denoiser:
@@ -110,6 +112,7 @@ class Denoiser:
         concat: Tensor | None = None,
         calls: int = 0,
         alter: AlterGuidance | None = None,
+        apart: bool = False,
     ) -> None:
         """
         Args:
@@ -120,6 +123,8 @@ class Denoiser:
                 picture to be changed, and which part of it.
             calls: how many there were before it, of another model.
             alter: changes what guidance makes; None: nothing does.
+            apart: each picture goes through the UNet alone, so that it is the one made alone to the last bit, which depends on
+                how many go at once.
         """
         self._unet = unet
         self._conditioning = conditioning
@@ -133,6 +138,7 @@ class Denoiser:
         self._batch_size = batch_size
         self._concat = None if concat is None else concat.to(unet.dtype).expand(batch_size, -1, -1, -1)
         self._alter = alter
+        self._apart = apart
         #: How many there were.
         self.calls = calls
         self._contexts: dict[tuple[int, ...], _Context] = {}
@@ -176,21 +182,37 @@ class Denoiser:
     ) -> Denoiser:
         """One of another model that goes on from here: with the same guidance, and counting on."""
         return Denoiser(
-            unet, conditioning, self._guidance, sigmas, prediction_type, self._batch_size, concat, self.calls, self._alter
+            unet,
+            conditioning,
+            self._guidance,
+            sigmas,
+            prediction_type,
+            self._batch_size,
+            concat,
+            self.calls,
+            self._alter,
+            self._apart,
         )
 
     def _predict(self, scaled: Tensor, timestep: float, context: _Context, concat: Tensor | None) -> Tensor:
         """(parts, batch, 4, height / 8, width / 8), float32: what the UNet says to each part."""
-        parts = len(context.vectors) // len(scaled)
         seen = scaled if concat is None else torch.cat([scaled, concat], dim=1)
-        rows = max(_ROWS_AT_ONCE, 2 * len(scaled))
+        if len(seen) == 1 or not self._apart:
+            return self._predict_together(seen, timestep, context)
+        pictures = range(len(seen))
+        alone = [_Context(*context.part(slice(picture, None, len(seen)))) for picture in pictures]
+        return torch.cat([self._predict_together(seen[k : k + 1], timestep, alone[k]) for k in pictures], dim=1)
+
+    def _predict_together(self, seen: Tensor, timestep: float, context: _Context) -> Tensor:
+        parts = len(context.vectors) // len(seen)
+        rows = max(_ROWS_AT_ONCE, 2 * len(seen))
         pieces = []
         for start in range(0, len(context.vectors), rows):
             vectors, named = context.part(slice(start, start + rows))
             noisy = seen.repeat(parts, 1, 1, 1)[start : start + rows]
             timesteps = torch.full((len(noisy),), timestep, device=noisy.device)
             pieces.append(self._unet(noisy, timesteps, vectors, return_dict=False, **named)[0].float())
-        return torch.cat(pieces).unflatten(0, (parts, len(scaled)))
+        return torch.cat(pieces).unflatten(0, (parts, len(seen)))
 
     # ---- guidance
 
