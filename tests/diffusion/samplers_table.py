@@ -42,9 +42,9 @@ NOTES = """## Good to know
 - **Noise.** DPM++ SDE, 2M SDE and 3M SDE take their noise from a Brownian path of the picture's seed (the numbers are
   torchsde's), so that more steps refine the same picture. All others draw it step by step. Each picture of a batch has its own
   noise.
-- **Batches.** A picture of a batch is the picture made alone, but for DPM adaptive: the pictures of a batch share its steps. On a
-  CPU that holds for every bit, because each picture goes through the UNet by itself; on a graphics card, where several at once are
-  quicker, a colour may differ by one of 255.
+- **Batches.** A picture of a batch is the picture made alone, but for DPM adaptive: the pictures of a batch share its steps. On
+  a CPU that holds for every bit, because each picture goes through the UNet by itself; on a graphics card, where several at once
+  are quicker, a colour may differ by one of 255.
 - **Steps.** DPM adaptive chooses its own; of the levels only the first and the last above 0 count. DPM fast makes as many model
   calls as there are steps, evenly in log σ. Both end at the lowest level, not at 0. Restart goes from 2 back to 0.1 once more
   from 20 steps on, twice more from 36 on, and stays within the steps asked for.
