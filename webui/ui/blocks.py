@@ -78,9 +78,11 @@ def running_loop() -> Iterator[None]:
 
 
 def _mount_page(app: FastAPI, services: PageServices) -> None:
+    page = build(services)
+    page._queue.sleep_when_free = 0.2  # seconds; Gradio's own thousand looks a second at an empty queue are 7 % of a core
     gr.mount_gradio_app(
         app,
-        build(services),
+        page,
         "/",
         footer_links=[],
         run_history=False,
