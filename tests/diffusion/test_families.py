@@ -285,11 +285,12 @@ def test_refiner_is_told_scores_and_the_pooled_vectors():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unet, "forward", spy)
         ours(REFINER)
-    assert calls[0]["time_ids"].tolist() == [[64, 64, 0, 0, 6.0]] * 2 + [[64, 64, 0, 0, 2.5]] * 2
-    for row, text in zip(calls[0]["text_embeds"][::2], (PROMPT, NEGATIVE), strict=True):
-        pooled = encoded(REFINER, text).pooled
-        assert pooled is not None
-        assert torch.allclose(row, pooled, atol=1e-6)
+    for call in calls:
+        assert call["time_ids"].tolist() == [[64, 64, 0, 0, 6.0], [64, 64, 0, 0, 2.5]]
+        for row, text in zip(call["text_embeds"], (PROMPT, NEGATIVE), strict=True):
+            pooled = encoded(REFINER, text).pooled
+            assert pooled is not None
+            assert torch.allclose(row, pooled, atol=1e-6)
 
 
 def test_model_with_zero_terminal_snr_begins_at_pure_noise():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.generation.pictures import put
 from tests.plugins.writing import write_extension
 from tests.upscaling.models import write_upscaler
 from webui.checkpoints.catalog import Catalog
@@ -25,11 +25,6 @@ from webui.upscaling.files import UpscalerFiles
 
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> SourceStore:
-    return SourceStore(tmp_path_factory.mktemp("sources"))
-
-
-@pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory, sources: SourceStore) -> Runner:
     folder = tmp_path_factory.mktemp("ESRGAN")
     write_upscaler(folder / "2x.safetensors", scale=2)
@@ -42,12 +37,7 @@ def noise(width: int = 64, height: int = 48, mode: str = "RGB", seed: int = 0) -
 
 
 def kept(sources: SourceStore, *pictures: Image.Image) -> tuple[ExtrasSource, ...]:
-    found = []
-    for picture in pictures:
-        out = io.BytesIO()
-        picture.save(out, "PNG")
-        found.append(ExtrasSource(digest=sources.put(out.getvalue()), width=picture.width, height=picture.height))
-    return tuple(found)
+    return tuple(ExtrasSource(digest=put(sources, picture), width=picture.width, height=picture.height) for picture in pictures)
 
 
 def run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.generation.pictures import put
 from tests.generation.test_runner import Job
 from tests.tiny import write_tiny_checkpoint
 from webui.checkpoints.catalog import Catalog
@@ -27,21 +27,10 @@ RANDOM = np.random.default_rng(7)
 
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> SourceStore:
-    return SourceStore(tmp_path_factory.mktemp("sources"))
-
-
-@pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory, sources: SourceStore) -> Runner:
     root = tmp_path_factory.mktemp("models")
     write_tiny_checkpoint(root / "tiny.safetensors", 1)
     return Runner(Catalog([root], []), "cpu", sources=sources)
-
-
-def put(sources: SourceStore, picture: Image.Image) -> str:
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return sources.put(out.getvalue())
 
 
 @pytest.fixture(scope="module")

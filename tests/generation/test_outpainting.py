@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.generation.pictures import put
 from tests.generation.test_runner import Job
 from tests.tiny import write_tiny_checkpoint
 from webui.checkpoints.catalog import Catalog
@@ -64,22 +64,11 @@ def test_the_mask_falls_over_the_feather_from_each_side_that_is_added_to():
 
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> SourceStore:
-    return SourceStore(tmp_path_factory.mktemp("sources"))
-
-
-@pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory, sources: SourceStore) -> Runner:
     root = tmp_path_factory.mktemp("models")
     write_tiny_checkpoint(root / "tiny.safetensors", 1)
     write_tiny_checkpoint(root / "inpainting.safetensors", 1, family="SD 1.x inpainting")
     return Runner(Catalog([root], []), "cpu", sources=sources)
-
-
-def put(sources: SourceStore, picture: Image.Image) -> str:
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return sources.put(out.getvalue())
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from tests.diffusion.references import KARRAS
+from tests.generation.pictures import put
 from tests.generation.test_runner import Job
 from tests.tiny import tiny_parts, write_tiny_checkpoint
 from webui.checkpoints.catalog import Catalog
@@ -37,11 +37,6 @@ FAMILIES = {"plain": "SD 1.x", "inpainting": "SD 1.x inpainting", "instructed": 
 
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> SourceStore:
-    return SourceStore(tmp_path_factory.mktemp("sources"))
-
-
-@pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory, sources: SourceStore) -> Runner:
     root = tmp_path_factory.mktemp("models")
     for name, family in FAMILIES.items():
@@ -49,15 +44,9 @@ def runner(tmp_path_factory: pytest.TempPathFactory, sources: SourceStore) -> Ru
     return Runner(Catalog([root], []), "cpu", sources=sources)
 
 
-def put(sources: SourceStore, pixels: np.ndarray) -> str:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    return sources.put(out.getvalue())
-
-
 @pytest.fixture(scope="module")
 def source(sources: SourceStore) -> str:
-    return put(sources, PIXELS)
+    return put(sources, Image.fromarray(PIXELS))
 
 
 def half_mask() -> np.ndarray:
@@ -149,7 +138,7 @@ def test_steps_are_a1111s_one_more_than_those_of_diffusers(strength):
 
 def test_inpainting_is_that_of_diffusers_where_euler_steps(sampled, sources, source, monkeypatch):
     """diffusers puts the noisy source back after each step, A1111 the clean one into what the model foresees: the same here."""
-    mask = put(sources, half_mask())
+    mask = put(sources, Image.fromarray(half_mask()))
     ours, steps = sampled(request_for(source=source, mask=mask, mask_blur=0, denoising_strength=0.75))
     pipeline = reference(inpaint.StableDiffusionInpaintPipeline, inpaint, "SD 1.x", monkeypatch)
     tensor = torch.from_numpy(half_mask())[None, None].float() / 255
@@ -162,7 +151,7 @@ def test_inpainting_is_that_of_diffusers_where_euler_steps(sampled, sources, sou
 
 def test_an_inpainting_model_is_that_of_diffusers_where_all_is_painted(sampled, sources, source, monkeypatch):
     """With nine channels diffusers leaves it to the model to keep the rest; A1111 puts the source back as well."""
-    mask = put(sources, np.full((SIDE, SIDE), 255, np.uint8))
+    mask = put(sources, Image.new("L", (SIDE, SIDE), 255))
     request = request_for(checkpoint="inpainting", source=source, mask=mask, mask_blur=0, denoising_strength=0.75)
     ours, steps = sampled(request)
     family = FAMILIES["inpainting"]
@@ -183,7 +172,7 @@ def test_an_inpainting_model_is_that_of_diffusers_where_all_is_painted(sampled, 
 @pytest.mark.parametrize("checkpoint", ["plain", "inpainting"])
 def test_what_is_kept_is_put_back_whatever_the_model_sees(sampled, sources, source, checkpoint):
     """A1111: at each step denoised · mask + source · (1 − mask), and once more at the end."""
-    mask = put(sources, half_mask())
+    mask = put(sources, Image.fromarray(half_mask()))
     ours, _ = sampled(request_for(checkpoint=checkpoint, source=source, mask=mask, mask_blur=0, denoising_strength=1.0))
     kept = encoded(PIXELS, FAMILIES[checkpoint])[..., : SIDE // 16]
     assert torch.allclose(ours[..., : SIDE // 16], kept, atol=1e-5)
@@ -206,8 +195,8 @@ def test_strength_0_is_the_source_within_the_vaes_own_error(sampled, source):
 
 def test_strength_1_is_txt2img_with_the_source_beneath_the_same_noise(sampled, sources):
     """A1111: x = source + noise · σ₀; where the source's latents are nothing, that is txt2img."""
-    request = request_for(source=put(sources, PIXELS), denoising_strength=1.0)
-    nothing = put(sources, np.full((SIDE, SIDE), 255, np.uint8))
+    request = request_for(source=put(sources, Image.fromarray(PIXELS)), denoising_strength=1.0)
+    nothing = put(sources, Image.new("L", (SIDE, SIDE), 255))
     empty = {"masked_content": "latent nothing", "mask_blur": 0}
     made, steps = sampled(request_for(source=request.source, mask=nothing, denoising_strength=1.0, **empty))
     assert steps == STEPS

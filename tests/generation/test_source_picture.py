@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.generation.pictures import put
 from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest
 from webui.generation.colours import match_colours
@@ -19,12 +19,6 @@ RANDOM = np.random.default_rng(5)
 @pytest.fixture
 def store(tmp_path) -> SourceStore:
     return SourceStore(tmp_path)
-
-
-def put(store: SourceStore, picture: Image.Image) -> str:
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return store.put(out.getvalue())
 
 
 def noise(width: int, height: int) -> Image.Image:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.generation.pictures import put
 from tests.generation.test_runner import Job
 from tests.tiny import write_tiny_checkpoint, write_tiny_vae
 from webui.checkpoints.catalog import Catalog
@@ -19,11 +19,6 @@ from webui.generation.runner import Runner
 from webui.storage.sources import SourceStore
 
 SIDE = 64
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> SourceStore:
-    return SourceStore(tmp_path_factory.mktemp("sources"))
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +94,7 @@ def test_a_vae_file_serves_both_passes_where_their_latents_are_the_same(runner: 
 
 @pytest.fixture(scope="module")
 def first_pass(runner: Runner, sources: SourceStore) -> str:
-    out = io.BytesIO()
-    Image.fromarray(picture(runner, hires(hires=False))).save(out, "PNG")
-    return sources.put(out.getvalue())
+    return put(sources, Image.fromarray(picture(runner, hires(hires=False))))
 
 
 def test_only_the_second_pass_is_done_on_a_picture(runner: Runner, first_pass: str):

@@ -9,7 +9,6 @@ Source of the method: Gal et al. 2022, arXiv:2208.01618. The forms of files are 
 from __future__ import annotations
 
 import math
-import os
 import struct
 import threading
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from webui.checkpoints.embedding_png import read_png
 from webui.checkpoints.header import TensorEntry
 from webui.checkpoints.pickled import read_any_header
+from webui.checkpoints.scan import walk
 from webui.core.chunks import CHUNK
 from webui.errors import UnsupportedCheckpoint
 
@@ -122,18 +122,9 @@ def _add(found: dict[object, EmbeddingInfo], info: EmbeddingInfo) -> None:
 
 
 def embedding_paths(folder: Path) -> Iterator[Path]:
-    """Files that may be embeddings, below `folder`; links are followed, dot-folders and what cannot be listed skipped."""
-    seen: set[str] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link that leads back up
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-                yield Path(place, name)
+    """Files that may be embeddings, below `folder`."""
+    for place, _, names in walk(folder):
+        yield from (place / name for name in names if name.lower().endswith(SUFFIXES))
 
 
 def inspect_embedding(path: Path) -> EmbeddingInfo | None:

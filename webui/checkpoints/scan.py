@@ -68,8 +68,8 @@ class VaeInfo:
     problem: str | None = None
 
 
-def model_files(folder: Path) -> Iterator[Path]:
-    """Model files and diffusers folders below `folder`; links are followed, dot-folders and what cannot be listed skipped."""
+def walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """As `os.walk`, in order; links are followed, dot-folders, dot-files and what cannot be listed skipped."""
     seen: set[str] = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -77,14 +77,18 @@ def model_files(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        if "model_index.json" in names and Path(place) != folder:
-            folders.clear()
-            yield Path(place)
-            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-                yield Path(place, name)
+        yield Path(place), folders, sorted(name for name in names if not name.startswith("."))
+
+
+def model_files(folder: Path) -> Iterator[Path]:
+    """Model files and diffusers folders below `folder`."""
+    for place, folders, names in walk(folder):
+        if "model_index.json" in names and place != folder:
+            folders.clear()
+            yield place
+            continue
+        yield from (place / name for name in names if name.lower().endswith(SUFFIXES))
 
 
 def is_vae_name(path: Path) -> bool:

@@ -85,6 +85,14 @@ def check_ranges(instance: object) -> None:
         check_value(spec, getattr(instance, spec.name))
 
 
+def settle(instance: object) -> None:
+    """Make whole numbers in fields of fractions what they mean, for 7 and 7.0 are the same request; then `check_ranges`."""
+    for spec in params_of(type(instance)).values():
+        if spec.kind is float and type(value := getattr(instance, spec.name)) is int:
+            object.__setattr__(instance, spec.name, float(value))
+    check_ranges(instance)
+
+
 def check_value(spec: FieldSpec, value: object) -> None:
     """Raise InvalidRequest, naming the field, unless `value` is of its type and in its range."""
     if value is None and spec.optional:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 
 from webui import __version__
 from webui.core import infotext
-from webui.core.params import Param, check_ranges, params_of
+from webui.core.params import Param, params_of, settle
 from webui.errors import InvalidRequest
 
 SCALE_BY, SCALE_TO = "Scale by", "Scale to"
@@ -82,10 +82,7 @@ class ExtrasRequest:
     sources: tuple[ExtrasSource, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        for spec in params_of(type(self)).values():
-            if spec.kind is float and type(value := getattr(self, spec.name)) is int:
-                object.__setattr__(self, spec.name, float(value))
-        check_ranges(self)
+        settle(self)
         if (self.split or self.focal_crop) and self.resize_mode != SCALE_TO:
             name = "split" if self.split else "focal_crop"
             label = params_of(type(self))[name].param.label

@@ -14,7 +14,7 @@ from webui.core.fields.sampling import SamplingFields
 from webui.core.fields.seeds import SeedFields
 from webui.core.fields.source import SourceFields
 from webui.core.fields.tiling import TilingFields
-from webui.core.params import check_ranges, params_of
+from webui.core.params import settle
 from webui.errors import InvalidRequest
 
 __all__ = ["SEED_LIMIT", "VAE_AUTOMATIC", "VAE_BUILT_IN", "GenerationRequest"]
@@ -35,11 +35,7 @@ class GenerationRequest(TilingFields, HiresFields, OutpaintFields, SourceFields,
     extras: tuple[object, ...] = ()
 
     def __post_init__(self) -> None:
-        # 7 and 7.0 are the same request.
-        for spec in params_of(type(self)).values():
-            if spec.kind is float and type(value := getattr(self, spec.name)) is int:
-                object.__setattr__(self, spec.name, float(value))
-        check_ranges(self)
+        settle(self)
 
     @property
     def kind(self) -> str:
