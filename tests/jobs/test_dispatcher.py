@@ -17,7 +17,7 @@ from webui.core.request import GenerationRequest
 from webui.engine.client import InlineEngine, ProcessEngine
 from webui.engine.protocol import CancelWhen
 from webui.errors import CheckpointNotFound, InvalidRequest, SaveFailed
-from webui.jobs import dispatcher, keeper
+from webui.jobs import keeper, supervision
 from webui.jobs.events import EngineChanged, EngineState, JobChanged, JobProgress, NoticePosted, PictureSaved
 from webui.jobs.store import JobState, Picture
 
@@ -302,7 +302,7 @@ def test_after_a_crash_a_whole_file_is_kept_and_a_missing_one_is_made_again(serv
 
 def test_a_job_that_took_the_program_down_again_and_again_is_given_up(services):
     job = services.dispatcher.submit(QUICK)
-    for _ in range(dispatcher.STARTS):
+    for _ in range(supervision.STARTS):
         services.store.start_next()
         services.store.requeue(job.id, "")
     services.store.start_next()
@@ -390,7 +390,7 @@ def test_a_slow_engine_that_gives_signs_of_life_is_left_alone(in_process):
 
 
 def test_an_engine_that_cannot_start_is_told_in_words_and_jobs_stay_queued(settings, monkeypatch):
-    monkeypatch.setattr("webui.jobs.dispatcher.RETRY_SECONDS", (0.0, 0.1, 0.1))
+    monkeypatch.setattr("webui.jobs.supervision.RETRY_SECONDS", (0.0, 0.1, 0.1))
     services = build_services(settings, ProcessEngine(settings, DIES_AT_START))
     job = services.dispatcher.submit(QUICK)
     services.bus.connect(list, lambda count: None)

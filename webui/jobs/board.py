@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 
@@ -11,10 +12,14 @@ from webui.jobs.store import Job, JobStore
 
 
 class Board:
-    """Written by the dispatcher alone; every change goes to the bus, and who comes later is told the whole of it first."""
+    """Written by the dispatcher and its parts alone; every change goes to the bus, and who comes later is told the whole first.
+
+    `lock`: a job changes and is announced under it, so that no cancel falls between and listeners hear changes in their order.
+    """
 
     def __init__(self, store: JobStore, bus: EventBus) -> None:
-        self._store, self._bus = store, bus
+        self.store, self.bus = store, bus
+        self.lock = threading.RLock()
         self.engine = EngineChanged(EngineState.STARTING, "Loading the engine", since=time.time())
         self.current: Job | None = None
         self.progress: JobProgress | None = None
@@ -45,7 +50,7 @@ class Board:
 
     def _tell_engine(self, engine: EngineChanged) -> None:
         self.engine = engine
-        self._bus.publish(engine)
+        self.bus.publish(engine)
 
     def set_progress(self, progress: JobProgress) -> None:
         """Previews are made less often than steps; until the next one comes, the last of the same picture stays."""
@@ -54,23 +59,23 @@ class Board:
         if progress.preview is None and same and last is not None:
             progress = replace(progress, preview=last.preview)
         self.progress = progress
-        self._bus.publish(progress)
+        self.bus.publish(progress)
 
     def clear(self) -> None:
         """No job runs."""
         self.current, self.progress = None, None
 
     def announce(self, job: Job) -> None:
-        self._bus.publish(JobChanged(job, self._store.ahead(job)))
+        self.bus.publish(JobChanged(job, self.store.ahead(job)))
 
     def announce_queue(self) -> None:
         """Everyone who waits has moved up."""
-        for job in self._store.waiting():
+        for job in self.store.waiting():
             self.announce(job)
 
     def snapshot(self) -> list[Event]:
         """The engine, the jobs that wait and the newest others, oldest first, and the running one's progress."""
-        shown = {job.id: job for job in [*self._store.waiting(), *self._store.recent()]}
+        shown = {job.id: job for job in [*self.store.waiting(), *self.store.recent()]}
         jobs = sorted(shown.values(), key=lambda job: job.created)
-        told: list[Event] = [self.engine, *(JobChanged(job, self._store.ahead(job)) for job in jobs)]
+        told: list[Event] = [self.engine, *(JobChanged(job, self.store.ahead(job)) for job in jobs)]
         return [*told, self.progress] if self.progress else told

@@ -174,9 +174,9 @@ class JobStore:
             raise JobNotFound(f"There is no job “{job_id:.80}”.")
         return jobs[0]
 
-    def waiting(self) -> list[Job]:
-        """The queued jobs, next one first."""
-        return self._jobs("WHERE state = 'queued' ORDER BY place")
+    def waiting(self, limit: int = -1) -> list[Job]:
+        """The queued jobs, next one first: all, or the first `limit`."""
+        return self._jobs("WHERE state = 'queued' ORDER BY place LIMIT ?", limit)
 
     def ahead(self, job: Job) -> int:
         """How many jobs come before a queued one, the running one included; 0 for any other."""
