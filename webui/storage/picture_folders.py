@@ -36,19 +36,23 @@ def chosen_folder(text: str, settings: Settings, field: str) -> Path:
     return folder
 
 
+def picture_paths(folder: Path, field: str) -> list[Path]:
+    """The files of a folder that are called as pictures are, by name. Raise InvalidRequest, with `field`, if it cannot be read."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    except OSError as error:
+        raise InvalidRequest(field, f"The folder {folder} cannot be read: {error.strerror or error}.") from error
+
+
 def read_pictures(folder: Path, sources: SourceStore, field: str) -> tuple[list[ExtrasSource], list[str]]:
     """The pictures of a folder by name, and a sentence for each file that cannot be used.
 
     Raises:
         InvalidRequest: with `field`, if the folder cannot be read or holds no picture.
     """
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
-    except OSError as error:
-        raise InvalidRequest(field, f"The folder {folder} cannot be read: {error.strerror or error}.") from error
     found: list[ExtrasSource] = []
     problems: list[str] = []
-    for path in paths:
+    for path in picture_paths(folder, field):
         try:
             found.append(keep_picture(path.read_bytes(), path.name, sources))
         except (UnreadableImage, OSError) as error:
