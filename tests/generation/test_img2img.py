@@ -12,6 +12,7 @@ from PIL import Image
 from tests.generation.pictures import put
 from tests.generation.test_runner import Job
 from tests.tiny import write_tiny_checkpoint
+from tests.upscaling.models import write_upscaler
 from webui.checkpoints.catalog import Catalog
 from webui.core.fields.hires import LATENT_UPSCALERS, PIXEL_UPSCALERS
 from webui.core.fields.source import MASKED_CONTENTS, RESIZE_MODES
@@ -21,6 +22,7 @@ from webui.engine.protocol import CancelWhen, Finished, ImageDone, Notice, Progr
 from webui.errors import InvalidRequest
 from webui.generation.runner import Runner
 from webui.storage.sources import SourceStore
+from webui.upscaling.files import UpscalerFiles
 
 SIDE = 64
 RANDOM = np.random.default_rng(7)
@@ -30,7 +32,8 @@ RANDOM = np.random.default_rng(7)
 def runner(tmp_path_factory: pytest.TempPathFactory, sources: SourceStore) -> Runner:
     root = tmp_path_factory.mktemp("models")
     write_tiny_checkpoint(root / "tiny.safetensors", 1)
-    return Runner(Catalog([root], []), "cpu", sources=sources)
+    write_upscaler(root / "2x.safetensors", scale=2, blocks=1)
+    return Runner(Catalog([root], []), "cpu", sources=sources, upscalers=UpscalerFiles([root]))
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +156,19 @@ def test_its_steps_are_all_done_and_told_with_the_firsts(runner: Runner):
     assert [progress.step for progress in told] == list(range(1, 8)) and {progress.steps for progress in told} == {7}
     assert [progress.fraction for progress in told] == sorted(progress.fraction for progress in told)
     assert steps_of(runner, hires()) == 8
+
+
+def test_a_model_tells_how_far_it_has_enlarged_and_is_left_when_told_to(runner: Runner):
+    def react(event: Any, control: Any) -> None:
+        if isinstance(event, Progress) and event.text.startswith("Enlarging"):
+            control.cancel(CancelWhen.NOW)
+
+    request = hires(hires_upscaler="2x", batch_size=2)
+    told = Job(runner, request).of(Progress)
+    assert [progress.text for progress in told] == ["", "", "", "", *["Enlarging, part 1 of 1"] * 2, "", "", "", ""]
+    assert [progress.fraction for progress in told] == sorted(progress.fraction for progress in told)
+    stopped = Job(runner, request, react=react)
+    assert stopped.of(ImageDone) == [] and stopped.finished.cancelled and len(stopped.of(Progress)) == 5
 
 
 @pytest.mark.parametrize(

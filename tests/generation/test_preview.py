@@ -164,6 +164,26 @@ def test_parts_of_decoding_are_told_and_bring_the_share_to_the_end(clock: Clock)
     assert progress[0].eta == pytest.approx(0.75)
 
 
+def test_parts_that_a_model_enlarges_stand_between_the_steps_of_the_passes(clock: Clock):
+    told: list[Event] = []
+    reporter = ProgressReporter("job", 2, 1, told.append, JobControl(), enlarging=True)
+    reporter.begin(TO_RGB, [2.0, 1.0, 0.0], [1.0, 0.0])
+    reporter.begin_batch(0)
+    for index in range(2):
+        reporter.on_step(Step(index, 1.0, LATENTS))
+    reporter.begin_second_pass()
+    for place in range(2):
+        clock.now += 1
+        reporter.on_enlarging(place, 2)(3, 3)
+    reporter.on_step(Step(0, 1.0, LATENTS))
+    reporter.on_tile(1, 2)(1, 1)
+    progress = [event for event in told if isinstance(event, Progress)]
+    assert [event.fraction for event in progress] == pytest.approx([1 / 13, 2 / 13, 6.5 / 13, 11 / 13, 12 / 13, 1])
+    assert [(event.step, event.text) for event in progress][1:5] == [
+        (2, ""), (2, "Enlarging, part 3 of 3"), (2, "Enlarging, part 3 of 3"), (3, "")
+    ]  # fmt: skip
+
+
 def test_small_parts_are_told_in_intervals(clock: Clock):
     told: list[Event] = []
     reporter = ProgressReporter("job", 1, 1, told.append, JobControl())

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from webui.core.fields.hires import LATENT_UPSCALERS, SAME_SAMPLER, SAME_SCHEDULER
+from webui.core.fields.hires import LATENT_UPSCALERS, PIXEL_UPSCALERS, SAME_SAMPLER, SAME_SCHEDULER
 from webui.core.request import GenerationRequest
 from webui.diffusion.latents import SCALE
 from webui.generation.masks import Pixels
 from webui.upscaling.enlarging import by_filter
+from webui.upscaling.tiles import OnTile
 
-#: (a picture, an upscaler's name, width and height) → the picture at that size.
-Enlarge = Callable[[Pixels, str, tuple[int, int]], Pixels]
+#: (a picture, an upscaler's name, width and height; on_tile: told of the parts of a model's work) → the picture at that size.
+Enlarge = Callable[..., Pixels]
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,15 @@ def second_pass(request: GenerationRequest) -> GenerationRequest:
     )
 
 
+def needs_model(request: GenerationRequest) -> bool:
+    """Whether a model enlarges the pictures between the passes."""
+    if not request.hires or request.source is not None:
+        return False
+    size = hires_size(request)
+    built_in = request.hires_upscaler in LATENT_UPSCALERS or request.hires_upscaler in PIXEL_UPSCALERS
+    return not built_in and size.enlarged != (request.width, request.height)
+
+
 def largest_pass(request: GenerationRequest) -> GenerationRequest:
     """The pass that needs the most memory."""
     return second_pass(request) if request.hires and request.source is None else request
@@ -75,8 +85,10 @@ def enlarge_latents(latents: Tensor, name: str, size: HiresSize) -> Tensor:
     return latents[..., top : top + size.final[1] // SCALE, left : left + size.final[0] // SCALE]
 
 
-def enlarge_pixels(pixels: Pixels, name: str, size: HiresSize, enlarge: Enlarge = by_filter) -> Pixels:
+def enlarge_pixels(
+    pixels: Pixels, name: str, size: HiresSize, enlarge: Enlarge = by_filter, on_tile: OnTile = lambda *_: None
+) -> Pixels:
     """(height, width, 3) of the final size, by the upscaler of that name."""
-    picture = enlarge(pixels, name, size.enlarged)
+    picture = enlarge(pixels, name, size.enlarged, on_tile=on_tile)
     left, top = ((enlarged - final) // 2 for enlarged, final in zip(size.enlarged, size.final, strict=True))
     return picture[top : top + size.final[1], left : left + size.final[0]]

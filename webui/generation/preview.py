@@ -25,6 +25,10 @@ ToRgb = Callable[[Tensor], Tensor]
 #: What decoding a batch takes beside its steps, in steps: roughly one UNet call.
 _DECODE_STEPS = 1
 
+#: What it takes to enlarge a batch by a model between its passes, in steps: an ESRGAN of true size takes about a step of SD 1.5
+#: for each of its tiles, and 512 × 512 pixels are nine.
+_ENLARGING_STEPS = 9
+
 
 class ProgressReporter:
     """Counts the steps of a whole job; `on_step` is the samplers' callback and leaves the loop when told to."""
@@ -38,8 +42,9 @@ class ProgressReporter:
         control: JobControl,
         *,
         batches_done: int = 0,
+        enlarging: bool = False,
     ) -> None:
-        """`batches` counts all of the job, `batches_done` those that were made before."""
+        """`batches` counts all of the job, `batches_done` those that were made before; `enlarging`: a model enlarges each."""
         self._job_id, self._images, self._batches = job_id, images, max(batches, 1)
         self._batches_left_behind = batches_done
         self._worked = 0.0
@@ -47,6 +52,8 @@ class ProgressReporter:
         self._next_preview = self._last_part = float("-inf")
         self._image = 0
         self._in_batch = 0.0
+        self._enlarging = _ENLARGING_STEPS if enlarging else 0
+        self._enlarged = 0  # of them, in the batch that is made
         self._begun: float | None = None
         self._passes: Sequence[Sequence[float]] = ((1.0, 0.0),)
         self._pass = 0
@@ -74,7 +81,7 @@ class ProgressReporter:
     def begin_batch(self, image: int) -> None:
         """`image` is the index of the batch's first picture."""
         self._image = image
-        self._pass = 0
+        self._pass = self._enlarged = 0
 
     def begin_second_pass(self) -> None:
         """What is told of from here on are its steps."""
@@ -84,8 +91,8 @@ class ProgressReporter:
     def end_batch(self) -> None:
         """The batch is finished or left; work that was left does not count for the forecast."""
         self._batches_left_behind += 1
-        finished = self._in_batch >= self._steps
-        self._worked += self._steps + _DECODE_STEPS if finished else self._in_batch
+        finished = self._in_batch >= self._steps + self._enlarging
+        self._worked += self._per_batch if finished else self._in_batch
         self._in_batch = 0.0
 
     def on_step(self, step: Step) -> None:
@@ -97,19 +104,31 @@ class ProgressReporter:
         """What to call after each part of decoding picture `picture` (from 0) of the batch's `pictures`."""
 
         def told(done: int, parts: int) -> None:
-            self._in_batch = self._steps + _DECODE_STEPS * (picture + done / parts) / pictures
-            now = time.monotonic()
-            if done == parts or now - self._last_part >= _PART_INTERVAL:
-                self._last_part = now
-                self._tell(self._steps, text=f"Decoding, part {done} of {parts}")
-            self._control.check()
+            self._in_batch = self._steps + self._enlarging + _DECODE_STEPS * (picture + done / parts) / pictures
+            self._tell_part("Decoding", self._steps, done, parts)
 
         return told
 
+    def on_enlarging(self, picture: int, pictures: int) -> Callable[[int, int], None]:
+        """The same for the parts that a model enlarges between the passes."""
+
+        def told(done: int, parts: int) -> None:
+            self._enlarged = self._enlarging
+            self._in_batch = self._steps_before + self._enlarging * (picture + done / parts) / pictures
+            self._tell_part("Enlarging", self._steps_before, done, parts)
+
+        return told
+
+    def _tell_part(self, doing: str, step: int, done: int, parts: int) -> None:
+        now = time.monotonic()
+        if done == parts or now - self._last_part >= _PART_INTERVAL:
+            self._last_part = now
+            self._tell(step, text=f"{doing}, part {done} of {parts}")
+        self._control.check()
+
     def _tell(self, step: int, *, text: str = "", preview: bytes | None = None) -> None:
-        per_batch = self._steps + _DECODE_STEPS
-        total = self._batches * per_batch
-        done = self._batches_left_behind * per_batch + self._in_batch
+        total = self._batches * self._per_batch
+        done = self._batches_left_behind * self._per_batch + self._in_batch
         elapsed, worked = time.monotonic() - (self._begun or 0), self._worked + self._in_batch
         # The first step also pays for warming up: a forecast from it alone would be far too long.
         eta = elapsed / worked * (total - done) if worked > 1 else None
@@ -127,6 +146,11 @@ class ProgressReporter:
         self._emit(progress)
 
     @property
+    def _per_batch(self) -> int:
+        """All work on a batch, in steps."""
+        return self._steps + self._enlarging + _DECODE_STEPS
+
+    @property
     def _steps(self) -> int:
         """Of all passes of a batch."""
         return sum(len(sigmas) - 1 for sigmas in self._passes)
@@ -138,13 +162,13 @@ class ProgressReporter:
     def _done_in_batch(self, step: Step) -> float:
         """In steps, never more than there are: some samplers take further ones."""
         sigmas = self._passes[self._pass]
-        steps = len(sigmas) - 1
+        steps, before = len(sigmas) - 1, self._steps_before + self._enlarged
         if not self._by_level:
-            return self._steps_before + min(step.index + 1, steps)
+            return before + min(step.index + 1, steps)
         high, low = sigmas[0], min(sigma for sigma in sigmas if sigma > 0)
         if not low < step.sigma < high:
-            return self._steps_before + (0 if step.sigma >= high else steps)
-        return self._steps_before + steps * math.log(high / step.sigma) / math.log(high / low)
+            return before + (0 if step.sigma >= high else steps)
+        return before + steps * math.log(high / step.sigma) / math.log(high / low)
 
     def _preview(self, step: Step) -> bytes | None:
         begun = time.monotonic()

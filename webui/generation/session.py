@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 from webui.checkpoints.families import FAMILIES, Family
 from webui.checkpoints.offload import Placement
 from webui.checkpoints.pipeline import Pipeline
+from webui.checkpoints.residents import identity_of
 from webui.core.fields.hires import LATENT_UPSCALERS, SAME_CHECKPOINT
 from webui.core.img2img import PartOfSchedule, part_of_schedule
 from webui.core.request import GenerationRequest
@@ -177,6 +178,8 @@ class Session:
         """Sample with the pass's own checkpoint, and with the one that goes on with its latents where there is one."""
         self._work.stage = Stage.SAMPLING
         takeover, on_step = self._takeovers.get(id(plan)), self._work.reporter.on_step
+        if plan.parts_on_the_way:
+            plan = replace(plan, ask=self._work.sharing.ask(identity_of(self._pipeline.checkpoint)))
         with ExitStack() as until:
             until.enter_context(self._placement.using("unet"))
             around = until.enter_context(takeover.batch(plan.table, plan.guidance.calls)) if takeover else None
@@ -263,7 +266,9 @@ class Session:
             return enlarge_latents(self._latents_of(begun), name, size)
         if isinstance(begun, Tensor):
             return begun
-        return self._latents_of([enlarge_pixels(pixels, name, size, self._work.enlarge) for pixels in begun])
+        on_tile, enlarge = self._work.reporter.on_enlarging, self._work.enlarge
+        made = (enlarge_pixels(pixels, name, size, enlarge, on_tile(place, len(begun))) for place, pixels in enumerate(begun))
+        return self._latents_of(list(made))
 
     def _latents_of(self, begun: FirstPass) -> Tensor:
         if isinstance(begun, Tensor):

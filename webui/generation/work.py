@@ -12,9 +12,9 @@ from webui.core.samplers import find_sampler
 from webui.engine.protocol import Event, ImageDone, Notice, Run
 from webui.generation.control import JobControl
 from webui.generation.economy import Economy, Stage
-from webui.generation.hires import Enlarge
-from webui.generation.memo import Sharing
+from webui.generation.hires import Enlarge, needs_model
 from webui.generation.preview import ProgressReporter
+from webui.generation.sharing import Sharing
 from webui.upscaling.enlarging import by_filter
 
 Emit = Callable[[Event], None]
@@ -55,7 +55,13 @@ class Work:
         count = len(self._whole)
         left = len(self.batches())
         self.reporter = ProgressReporter(
-            self.command.job_id, self.request.image_count, count, self.emit, self.control, batches_done=count - left
+            self.command.job_id,
+            self.request.image_count,
+            count,
+            self.emit,
+            self.control,
+            batches_done=count - left,
+            enlarging=needs_model(self.request),
         )
 
     @property

@@ -63,8 +63,11 @@ def runs_of(size: tuple[int, int], target: tuple[int, int], scale: int, options:
     return runs
 
 
-def by_filter(pixels: Pixels, name: str, size: tuple[int, int]) -> Pixels:
-    """A picture of exactly that size (width, height) by a built-in upscaler; Lanczos for any other name."""
+def by_filter(pixels: Pixels, name: str, size: tuple[int, int], on_tile: OnTile | None = None) -> Pixels:
+    """A picture of exactly that size (width, height) by a built-in upscaler; Lanczos for any other name.
+
+    It is done at once: `on_tile`, as models have it, is never told.
+    """
     if pixels.shape[1::-1] == size:
         return pixels
     return np.asarray(Image.fromarray(pixels).resize(size, _FILTERS.get(name, Image.Resampling.LANCZOS)))
