@@ -106,8 +106,16 @@ def test_a_folder_of_the_machine_is_worked_through(tab: Studio, app: RunningApp,
     assert tab.page.locator("#extras_folder_field > .field-error").inner_text() == "Type the folder with the pictures."
     tab.page.fill("#extras_folder", str(tmp_path))
     tab.page.fill("#extras_output_folder", str(tmp_path / "out"))
+    tab.page.click("#extras_auto_size_group > summary")
+    tab.page.check("#extras_auto_size")
+    tab.page.fill("#extras_auto_size_low", "64")
+    tab.page.fill("#extras_auto_size_error", "0.5")
+    tab.page.fill("#extras_auto_size_most", "16384")
     press(tab)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["00000-one.png"]
+    [made] = (tmp_path / "out").iterdir()
+    assert made.name == "00000-one.png"
+    with Image.open(made) as image:
+        assert image.size == (128, 128)
 
 
 def test_without_a_picture_the_reason_stands_where_it_is_missing(tab: Studio):

@@ -64,6 +64,12 @@ def test_what_works_towards_a_size_needs_one(name: str):
     assert told.value.field == name
 
 
+def test_bounds_of_a_size_that_exclude_each_other_are_refused():
+    with pytest.raises(InvalidRequest, match="640 is more than the upper bound of 512") as told:
+        request(auto_size=True, auto_size_low=640, auto_size_high=512)
+    assert told.value.field == "auto_size_low"
+
+
 def test_a_request_survives_json():
     asked = towards(300, 200, upscaler_2="Nearest", upscaler_2_visibility=0.25, codeformer_weight=1, output_folder="/x")
     assert ExtrasRequest.from_dict(json.loads(json.dumps(asked.to_dict()))) == asked

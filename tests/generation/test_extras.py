@@ -14,9 +14,9 @@ from tests.upscaling.models import write_upscaler
 from webui.checkpoints.catalog import Catalog
 from webui.core.postprocessing import SCALE_TO, ExtrasRequest, ExtrasSource
 from webui.core.request import GenerationRequest
-from webui.engine.protocol import CancelWhen, Event, Finished, ImageDone, Progress, Run
+from webui.engine.protocol import CancelWhen, Event, Finished, ImageDone, Notice, Progress, Run
 from webui.errors import InvalidRequest
-from webui.generation.extras import best_place, interest_of
+from webui.generation.cutting import best_place, interest_of
 from webui.generation.runner import Runner
 from webui.plugins.loader import PluginManager
 from webui.storage.sources import SourceStore
@@ -138,6 +138,16 @@ def test_the_focal_crop_keeps_the_part_with_most_in_it(runner: Runner, sources: 
 
 def test_where_nothing_is_to_be_seen_the_middle_is_kept():
     assert best_place(interest_of(Image.new("RGB", (100, 40)), 0.5, 0.5).sum(axis=0), 100, 40) == 30
+
+
+def test_a_picture_gets_the_size_for_training_that_suits_it_and_one_that_none_suits_is_told(runner: Runner, sources: SourceStore):
+    wide, narrow = noise(300, 200), noise(400, 20)
+    request = ExtrasRequest(sources=kept(sources, wide, narrow), auto_size=True)
+    events = run(runner, request)
+    sizes = [(event.width, event.height) for event in events if isinstance(event, ImageDone)]
+    assert sizes == [(768, 512), (400, 20)]
+    [notice] = [event for event in events if isinstance(event, Notice)]
+    assert "stays 400×20" in notice.text
 
 
 def test_only_what_is_missing_is_made(runner: Runner, sources: SourceStore):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 
 from webui import __version__
 from webui.core import infotext
+from webui.core.auto_size import LARGEST, OBJECTIVES, SizeRange
 from webui.core.params import Param, params_of, settle
 from webui.errors import InvalidRequest
 
@@ -72,6 +73,22 @@ class ExtrasRequest:
     ] = False
     focal_entropy: Annotated[float, Param("Entropy weight", low=0, high=1, step=0.05)] = 0.15
     focal_edges: Annotated[float, Param("Edges weight", low=0, high=1, step=0.05)] = 0.5
+    auto_size: Annotated[
+        bool,
+        Param("Auto-sized crop", help="Cuts and resizes to the multiples of 64 that suit the picture best, as for training."),
+    ] = False
+    auto_size_low: Annotated[int, Param("Dimension lower bound", low=64, high=2048, step=8)] = 384
+    auto_size_high: Annotated[int, Param("Dimension upper bound", low=64, high=2048, step=8)] = 768
+    auto_size_least: Annotated[int, Param("Area lower bound", low=64 * 64, high=2048 * 2048, step=1, help="In pixels.")] = 64 * 64
+    auto_size_most: Annotated[int, Param("Area upper bound", low=64 * 64, high=2048 * 2048, step=1, help="In pixels.")] = (
+        640 * 640
+    )
+    auto_size_objective: Annotated[
+        str, Param("Resizing objective", choices=OBJECTIVES, help="Which one of several sizes is taken.")
+    ] = LARGEST
+    auto_size_error: Annotated[
+        float, Param("Error threshold", low=0, high=1, step=0.01, help="By how much the proportions may differ at most.")
+    ] = 0.1
     flip_horizontal: Annotated[bool, Param("Horizontal", help="Add a copy with left and right exchanged.")] = False
     flip_vertical: Annotated[bool, Param("Vertical", help="Add a copy that is upside down.")] = False
     flip_both: Annotated[bool, Param("Both", help="Add a copy turned by half.")] = False
@@ -87,6 +104,10 @@ class ExtrasRequest:
             name = "split" if self.split else "focal_crop"
             label = params_of(type(self))[name].param.label
             raise InvalidRequest(name, f"{label} needs a size to work towards: choose “{SCALE_TO}”.")
+        for low, high in (("auto_size_low", "auto_size_high"), ("auto_size_least", "auto_size_most")):
+            if self.auto_size and getattr(self, low) > getattr(self, high):
+                told = f"{getattr(self, low)} is more than the upper bound of {getattr(self, high)}; no size lies between."
+                raise InvalidRequest(low, told)
 
     # ---- what other requests have too
 
@@ -108,7 +129,7 @@ class ExtrasRequest:
         known = {part.name for part in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise InvalidRequest(unknown[0], f"There is no field “{unknown[0]:.80}” in a request of Extras.")
-        sources = tuple(_source(source) for source in values.get("sources", ()))
+        sources = tuple(source_from(source) for source in values.get("sources", ()))
         return cls(**{**values, "sources": sources})
 
     # ---- sizes
@@ -155,6 +176,11 @@ class ExtrasRequest:
         return max(1, math.ceil((length - self.split_overlap) / (1 - self.split_overlap) - 1e-9))
 
     @property
+    def auto_sizes(self) -> SizeRange:
+        """The sizes of "Auto-sized crop"."""
+        return SizeRange(self.auto_size_low, self.auto_size_high, self.auto_size_least, self.auto_size_most, self.auto_size_error)
+
+    @property
     def copies(self) -> int:
         return 1 + self.flip_horizontal + self.flip_vertical + self.flip_both
 
@@ -191,6 +217,8 @@ class ExtrasRequest:
                 found["Postprocess upscaler 2 visibility"] = self.upscaler_2_visibility
         if self.cuts_to_box:
             found["Postprocess crop to"] = f"{self.upscale_width}x{self.upscale_height}"
+        if self.auto_size:
+            found["Postprocess auto-sized crop"] = f"{self.auto_size_low} to {self.auto_size_high}"
         for name in ("gfpgan_visibility", "codeformer_visibility"):
             if getattr(self, name):
                 found[params_of(type(self))[name].param.label] = getattr(self, name)
@@ -216,7 +244,8 @@ def _floored(side: float) -> int:
     return max(_RASTER, int(side) // _RASTER * _RASTER)
 
 
-def _source(values: object) -> ExtrasSource:
+def source_from(values: object) -> ExtrasSource:
+    """A source as it is written in JSON. Raise InvalidRequest for anything else."""
     if isinstance(values, ExtrasSource):
         return values
     known = {part.name: part.default for part in fields(ExtrasSource)}

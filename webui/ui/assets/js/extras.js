@@ -43,6 +43,7 @@ export function mountExtras(host) {
     h("div", { class: "extras-pair" }, controls.upscaler_1.element, controls.upscaler_2.element), controls.upscaler_2_visibility.element, size, models,
     group("split", controls, ["split", "split_threshold", "split_overlap"]),
     group("focal", controls, ["focal_crop", "focal_entropy", "focal_edges"]),
+    group("auto_size", controls, ["auto_size", "auto_size_low", "auto_size_high", "auto_size_least", "auto_size_most", "auto_size_objective", "auto_size_error"]),
     group("flips", controls, ["flip_horizontal", "flip_vertical", "flip_both"]));
   const run = button(t("generate"), null, generate, { id: "extras_generate", class: "plain-button primary extras-run" });
   host.replaceChildren(h("div", { class: "extras" }, tabs.element, ...Object.values(views).map((view) => view.element), run, upscale));
@@ -72,6 +73,8 @@ function build() {
     number("max_side", max_side), number("upscale_width", upscale_width), number("upscale_height", upscale_height), tick("crop"),
     list("upscaler_1"), list("upscaler_2"), range("upscaler_2_visibility", { step: 0.05 }),
     tick("split"), range("split_threshold"), range("split_overlap"), tick("focal_crop"), range("focal_entropy"), range("focal_edges"),
+    tick("auto_size"), range("auto_size_low", { step: 64 }), range("auto_size_high", { step: 64 }), number("auto_size_least", FIELDS.auto_size_least), number("auto_size_most", FIELDS.auto_size_most),
+    selectBox("extras_auto_size_objective", "auto_size_objective", FIELDS.auto_size_objective.label, FIELDS.auto_size_objective.choices.map((each) => [each, each]), FIELDS.auto_size_objective), range("auto_size_error"),
     tick("flip_horizontal"), tick("flip_vertical"), tick("flip_both"),
     textBox("extras_folder", "folder", t("extras.folder"), { help: t("extras.folder.help") }),
     textBox("extras_output_folder", "output_folder", FIELDS.output_folder.label, { help: FIELDS.output_folder.help, placeholder: FIELDS.output_folder.help }),
@@ -147,7 +150,7 @@ function sizeWords() {
   const source = kept.view === "single" ? kept.single : null;
   const value = (name) => parts.controls[name].value;
   const towards = value("split") || value("focal_crop");
-  if (value("upscaler_1") === "None" && !(kept.mode === TO && towards)) return t("extras.no_upscaler");
+  if (value("upscaler_1") === "None" && !(kept.mode === TO && towards)) return t(value("auto_size") ? "extras.only_auto_size" : "extras.no_upscaler");
   if (!source) return "";
   const { width, height } = source;
   const box = [Number(value("upscale_width")), Number(value("upscale_height"))];
@@ -160,7 +163,7 @@ function sizeWords() {
     const factor = Math.max(box[0] / width, box[1] / height);
     made = [width, height].map((side, axis) => Math.max(Math.round(side * factor), box[axis]));
   }
-  return t("extras.becomes", { from: `${width}×${height}`, to: made.join("×") });
+  return t(value("auto_size") ? "extras.becomes_then_auto_size" : "extras.becomes", { from: `${width}×${height}`, to: made.join("×") });
 }
 
 function swapSize() {
@@ -232,7 +235,7 @@ export async function sendPicture(blobOrUrl) {
 
 function values() {
   const given = Object.fromEntries(Object.entries(parts.controls).map(([name, control]) => [name, control.value]));
-  for (const name of ["max_side", "upscale_width", "upscale_height"]) given[name] = given[name] === "" ? FIELDS[name].default : Number(given[name]);
+  for (const name of ["max_side", "upscale_width", "upscale_height", "auto_size_least", "auto_size_most"]) given[name] = given[name] === "" ? FIELDS[name].default : Number(given[name]);
   const { folder, output_folder, ...fields } = given;
   const listed = kept.view === "batch" ? kept.batch.filter((source) => source.digest) : kept.single ? [kept.single] : [];
   const sources = kept.view === "folder" ? [] : listed.map(({ digest, name, infotext }) => ({ digest, name, infotext }));
