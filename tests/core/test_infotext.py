@@ -105,6 +105,12 @@ def test_every_field_with_an_infotext_key_comes_back(spec):
     assert replace(told, source=request.source, mask=request.mask) == request
 
 
+def test_all_that_decides_on_a_picture_of_a_picture_is_written():
+    groups = (SourceFields, OutpaintFields, HiresFields)
+    silent = {name for group in groups for name, spec in params_of(group).items() if not spec.param.infotext}
+    assert silent == {"source", "mask", "hires", "hires_source"}  # pictures, and what an upscaler's name tells
+
+
 @pytest.mark.parametrize("name", [name for name, needed in NEEDED.items() if needed])
 def test_a_field_without_effect_is_not_written(name):
     spec = params_of(GenerationRequest)[name]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_img2img as img2img
 from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_inpaint as inpaint
+from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_instruct_pix2pix as pix2pix
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from PIL import Image
 from torch import Tensor
@@ -183,6 +184,24 @@ def test_instructions_act_through_the_picture_that_the_model_sees(sampled, sourc
     plain, steps = sampled(request_for(**request))
     closer, _ = sampled(request_for(**request, image_guidance_scale=3.0))
     assert steps == STEPS and plain.isfinite().all() and (plain != closer).any()
+
+
+def test_an_instruct_pix2pix_model_is_that_of_diffusers_from_noise_alone(sampled, sources, source, monkeypatch):
+    """Brooks et al. 2023, equation 3: nothing + s_I · (picture − nothing) + s_T · (picture and text − picture).
+
+    diffusers begins with noise alone; so does inpainting of all of it with "latent nothing".
+    """
+    everything = put(sources, Image.new("L", (SIDE, SIDE), 255))
+    masked = {"mask": everything, "mask_blur": 0, "masked_content": "latent nothing"}
+    request = request_for(checkpoint="instructed", source=source, denoising_strength=1.0, image_guidance_scale=1.7, **masked)
+    ours, _ = sampled(request)
+    family = FAMILIES["instructed"]
+    pipeline = reference(pix2pix.StableDiffusionInstructPix2PixPipeline, pix2pix, family, monkeypatch)
+    scheduler = pipeline.scheduler
+    scheduler.set_timesteps(STEPS)
+    begin = noise_of(5) * float(scheduler.sigmas[0] / scheduler.init_noise_sigma)
+    picture = encoded(PIXELS, family) / pipeline.vae.config.scaling_factor
+    assert_near(ours, run(pipeline, image=picture, image_guidance_scale=1.7, latents=begin))
 
 
 # ---- the ends of the strength
