@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from webui.api.sdapi_plot import plot_of
-from webui.core.plot_axes import axis_types
+from webui.core.plot_axis_list import axis_types
 from webui.core.request import GenerationRequest
 from webui.core.xyz import Axis
 from webui.errors import InvalidRequest

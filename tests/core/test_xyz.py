@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from webui.core.plot_axes import A1111_AXES, axis_types
+from webui.core.plot_axis_list import A1111_AXES, axis_types
+from webui.core.plot_cells import Expanded, InvalidAxes, expand, settled
 from webui.core.plot_plan import Rates, estimate, plan, sample_of
 from webui.core.request import GenerationRequest
 from webui.core.stage_keys import first_pass_key, latents_key, names
 from webui.core.styles import Style
-from webui.core.xyz import (
-    MAX_CELLS,
-    Axis,
-    Expanded,
-    InvalidAxes,
-    PlotRequest,
-    expand,
-    extended,
-    grid_facts,
-    settled,
-)
+from webui.core.xyz import MAX_CELLS, Axis, PlotRequest, extended, grid_facts
 
 STYLES = (Style("Ink", "ink drawing", "photo"), Style("Oil, thick", "{prompt} in oil"))
 TYPES = axis_types(checkpoints=("one", "two", "sub/three"), vaes=("bright", "dark"), styles=STYLES)

@@ -11,10 +11,11 @@ import torch
 
 from tests.tiny import write_tiny_checkpoint, write_tiny_vae
 from webui.checkpoints.catalog import Catalog
-from webui.core.plot_axes import axis_types
+from webui.core.plot_axis_list import axis_types
+from webui.core.plot_cells import expand
 from webui.core.plot_plan import plan
 from webui.core.request import GenerationRequest
-from webui.core.xyz import Axis, PlotRequest, expand
+from webui.core.xyz import Axis, PlotRequest
 from webui.diffusion import conditioning
 from webui.diffusion.denoiser import Denoiser
 from webui.engine.protocol import ImageDone, Loading, Run

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from webui.core.plot_axes import axis_types
+from webui.core.plot_axis_list import axis_types
+from webui.core.plot_cells import expand
 from webui.core.plot_plan import Work, estimate, final_pixels, first_units, plan, second_units
 from webui.core.request import GenerationRequest
-from webui.core.xyz import Axis, PlotRequest, expand
+from webui.core.xyz import Axis, PlotRequest
 from webui.jobs.events import JobProgress
 from webui.jobs.plot_clock import PlotClock
 from webui.jobs.store import Job, JobState, Picture

@@ -13,9 +13,10 @@ from PIL import Image
 from tests.fakes import FAKE_RUNNER
 from tests.jobs.conftest import close
 from webui.app import Services, build_services
+from webui.core.plot_cells import InvalidAxes
 from webui.core.request import GenerationRequest
 from webui.core.styles import Style
-from webui.core.xyz import Axis, InvalidAxes, PlotRequest
+from webui.core.xyz import Axis, PlotRequest
 from webui.engine.client import InlineEngine
 from webui.errors import InvalidRequest, PlotNotFound
 from webui.jobs.events import PlotChanged

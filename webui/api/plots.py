@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from webui.api.job_json import cell_json, request_json
 from webui.api.services import Services
 from webui.core.plot_axes import AxisType
+from webui.core.plot_cells import Cell
 from webui.core.request import GenerationRequest
-from webui.core.xyz import AXIS_LETTERS, MANY_CELLS, MAX_MARGIN, Cell, PlotRequest
+from webui.core.xyz import AXIS_LETTERS, MANY_CELLS, MAX_MARGIN, PlotRequest
 from webui.jobs.plot_store import CellState, PlotCell, PlotRow
 from webui.jobs.plot_views import Check, Plot
 

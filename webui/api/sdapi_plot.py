@@ -15,13 +15,14 @@ from starlette.concurrency import run_in_threadpool
 from webui.api.sdapi_answer import echo, info_text
 from webui.api.services import Services
 from webui.api.sse import following
-from webui.core.plot_axes import A1111_AXES, NOTHING, AxisType
+from webui.core.plot_axes import NOTHING, AxisType
+from webui.core.plot_axis_list import A1111_AXES
 from webui.core.request import GenerationRequest
 from webui.core.xyz import Axis, PlotRequest
 from webui.errors import InvalidRequest, WebUIError
 from webui.jobs.plot_store import CellState, PlotState
 from webui.jobs.plot_views import Plot
-from webui.storage.images import encode_png
+from webui.storage.encoding import encode_png
 
 #: As A1111's clients write it, in small letters.
 TITLES = ("x/y/z plot", "x/y plot")

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from webui.core.fields.hires import SAME_SAMPLER
+from webui.core.fields.hires import SAME_CHECKPOINT, SAME_SAMPLER
+from webui.core.params import params_of
+from webui.core.plot_cells import Cell, Expanded
 from webui.core.request import GenerationRequest
 from webui.core.samplers import find_sampler
 from webui.core.stage_keys import Key, first_pass_key, latents_key
-from webui.core.xyz import Cell, Expanded
 
 #: As many texts as an engine certainly remembers; where there are more, cells with the same text follow each other.
 TEXTS_REMEMBERED = 24
@@ -39,7 +40,7 @@ class Plan:
     """The order in which cells are made, by their numbers, and what that comes to.
 
     Args:
-        loads: the checkpoints, each of which is read once, in their order.
+        loads: the checkpoints, those of second passes and refiners included, in the order in which they are wanted first.
         vaes: pairs of checkpoint and VAE, as they are used.
         texts: how many different texts are read, counted for each checkpoint.
         first_passes, samplings: how many different ones there are; the other cells use what is there.
@@ -64,7 +65,7 @@ class Plan:
             _count(len(self.loads), "model load"),
             f"{_count(self.texts, 'text')} read",
         ]
-        if len(self.vaes) > len(self.loads):
+        if len(self.vaes) > len({checkpoint for checkpoint, _ in self.vaes}):
             parts.append(f"{len(self.vaes)} VAEs, each in one go")
         if shared:
             parts.append(f"{shared:,} pictures are only decoded anew")
@@ -89,7 +90,8 @@ def plan_of(all_cells: Sequence[Cell]) -> Plan:
     texts = {(request.checkpoint, text) for _, request in cells for text in (request.prompt, request.negative_prompt)}
     by_text = len(texts) > TEXTS_REMEMBERED
     ranks = [
-        _ranks(cells, lambda number, request: (request.checkpoint, request.hires_checkpoint)),
+        _ranks(cells, lambda number, request: request.checkpoint),
+        _ranks(cells, lambda number, request: tuple(checkpoints_of(request))),
         _ranks(cells, lambda number, request: request.vae),
         *([_ranks(cells, lambda number, request: (request.prompt, request.negative_prompt))] if by_text else []),
         _ranks(cells, lambda number, request: keys[number][0]),
@@ -98,13 +100,24 @@ def plan_of(all_cells: Sequence[Cell]) -> Plan:
     ordered = sorted(cells, key=lambda cell: tuple(rank[cell[0]] for rank in ranks))
     return Plan(
         order=tuple(number for number, _ in ordered),
-        loads=tuple(dict.fromkeys(request.checkpoint or "" for _, request in ordered)),
+        loads=tuple(dict.fromkeys(name for _, request in ordered for name in checkpoints_of(request))),
         vaes=tuple(dict.fromkeys((request.checkpoint or "", request.vae) for _, request in ordered)),
         texts=len(texts),
         first_passes=len({first for first, _ in keys.values()}),
         samplings=len({last for _, last in keys.values()}),
         work=_work_of([(request, *keys[number]) for number, request in ordered]),
     )
+
+
+def checkpoints_of(request: GenerationRequest) -> list[str]:
+    """The names of all that a request wants, its own first."""
+    names = [request.checkpoint or ""]
+    if request.hires and request.hires_checkpoint != SAME_CHECKPOINT:
+        names.append(request.hires_checkpoint)
+    for extra in request.extras:
+        files = [spec for spec in params_of(type(extra)).values() if spec.param.files == "checkpoint"]
+        names += [name for spec in files if (name := getattr(extra, spec.name)) != spec.default]
+    return names
 
 
 def sample_of(expanded: Expanded, limit: int) -> list[Cell]:

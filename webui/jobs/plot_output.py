@@ -17,8 +17,10 @@ from PIL import Image
 
 from webui.checkpoints.catalog import Catalog
 from webui.core import infotext
-from webui.core.xyz import Expanded, grid_facts
+from webui.core.plot_cells import Expanded
+from webui.core.xyz import grid_facts
 from webui.errors import JobNotFound, SaveFailed, WebUIError
+from webui.jobs.grid_files import write_grid
 from webui.jobs.plot_store import CellState, PlotCell, PlotRow, PlotState, PlotStore
 from webui.jobs.resolve import model_hashes
 from webui.jobs.store import JobStore, Picture
@@ -26,7 +28,7 @@ from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.figures import grey_of, sharpness, similarity
 from webui.storage.grids import Layout, grid_chunks
-from webui.storage.images import day_folder, write_new
+from webui.storage.preferences import PreferencesFile
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +52,10 @@ class PlotOutput:
         catalog: Catalog,
         bytes_of: Callable[[Picture], bytes],
         jobs: JobStore,
+        preferences: PreferencesFile,
     ) -> None:
         self._plots, self._settings, self._plugins, self._catalog = plots, settings, plugins, catalog
-        self._bytes_of, self._jobs = bytes_of, jobs
+        self._bytes_of, self._jobs, self._preferences = bytes_of, jobs, preferences
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._greys: OrderedDict[tuple[str, tuple[int, ...]], Any] = OrderedDict()
         self._tell: Tell = lambda plot_id, index: None
@@ -134,11 +137,11 @@ class PlotOutput:
     # ---- grids
 
     def saved_grid(self, row: PlotRow) -> Path | None:
-        """The file of the whole grid, where the plot is done and nobody has taken it away."""
+        """The PNG file of the whole grid, where the plot is done and nobody has taken it away."""
         if row.state is not PlotState.DONE or not row.grids:
             return None
         path = Path(row.grids[0])
-        return path if path.is_file() else None
+        return path if path.suffix == ".png" and path.is_file() else None
 
     def grid(self, row: PlotRow, expanded: Expanded, beyond: tuple[int, ...] | None = None) -> Iterator[bytes]:
         """A PNG file of the cells that are there, part by part.
@@ -204,6 +207,5 @@ class PlotOutput:
                 yield str(self._write(row, self.grid(row, expanded, beyond)))
 
     def _write(self, row: PlotRow, chunks: Iterator[bytes]) -> Path:
-        folder = day_folder(self._settings.outputs_dir, row.plot.base.kind, "grids")
-        staging = self._settings.outputs_dir / ".writing"
-        return write_new(folder, str(max(row.plot.base.seed, 0)), chunks, staging=staging, base=BASE_NAME)
+        chosen, root = self._preferences.current, self._settings.outputs_dir
+        return write_grid(chunks, row.plot.base, chosen, root, BASE_NAME)

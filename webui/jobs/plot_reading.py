@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog
-from webui.core.plot_axes import NO_STYLE, AxisType, axis_types, style_names
+from webui.core.plot_axes import AxisType
+from webui.core.plot_axis_list import axis_types
+from webui.core.plot_cells import Expanded, InvalidAxes, expand
 from webui.core.plot_plan import Plan, Rates, estimate, plan, plan_of, sample_of
+from webui.core.plot_rules import NO_STYLE, style_names
 from webui.core.plot_values import split_values
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
 from webui.core.styles import Style
-from webui.core.xyz import MANY_CELLS, Expanded, InvalidAxes, PlotRequest, expand
+from webui.core.xyz import MANY_CELLS, PlotRequest
 from webui.errors import InvalidRequest
 from webui.jobs.plot_store import PlotRow
 from webui.jobs.plot_views import Check

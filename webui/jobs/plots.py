@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog
 from webui.core.plot_axes import AxisType
+from webui.core.plot_cells import Expanded, expand, settled
 from webui.core.plot_plan import Plan, plan
-from webui.core.xyz import MANY_CELLS, Expanded, PlotRequest, expand, extended, settled
+from webui.core.xyz import MANY_CELLS, PlotRequest, extended
 from webui.errors import InvalidRequest
 from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.events import EventBus
@@ -45,7 +46,7 @@ class PlotService:
         self._bus, self._dispatcher = bus, dispatcher
         self._plots = PlotStore(store)
         self._reader = PlotReader(catalog, preferences, styles, plugins, upscalers)
-        self._output = PlotOutput(self._plots, settings, plugins, catalog, dispatcher.picture_bytes, store)
+        self._output = PlotOutput(self._plots, settings, plugins, catalog, dispatcher.picture_bytes, store, preferences)
         self._worker = PlotWorker(store, self._plots, bus, dispatcher, self._reader, self._output)
 
     def start(self) -> None:
