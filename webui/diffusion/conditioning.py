@@ -81,6 +81,12 @@ class Conditioning:
         """The sum of the parts' weights."""
         return sum(part.weight for part in self.conditionals)
 
+    @property
+    def changes(self) -> bool:
+        """Whether any text does while sampling."""
+        texts = [*self.conditionals, *([] if self.unconditional is None else [self.unconditional])]
+        return any(len(text.entries) > 1 for text in texts)
+
 
 def size_ids(family: Family, width: int, height: int, aesthetic_score: float = AESTHETIC_SCORE) -> tuple[float, ...]:
     """The numbers beside the pooled vector, in the order of the family: sizes are height first, nothing is cropped.

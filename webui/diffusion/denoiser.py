@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -31,6 +32,9 @@ SCALINGS: dict[str, Callable[[float], Scalings]] = {"epsilon": epsilon_scalings,
 
 #: (guided, conditional, unconditional, sigma) → guided, all clean latents.
 AlterGuidance = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+
+#: (UNet, noisy latents, timesteps, vectors to attend to, what else it is told by name) → what it says.
+Ask = Callable[[UNet2DConditionModel, Tensor, Tensor, Tensor, dict[str, Any]], Tensor]
 
 #: Pictures that go through the UNet at once at most, but for the two of plain guidance; more parts of a prompt take turns.
 _ROWS_AT_ONCE = 16
@@ -93,6 +97,11 @@ class _Context:
         return self.vectors[rows].contiguous(), cut
 
 
+def ask(unet: UNet2DConditionModel, noisy: Tensor, timesteps: Tensor, vectors: Tensor, others: dict[str, Any]) -> Tensor:
+    """What the UNet says, in its own type."""
+    return unet(noisy, timesteps, vectors, return_dict=False, **others)[0]
+
+
 class Denoiser:
     """(latents, sigma) → clean latents, with classifier-free guidance.
 
@@ -113,6 +122,7 @@ class Denoiser:
         calls: int = 0,
         alter: AlterGuidance | None = None,
         apart: bool = False,
+        ask: Ask = ask,
     ) -> None:
         """
         Args:
@@ -125,6 +135,7 @@ class Denoiser:
             alter: changes what guidance makes; None: nothing does.
             apart: each picture goes through the UNet alone, so that it is the one made alone to the last bit, which depends on
                 how many go at once.
+            ask: how the UNet is asked: what is known already need not be.
         """
         self._unet = unet
         self._conditioning = conditioning
@@ -139,6 +150,7 @@ class Denoiser:
         self._concat = None if concat is None else concat.to(unet.dtype).expand(batch_size, -1, -1, -1)
         self._alter = alter
         self._apart = apart
+        self._ask = ask
         #: How many there were.
         self.calls = calls
         self._contexts: dict[tuple[int, ...], _Context] = {}
@@ -211,7 +223,7 @@ class Denoiser:
             vectors, named = context.part(slice(start, start + rows))
             noisy = seen.repeat(parts, 1, 1, 1)[start : start + rows]
             timesteps = torch.full((len(noisy),), timestep, device=noisy.device)
-            pieces.append(self._unet(noisy, timesteps, vectors, return_dict=False, **named)[0].float())
+            pieces.append(self._ask(self._unet, noisy, timesteps, vectors, named).float())
         return torch.cat(pieces).unflatten(0, (parts, len(seen)))
 
     # ---- guidance

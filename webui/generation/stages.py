@@ -21,7 +21,7 @@ from webui.core.sigmas import in_half_precision, zero_terminal_snr
 from webui.core.switching import AESTHETIC_SCORE, NEGATIVE_AESTHETIC_SCORE
 from webui.diffusion import inpainting
 from webui.diffusion.conditioning import Conditioning, HiddenStates, PromptEncoder
-from webui.diffusion.denoiser import AlterGuidance, Denoiser, Guidance
+from webui.diffusion.denoiser import AlterGuidance, Ask, Denoiser, Guidance, ask
 from webui.diffusion.inpainting import MaskedDenoiser
 from webui.diffusion.latents import initial_latents, latent_shape
 from webui.diffusion.lengths import Level, level_as_v0, level_with
@@ -49,6 +49,7 @@ class Plan:
         facts: infotext entries that only the encoded prompts tell.
         successor: who goes on with the noisy latents; None: nobody does.
         alters_guidance: whether an extension does.
+        ask: how the UNet is asked.
     """
 
     request: GenerationRequest
@@ -60,6 +61,12 @@ class Plan:
     facts: Mapping[str, str] = field(default_factory=dict)
     successor: Successor | None = None
     alters_guidance: bool = False
+    ask: Ask = ask
+
+    @property
+    def parts_on_the_way(self) -> bool:
+        """Whether passes that begin as this one does may end otherwise: another model takes over, or the texts change."""
+        return self.successor is not None or self.conditioning.changes
 
 
 def make_plan(
@@ -294,9 +301,11 @@ def _run(
         alter=_guidance_altered(fold, plan.request) if plan.alters_guidance else None,
         # Several at once are no quicker there at true size.
         apart=pipeline.device.type == "cpu",
+        ask=plan.ask,
     )
     denoiser = fold("wrap_denoiser", around(own), request=plan.request)
-    return SAMPLERS[plan.sampler.name](wrap(denoiser), latents, plan.sigmas, noise, sampler_options(plan), on_step)
+    sampler = plan.sampler.function or SAMPLERS[plan.sampler.name]
+    return sampler(wrap(denoiser), latents, plan.sigmas, noise, sampler_options(plan), on_step)
 
 
 def _guidance_altered(fold: Fold, request: GenerationRequest) -> AlterGuidance:
