@@ -31,7 +31,8 @@ from webui.checkpoints.offload import Placement
 from webui.core.request import GenerationRequest
 from webui.diffusion.tiled_vae import decode_bytes, tile_for
 from webui.engine.protocol import Event, ImageDone, Notice, Run
-from webui.generation.runner import ComputeOptions, Runner
+from webui.generation.compute_options import ComputeOptions
+from webui.generation.runner import Runner
 
 HALF = torch.float16
 CAPS = (4, 6, 8, 12)  # GB

@@ -15,11 +15,12 @@ from webui.checkpoints.catalog import Catalog
 from webui.checkpoints.memory import MemoryMode, bytes_of
 from webui.engine.protocol import CancelWhen, Event, ImageDone, Notice, Progress, Run
 from webui.errors import OutOfMemory
+from webui.generation import planning, vae_stage
 from webui.generation import runner as runner_module
 from webui.generation import session as session_module
-from webui.generation import vae_stage
+from webui.generation.compute_options import ComputeOptions
 from webui.generation.control import JobControl
-from webui.generation.runner import ComputeOptions, Runner
+from webui.generation.runner import Runner
 
 PLENTY = 2**30
 BLOCK = 2**12
@@ -140,7 +141,7 @@ def words(job: Job) -> list[str]:
 def test_first_caches_are_emptied_and_it_is_tried_again(
     place: str, while_: str, catalog: Catalog, plain: dict[int, bytes], monkeypatch: pytest.MonkeyPatch
 ):
-    module = session_module if place == "sample" else runner_module
+    module = {"make_plan": planning, "sample": session_module}.get(place, runner_module)
     monkeypatch.setattr(module, place, Failing(getattr(module, place), 1))
     job = a_job(catalog, SimulatedDevice(PLENTY), **REQUEST)
     assert words(job) == [f"Memory ran out while {while_}; caches were emptied, and it is tried again."]

@@ -25,7 +25,8 @@ from webui.diffusion.latents import latent_shape
 from webui.diffusion.noise import NoiseOptions, NoiseSource
 from webui.engine.protocol import Loading, PictureAside
 from webui.errors import CheckpointNotFound, InvalidRequest
-from webui.generation.runner import ComputeOptions, Runner
+from webui.generation.compute_options import ComputeOptions
+from webui.generation.runner import Runner
 from webui.generation.stages import make_plan
 from webui.plugins.loader import PluginManager
 from webui.settings import BUNDLED_EXTENSIONS

@@ -13,7 +13,8 @@ from webui.checkpoints.catalog import Catalog
 from webui.checkpoints.memory import MemoryMode
 from webui.engine.protocol import ImageDone, Notice
 from webui.generation import vae_stage
-from webui.generation.runner import ComputeOptions, Runner
+from webui.generation.compute_options import ComputeOptions
+from webui.generation.runner import Runner
 
 HALF = ComputeOptions(vae_dtype=torch.float16)
 CONV = "first_stage_model.decoder.conv_in."

@@ -1,0 +1,72 @@
+"""The plan of each pass as the extensions leave it: what its prompts say, and who goes on with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from webui.checkpoints.catalog import Catalog, CheckpointInfo
+from webui.checkpoints.embeddings import Embeddings, EmbeddingShelf
+from webui.checkpoints.pipeline import Pipeline
+from webui.checkpoints.residents import Identity, identity_of
+from webui.core.request import GenerationRequest
+from webui.core.switching import ModelSwitch
+from webui.diffusion.conditioning import Conditioning, HiddenStates
+from webui.generation.session import MakePlan
+from webui.generation.stages import Plan, encode, make_plan
+from webui.generation.succession import successor_of
+from webui.generation.work import Work
+from webui.plugins.loader import PluginManager
+
+_NOTICES_LIMIT = 8
+
+
+class Planner:
+    """Keeps what the text encoders of the last checkpoint said."""
+
+    def __init__(self, catalog: Catalog, shelf: EmbeddingShelf, plugins: PluginManager) -> None:
+        self._catalog, self._shelf, self._plugins = catalog, shelf, plugins
+        self._states = HiddenStates()
+        self._states_of: Identity | None = None
+
+    def of(self, pipeline: Pipeline, checkpoint: CheckpointInfo, work: Work) -> MakePlan:
+        """Makes the plan of a pass on a lent pipeline."""
+        states, embeddings = self._hidden_states(checkpoint), self._embeddings_for(pipeline, work)
+
+        def planned(request: GenerationRequest, **others: Any) -> Plan:
+            plan = make_plan(pipeline, request, states, embeddings, **others)
+            conditioning = self._plugins.fold("alter_conditioning", plan.conditioning, request=request)
+            alters = self._plugins.implements("alter_guidance")
+            plan = replace(plan, conditioning=conditioning, alters_guidance=alters)
+            return self._with_successor(plan, pipeline, work, others.get("calls_before"))
+
+        return planned
+
+    def _with_successor(self, plan: Plan, pipeline: Pipeline, work: Work, calls_before: int | None) -> Plan:
+        """The plan with who goes on with it, where an extension wants that."""
+        second_pass = calls_before is not None
+        switch = self._plugins.only("switch_model", ModelSwitch, request=plan.request, second_pass=second_pass)
+        if switch is None:
+            return plan
+        scores = switch.aesthetic_score, switch.negative_aesthetic_score
+
+        def tell(other: Pipeline, request: GenerationRequest) -> Conditioning:
+            self._plugins.tell("on_model_loaded", checkpoint=other.checkpoint.name, request=request)
+            embeddings = self._embeddings_for(other, work)
+            told = encode(other, request, plan.guidance, self._states, embeddings, calls_before, scores)
+            return self._plugins.fold("alter_conditioning", told, request=request)
+
+        return replace(plan, successor=successor_of(plan, pipeline, switch, self._catalog, tell))
+
+    def _hidden_states(self, checkpoint: CheckpointInfo) -> HiddenStates:
+        """Those of another checkpoint are forgotten, for it may be read into the same modules."""
+        if (identity := identity_of(checkpoint)) != self._states_of:
+            self._states, self._states_of = HiddenStates(), identity
+        return self._states
+
+    def _embeddings_for(self, pipeline: Pipeline, work: Work) -> Embeddings:
+        """Those that the pipeline's text encoders take; people are told of others that the prompts name."""
+        embeddings = self._shelf.for_encoders([encoder.module.config.hidden_size for encoder in pipeline.text_encoders])
+        for text in embeddings.misfits(f"{work.request.prompt}\n{work.request.negative_prompt}")[:_NOTICES_LIMIT]:
+            work.say(text)
+        return embeddings
