@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from webui import __version__
+from webui.core.effects import NEEDS
 from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec
 from webui.ui import extension_options, extras, img2img, scripts
-from webui.ui.conditions import NEEDS
 from webui.ui.form import shown, specs_with
 from webui.ui.layout import EXTRA
 from webui.ui.merger import describe
@@ -40,6 +40,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/hires.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/canvas.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/plot.css">'
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/history.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/extras.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/script.css">'
         f"<script>window.periplusConfig = {data};</script>"

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from webui.core import infotext
+from webui.core.effects import NEEDS
+from webui.core.params import params_of
 from webui.core.request import GenerationRequest
 from webui.core.samplers import SAMPLER_NAMES, SCHEDULER_LABELS
-from webui.ui.conditions import NEEDS
-from webui.ui.form import FIELDS
 
 #: A value of each option that is not its default, with which it would have an effect.
 OTHERS = {
@@ -29,7 +29,7 @@ OTHERS = {
 def is_written(name: str, **others: str) -> bool:
     values: dict[str, Any] = {name: OTHERS[name], **others}
     written = infotext.parse(infotext.format(GenerationRequest(**values))).settings
-    return FIELDS[name].param.infotext in written or (name == "eta" and "Eta DDIM" in written)
+    return params_of(GenerationRequest)[name].param.infotext in written or (name == "eta" and "Eta DDIM" in written)
 
 
 def test_tile_sizes_are_shown_where_the_vae_may_be_tiled():
