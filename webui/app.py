@@ -110,12 +110,27 @@ def create_app(services: Services) -> FastAPI:
     """The HTTP application: both APIs and, unless switched off, the page."""
     from fastapi import FastAPI  # half a second, which --help need not pay
 
-    from webui.api import docs, errors, jobs, models, plots, postprocessing, sdapi, second_pass, security, series, sources, tasks
+    from webui.api import (
+        docs,
+        errors,
+        jobs,
+        models,
+        plots,
+        postprocessing,
+        queue,
+        sdapi,
+        second_pass,
+        security,
+        series,
+        sources,
+        tasks,
+    )
 
     app = FastAPI(title="Periplus", version=__version__, docs_url=None, redoc_url=None)
     errors.add_handlers(app)
     app.include_router(sdapi.router(services))
     app.include_router(jobs.router(services))
+    app.include_router(queue.router(services))
     app.include_router(postprocessing.router(services))
     app.include_router(series.router(services))
     app.include_router(plots.router(services))

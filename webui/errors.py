@@ -52,8 +52,20 @@ class JobNotFound(WebUIError):
     status = 404
 
 
+class JobNotWaiting(WebUIError):
+    """The job has begun or ended, so that it cannot be moved, held back or changed."""
+
+    status = 409
+
+
 class PlotNotFound(WebUIError):
     """No plot of that id, or no such cell in it."""
+
+    status = 404
+
+
+class PictureNotFound(WebUIError):
+    """The history has no such picture (any more), or the trash no such deletion."""
 
     status = 404
 

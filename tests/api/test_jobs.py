@@ -226,6 +226,9 @@ def test_a_job_is_told_of_its_own_events_only(server: str, services: Services):
     assert services.store.get(first).state is JobState.DONE
 
 
+QUEUE = {"type": "queue", "waiting": [], "running": None, "paused": False}
+
+
 def test_a_newcomer_is_told_the_state_of_things_then_follows(server: str, services: Services):
     services.dispatcher.wait(post_job(server), 10)
     stream = Stream(server, "/api/v1/events")
@@ -233,8 +236,10 @@ def test_a_newcomer_is_told_the_state_of_things_then_follows(server: str, servic
     assert next(messages)["type"] == "engine"
     replayed = next(messages)
     assert (replayed["type"], replayed["job"]["state"]) == ("job", "done")
+    assert next(message for message in messages if message["type"] != "job") == QUEUE
     services.bus.publish(NoticePosted("Look here", "warning"))
-    assert next(messages) == {"type": "notice", "text": "Look here", "level": "warning", "job_id": None}
+    notice = next(message for message in messages if message != QUEUE)
+    assert notice == {"type": "notice", "text": "Look here", "level": "warning", "job_id": None}
     stream.close()
 
 

@@ -262,6 +262,20 @@ def restart(services):
     return build_services(services.settings, InlineEngine(services.settings, FAKE_RUNNER))
 
 
+def test_a_job_that_runs_when_the_program_is_stopped_goes_on_at_the_next_start(services):
+    services.dispatcher.start()
+    job = services.dispatcher.submit(SLOW)
+    wait_for(lambda: services.dispatcher.progress(job.id))
+    services.dispatcher.close()
+    again = restart(services)
+    assert again.store.get(job.id).state is JobState.RUNNING
+    again.dispatcher.start()
+    wait_for(lambda: again.dispatcher.progress(job.id))
+    again.dispatcher.cancel(job.id)
+    assert again.dispatcher.wait(job.id, 30).note.startswith("Interrupted")
+    close(again)
+
+
 def test_after_a_crash_the_running_job_is_first_and_makes_only_what_is_missing(services):
     jobs = [services.dispatcher.submit(replace(QUICK, seed=seed, batch_count=3)) for seed in (10, 20)]
     services.store.start_next()

@@ -9,7 +9,17 @@ from urllib.parse import quote
 
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
-from webui.jobs.events import EngineChanged, Event, JobChanged, JobProgress, NoticePosted, PictureSaved, PlotChanged, TaskChanged
+from webui.jobs.events import (
+    EngineChanged,
+    Event,
+    JobChanged,
+    JobProgress,
+    NoticePosted,
+    PictureSaved,
+    PlotChanged,
+    QueueChanged,
+    TaskChanged,
+)
 from webui.jobs.plot_store import PlotCell
 from webui.jobs.store import Job, Picture
 
@@ -27,6 +37,7 @@ def job_json(job: Job, ahead: int) -> dict[str, Any]:
         "error": job.error,
         "error_field": job.error_field,
         "ahead": ahead,
+        "held": job.held,
         "save": job.save,
         "image_count": job.image_count,
         "request": request_json(job.request),
@@ -59,6 +70,8 @@ def event_json(event: Event) -> dict[str, Any]:
             return _engine_json(event)
         case JobChanged():
             return {"type": "job", "job": job_json(event.job, event.ahead)}
+        case QueueChanged():
+            return {"type": "queue", "waiting": event.waiting, "running": event.running, "paused": event.paused}
         case JobProgress():
             return _progress_json(event)
         case PictureSaved():

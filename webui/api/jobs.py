@@ -14,16 +14,19 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from starlette.concurrency import run_in_threadpool
 
+from webui.api.downloads import attachment
 from webui.api.extras import extras_schema
 from webui.api.job_json import event_json, job_json
+from webui.api.once import IdempotencyKey, once
 from webui.api.services import Services
 from webui.api.sse import event_stream, following
 from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec, params_of
 from webui.core.request import GenerationRequest
 from webui.engine.protocol import CancelWhen
-from webui.jobs.events import EngineChanged, Event, JobChanged, PlotChanged, TaskChanged
-from webui.jobs.store import Job
+from webui.jobs.events import EngineChanged, Event, JobChanged, PlotChanged, QueueChanged, TaskChanged
+from webui.jobs.store import Job, JobState
+from webui.storage.encoding import media_type_of
 
 JobId = Annotated[str, PathParam(max_length=200)]
 
@@ -44,20 +47,23 @@ def field_of(spec: FieldSpec) -> tuple[Any, Any]:
     return kind, Field(spec.default, description=text, json_schema_extra=extra)
 
 
-class _JobOptions(BaseModel):
+_REQUEST_FIELDS: dict[str, Any] = {name: field_of(spec) for name, spec in params_of(GenerationRequest).items()}
+
+
+class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
+
+class _JobOptions(_Strict):
     save: bool = Field(True, description="Whether the pictures are kept in the outputs folder.")
     owner: str = Field("", max_length=200, description="Who asks; only shown.")
 
 
-_REQUEST_FIELDS: dict[str, Any] = {name: field_of(spec) for name, spec in params_of(GenerationRequest).items()}
-
-
-def _job_body(kinds: ExtraKinds) -> type[BaseModel]:
+def request_model(name: str, kinds: ExtraKinds, base: type[BaseModel] = _Strict) -> type[BaseModel]:
+    """The fields of a request, with the options of these extensions, added to those of `base`."""
     described = Field({}, description="Options of extensions.", json_schema_extra={"properties": extras_schema(kinds)})
     extras: Any = (dict[str, dict[str, Any]], described)
-    return create_model("JobBody", __base__=_JobOptions, extras=extras, **_REQUEST_FIELDS)
+    return create_model(name, __base__=base, extras=extras, **_REQUEST_FIELDS)
 
 
 def router(services: Services) -> APIRouter:
@@ -69,36 +75,43 @@ def router(services: Services) -> APIRouter:
     return routes
 
 
-def _as_json(services: Services, job: Job) -> dict[str, Any]:
+def as_json(services: Services, job: Job) -> dict[str, Any]:
     return job_json(job, services.store.ahead(job))
 
 
 def _add_job_routes(routes: APIRouter, services: Services) -> None:
-    def submit(body: BaseModel, response: Response) -> dict[str, Any]:
+    def submit(body: BaseModel, response: Response, key: IdempotencyKey = None) -> dict[str, Any]:
         """Queue a job; it is on disk when this answers. Fields that are left out have the form's defaults."""
         values = body.model_dump()
         save, owner = values.pop("save"), values.pop("owner")
-        job = services.dispatcher.submit(GenerationRequest.from_dict(values), owner=owner, save=save)
-        answer = _as_json(services, job)
+        request = GenerationRequest.from_dict(values)
+
+        def make(job_id: str | None, asked: str | None) -> Job:
+            return services.dispatcher.submit(request, owner=owner, save=save, job_id=job_id, asked=asked)
+
+        job = once(services, key, ["jobs", body.model_dump()], make)
+        answer = as_json(services, job)
         response.headers["Location"] = f"/api/v1/jobs/{job.id}"
         return answer
 
-    submit.__annotations__["body"] = _job_body(services.plugins.kinds)  # only known here, when extensions are loaded
+    submit.__annotations__["body"] = request_model(
+        "JobBody", services.plugins.kinds, _JobOptions
+    )  # only known here, when extensions are loaded
     routes.post("/jobs", status_code=201)(submit)
 
     @routes.get("/jobs")
     def recent(limit: Annotated[int, Field(ge=1, le=200)] = 20) -> list[dict[str, Any]]:
         """The newest jobs, in any state."""
-        return [_as_json(services, job) for job in services.store.recent(limit)]
+        return [as_json(services, job) for job in services.store.recent(limit)]
 
     @routes.get("/jobs/{job_id}")
     def job(job_id: JobId) -> dict[str, Any]:
-        return _as_json(services, services.store.get(job_id))
+        return as_json(services, services.store.get(job_id))
 
 
 def _add_cancel_routes(routes: APIRouter, services: Services) -> None:
     def cancel(job_id: str, when: CancelWhen) -> dict[str, Any]:
-        return _as_json(services, services.dispatcher.cancel(job_id, when))
+        return as_json(services, services.dispatcher.cancel(job_id, when))
 
     @routes.delete("/jobs/{job_id}")
     def delete(job_id: JobId) -> dict[str, Any]:
@@ -123,7 +136,7 @@ def _add_picture_route(routes: APIRouter, services: Services) -> None:
         download: bool = False,
         if_none_match: Annotated[str | None, Header()] = None,
     ) -> Response:
-        """The picture's file, with its infotext. `download=1` makes a browser save it."""
+        """The picture's file, with its infotext, in the format it was saved in. `download=1` makes a browser save it."""
         found = services.store.picture(job_id, index)
         data = services.dispatcher.picture_bytes(found)
         etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
@@ -132,12 +145,12 @@ def _add_picture_route(routes: APIRouter, services: Services) -> None:
             return Response(status_code=304, headers=headers)
         if download:
             name = Path(found.path).name if found.path else f"{index:05}-{found.seed}.png"
-            headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return Response(data, media_type="image/png", headers=headers)
+            headers["Content-Disposition"] = attachment(name)
+        return Response(data, media_type=media_type_of(data), headers=headers)
 
 
 def _add_event_routes(routes: APIRouter, services: Services) -> None:
-    kinds = "engine, job, progress, picture, plot, task or notice"
+    kinds = "engine, job, queue, progress, picture, plot, task or notice"
     description = f"Server-sent events; the data of each is JSON with a `type`: {kinds}."
     stream: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": description}}
 
@@ -162,20 +175,28 @@ def _add_event_routes(routes: APIRouter, services: Services) -> None:
 async def _job_messages(services: Services, job_id: str) -> AsyncIterator[dict[str, Any] | None]:
     async with following(services.bus) as events:
         # Read after subscribing: what happens between the two is told twice rather than not at all.
-        job = await run_in_threadpool(services.store.get, job_id)
-        yield {"type": "job", "job": await run_in_threadpool(_as_json, services, job)}
-        if job.state.finished:
+        told = await run_in_threadpool(_now, services, job_id)
+        yield {"type": "job", "job": told}
+        if JobState(told["state"]).finished:
             return
         async for event in events:
             if event is None:
                 yield None
+            elif isinstance(event, QueueChanged):
+                if job_id in event.waiting and (now := await run_in_threadpool(_now, services, job_id)) != told:
+                    told = now  # it was moved, or another was
+                    yield {"type": "job", "job": told}
             elif _concerns(event, job_id):
                 yield event_json(event)
                 if isinstance(event, JobChanged) and event.job.state.finished:
                     return
 
 
+def _now(services: Services, job_id: str) -> dict[str, Any]:
+    return as_json(services, services.store.get(job_id))
+
+
 def _concerns(event: Event, job_id: str) -> bool:
-    if isinstance(event, EngineChanged | TaskChanged | PlotChanged):
+    if isinstance(event, EngineChanged | QueueChanged | TaskChanged | PlotChanged):
         return False
     return (event.job.id if isinstance(event, JobChanged) else event.job_id) == job_id

@@ -9,8 +9,10 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from webui.api.job_json import job_json
+from webui.api.once import IdempotencyKey, once
 from webui.api.services import Services
 from webui.core.postprocessing import ExtrasRequest
+from webui.jobs.store import Job
 from webui.storage.picture_folders import chosen_folder, read_pictures
 
 
@@ -27,7 +29,7 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["jobs"])
 
     @routes.post("/extras", status_code=201)
-    def submit(body: ExtrasJobBody, response: Response) -> dict[str, Any]:
+    def submit(body: ExtrasJobBody, response: Response, key: IdempotencyKey = None) -> dict[str, Any]:
         """Queue a job; it is on disk when this answers. `problems` are sentences on files that cannot be used."""
         request, problems = ExtrasRequest.from_dict(body.request), []
         if body.folder:
@@ -37,7 +39,11 @@ def router(services: Services) -> APIRouter:
         if request.output_folder:
             output = chosen_folder(request.output_folder, services.settings, "output_folder")
             request = replace(request, output_folder=str(output))
-        job = services.dispatcher.submit_extras(request, owner=body.owner, save=body.save)
+
+        def make(job_id: str | None, asked: str | None) -> Job:
+            return services.dispatcher.submit_extras(request, owner=body.owner, save=body.save, job_id=job_id, asked=asked)
+
+        job = once(services, key, ["extras", body.model_dump()], make)
         response.headers["Location"] = f"/api/v1/jobs/{job.id}"
         return {**job_json(job, services.store.ahead(job)), "problems": problems}
 

@@ -152,7 +152,7 @@ def _add_progress(routes: APIRouter, services: Services) -> None:
             dispatcher.watch()
         running = store.running()
         latest = dispatcher.progress(running.id) if running else None
-        return progress_json(running, store.waiting(), latest, skip_current_image)
+        return progress_json(running, store.coming(1), latest, skip_current_image)
 
     @routes.post("/interrupt")
     def interrupt() -> dict[str, Any]:

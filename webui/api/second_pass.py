@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from webui.api.job_json import job_json
 from webui.api.jobs import JobId, field_of
+from webui.api.once import IdempotencyKey, once
 from webui.api.services import Services
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
 from webui.jobs.second_pass import SECOND_PASS, second_pass_on
+from webui.jobs.store import Job
 
 
 class _Options(BaseModel):
@@ -36,6 +38,7 @@ def router(services: Services) -> APIRouter:
         index: Annotated[int, PathParam(ge=0)],
         body: SecondPass,  # pyright: ignore[reportInvalidTypeForm]
         response: Response,
+        key: IdempotencyKey = None,
     ) -> dict[str, Any]:
         """Queue the second pass of a finished picture. All that is not said here is as it was when the picture was made."""
         values = body.model_dump()
@@ -44,7 +47,11 @@ def router(services: Services) -> APIRouter:
         made = services.store.get(job_id).request.single(index)
         source = services.sources.put(services.dispatcher.picture_bytes(picture), "the picture")
         request = second_pass_on(made, (picture.width, picture.height), source, values)
-        job = services.dispatcher.submit(request, owner=owner, save=save)
+
+        def make(new_id: str | None, asked: str | None) -> Job:
+            return services.dispatcher.submit(request, owner=owner, save=save, job_id=new_id, asked=asked)
+
+        job = once(services, key, ["hires", job_id, index, body.model_dump()], make)
         response.headers["Location"] = f"/api/v1/jobs/{job.id}"
         return job_json(job, services.store.ahead(job))
 

@@ -7,7 +7,8 @@ import time
 from dataclasses import replace
 
 from webui.engine.protocol import Memory
-from webui.jobs.events import EngineChanged, EngineState, Event, EventBus, JobChanged, JobProgress
+from webui.jobs.events import EngineChanged, EngineState, Event, EventBus, JobChanged, JobProgress, QueueChanged
+from webui.jobs.queue_store import QueueStore
 from webui.jobs.store import Job, JobStore
 
 
@@ -19,6 +20,8 @@ class Board:
 
     def __init__(self, store: JobStore, bus: EventBus) -> None:
         self.store, self.bus = store, bus
+        self.queue = QueueStore(store)
+        self.paused = self.queue.paused
         self.lock = threading.RLock()
         self.engine = EngineChanged(EngineState.STARTING, "Loading the engine", since=time.time())
         self.current: Job | None = None
@@ -69,13 +72,26 @@ class Board:
         self.bus.publish(JobChanged(job, self.store.ahead(job)))
 
     def announce_queue(self) -> None:
-        """Everyone who waits has moved up."""
-        for job in self.store.waiting():
-            self.announce(job)
+        """Jobs that wait have moved, or the queue is paused or goes on: one event, however long it is."""
+        self.bus.publish(self._queue(self.queue.order()))
+
+    def _queue(self, order: list[str]) -> QueueChanged:
+        return QueueChanged(tuple(order), self.current.id if self.current else None, self.paused)
 
     def snapshot(self) -> list[Event]:
-        """The engine, the jobs that wait and the newest others, oldest first, and the running one's progress."""
-        shown = {job.id: job for job in [*self.store.waiting(), *self.store.recent()]}
+        """The engine, the jobs that wait and the newest others, oldest first, the queue, and the running one's progress."""
+        waiting = self.store.waiting()
+        shown = {job.id: job for job in [*waiting, *self.store.recent()]}
+        ahead = self._ahead(waiting)
         jobs = sorted(shown.values(), key=lambda job: job.created)
-        told: list[Event] = [self.engine, *(JobChanged(job, self.store.ahead(job)) for job in jobs)]
+        told: list[Event] = [self.engine, *(JobChanged(job, ahead.get(job.id, 0)) for job in jobs)]
+        told.append(self._queue([job.id for job in waiting]))
         return [*told, self.progress] if self.progress else told
+
+    def _ahead(self, waiting: list[Job]) -> dict[str, int]:
+        """`JobStore.ahead` of all that wait at once."""
+        ahead, before = {}, int(self.store.running() is not None)
+        for job in waiting:
+            ahead[job.id] = before
+            before += not job.held
+        return ahead

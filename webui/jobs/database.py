@@ -32,8 +32,15 @@ CREATE TABLE IF NOT EXISTS plot_cells (
     similarity REAL, PRIMARY KEY (plot_id, place)
 );
 CREATE INDEX IF NOT EXISTS plot_cells_by_job ON plot_cells (job_id);
+CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY);
 """
-_VERSION = 1  # of the schema, in SQLite's user_version
+_VERSION = 2  # of the schema, in SQLite's user_version
+
+#: Columns that came after version 1 of a table, which older files lack: `held` back in the queue; what was `asked`, as a digest.
+_ADDED = {
+    "jobs": {"held": "INTEGER NOT NULL DEFAULT 0", "asked": "TEXT"},
+    "plot_cells": {"favourite": "INTEGER NOT NULL DEFAULT 0"},
+}
 
 
 def open_or_set_aside(path: Path) -> tuple[sqlite3.Connection, str]:
@@ -66,11 +73,20 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
         db.executescript(_SCHEMA)
+        _add_columns(db)
         db.execute(f"PRAGMA user_version = {_VERSION}")
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _add_columns(db: sqlite3.Connection) -> None:
+    for table, columns in _ADDED.items():
+        there = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+        for name, kind in columns.items():
+            if name not in there:
+                db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
 
 def _set_aside(path: Path) -> Path:

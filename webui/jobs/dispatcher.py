@@ -8,6 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog
 from webui.core.postprocessing import ExtrasRequest
@@ -15,15 +16,17 @@ from webui.core.request import GenerationRequest
 from webui.engine import protocol
 from webui.engine.client import EngineClient
 from webui.engine.protocol import Cancel, CancelWhen, Reload, Run, Unload
-from webui.errors import InvalidRequest
+from webui.errors import InvalidRequest, JobNotWaiting
 from webui.jobs.board import Board
 from webui.jobs.events import EngineChanged, EngineState, EventBus, JobProgress, NoticePosted
 from webui.jobs.intake import Intake
 from webui.jobs.keeper import PictureKeeper
 from webui.jobs.looking_ahead import Audience, LookingAhead
+from webui.jobs.queue_store import Place
 from webui.jobs.running import RunningJob, loading_text
-from webui.jobs.store import Job, JobStore, Picture
+from webui.jobs.store import Job, JobState, JobStore, Picture
 from webui.jobs.supervision import Supervision
+from webui.jobs.waiting import WaitingJobs
 from webui.plugins.loader import PluginManager
 from webui.storage.preferences import PreferencesFile
 from webui.storage.sources import SourceStore
@@ -40,7 +43,7 @@ class _Wake:
 
 
 class Dispatcher:
-    """One thread owns the running job; the public methods may be called from any thread."""
+    """One thread owns the running job; the public methods may be called from any thread. `queue`: the jobs that wait."""
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Dispatcher:
         self._board = Board(store, bus)
         plugins = plugins or PluginManager()
         self._intake = Intake(catalog, preferences, sources, plugins, upscalers or UpscalerFiles())
+        self.queue = WaitingJobs(self._board, self._intake.settled, self._queue_changed)
         self._ahead = LookingAhead(store, engine)
         self._audience = Audience(engine, preferences)
         self._supervision = Supervision(self._board, engine, self._inbox.put)
@@ -80,10 +84,10 @@ class Dispatcher:
 
     def close(self) -> None:
         """Stop the engine. The running job is taken up again at the next start."""
-        self._engine.stop()
-        self._inbox.put(None)
+        self._inbox.put(None)  # first: that the engine gives the job up is then no end of it
         if self._thread.is_alive():
             self._thread.join(5)
+        self._engine.stop()
 
     # ---- what others ask for
 
@@ -95,24 +99,35 @@ class Dispatcher:
         save: bool = True,
         job_id: str | None = None,
         kind: str | None = None,
+        asked: str | None = None,
     ) -> Job:
         """Resolve a request and put it at the end of the queue; it is on disk when this returns.
 
         Args:
             kind: of the job; None: the request's own.
+            asked: see `JobStore.add`.
 
         Raises:
             InvalidRequest, CheckpointNotFound, UnsupportedCheckpoint, PluginError
         """
-        return self._enqueue(self._intake.settled(request), owner=owner, save=save, job_id=job_id, kind=kind)
+        return self._enqueue(self._intake.settled(request), owner=owner, save=save, job_id=job_id, kind=kind, asked=asked)
 
-    def submit_extras(self, request: ExtrasRequest, *, owner: str = "", save: bool = True) -> Job:
+    def submit_extras(
+        self,
+        request: ExtrasRequest,
+        *,
+        owner: str = "",
+        save: bool = True,
+        job_id: str | None = None,
+        asked: str | None = None,
+    ) -> Job:
         """The same for work on pictures that are there already.
 
         Raises:
             InvalidRequest: a source or an upscaler is not there.
         """
-        return self._enqueue(self._intake.settled_extras(request), owner=owner, save=save)
+        settled = self._intake.settled_extras(request)
+        return self._enqueue(settled, owner=owner, save=save, job_id=job_id, asked=asked)
 
     def _enqueue(
         self,
@@ -122,40 +137,52 @@ class Dispatcher:
         save: bool,
         job_id: str | None = None,
         kind: str | None = None,
+        asked: str | None = None,
     ) -> Job:
         with self._board.lock:
             try:
                 job_id = job_id or f"{_ID[resolved.kind]}-{secrets.token_hex(6)}"
-                job = self._store.add(job_id, resolved, owner=owner, save=save, kind=kind)
+                job = self._store.add(job_id, resolved, owner=owner, save=save, kind=kind, asked=asked)
             except ValueError as error:
                 raise InvalidRequest("force_task_id", str(error)) from error
             self._board.announce(job)
-            self._ahead.again()
-        self._inbox.put(_Wake())
+        self._queue_changed()
         return job
+
+    def _queue_changed(self) -> None:
+        self._ahead.again()
+        self._inbox.put(_Wake())
 
     def cancel(self, job_id: str, when: CancelWhen = CancelWhen.NOW) -> Job:
         """Take a waiting job out of the queue, or stop the running one. A finished job stays as it is."""
         with self._board.lock:
-            if self._store.cancel_waiting(job_id, "Taken out of the queue."):
-                self._board.announce(self._store.get(job_id))
-                self._board.announce_queue()
-            elif self._board.current is not None and self._board.current.id == job_id:
+            waited = self.queue.cancel(job_id)
+            if not waited and self._board.current is not None and self._board.current.id == job_id:
                 self._engine.send(Cancel(job_id, when))
         return self._store.get(job_id)
 
     def cancel_waiting(self, job_ids: Iterable[str]) -> None:
         """Take several jobs out of the queue; those that do not wait stay as they are."""
-        with self._board.lock:
-            for job_id in job_ids:
-                if self._store.cancel_waiting(job_id, "Taken out of the queue."):
-                    self._board.announce(self._store.get(job_id))
-            self._board.announce_queue()
+        self.queue.cancel_all_of(job_ids)
 
     def cancel_running(self, when: CancelWhen) -> None:
         current = self._board.current
         if current is not None:
             self.cancel(current.id, when)
+
+    def duplicate(self, job_id: str, *, new_seed: bool = False) -> Job:
+        """Queue what a job asks for once more: behind it if it waits, else at the end. Raise what `submit` raises."""
+        job = self._store.get(job_id)
+        if job.extras is not None:
+            return self._beside(self.submit_extras(job.extras, owner=job.owner, save=job.save), job)
+        request = replace(job.request, seed=-1, variation_seed=-1) if new_seed else job.request
+        return self._beside(self.submit(request, owner=job.owner, save=job.save), job)
+
+    def _beside(self, made: Job, job: Job) -> Job:
+        try:
+            return self.queue.move(made.id, Place.AFTER, job.id) if job.state is JobState.QUEUED else made
+        except JobNotWaiting:
+            return self._store.get(made.id)  # one of them has begun meanwhile
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """Block until the job has ended (or `timeout` seconds have passed) and return it."""
@@ -249,7 +276,7 @@ class Dispatcher:
         if self._board.engine.state is not EngineState.IDLE or self._board.current is not None:
             return
         with self._board.lock:
-            job = self._store.start_next()
+            job = None if self._board.paused else self._store.start_next()
             if job is None:
                 return
             self._board.current = job

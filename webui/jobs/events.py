@@ -50,10 +50,19 @@ class EngineChanged:
 
 @dataclass(frozen=True)
 class JobChanged:
-    """A job was queued, started, finished, failed, cancelled or moved; `ahead` jobs are before it in the queue."""
+    """A job was queued, changed, started, finished, failed or cancelled; `ahead` jobs are before it in the queue."""
 
     job: Job
     ahead: int = 0
+
+
+@dataclass(frozen=True)
+class QueueChanged:
+    """The ids of the jobs that wait, next one first, and of the one that runs. `paused`: none of those that wait is begun."""
+
+    waiting: tuple[str, ...] = ()
+    running: str | None = None
+    paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,13 +116,15 @@ class PlotChanged:
     cell: PlotCell | None = None
 
 
-Event = EngineChanged | JobChanged | JobProgress | PictureSaved | NoticePosted | TaskChanged | PlotChanged
+Event = EngineChanged | JobChanged | QueueChanged | JobProgress | PictureSaved | NoticePosted | TaskChanged | PlotChanged
 
 
 def _outdates(event: Event, last: Event | None) -> bool:
-    """Whether nobody needs `last` any more once `event` is known: both tell how far the same thing is."""
+    """Whether nobody needs `last` any more once `event` is known: both tell all of the same thing."""
     if isinstance(event, JobProgress) and isinstance(last, JobProgress):
         return last.job_id == event.job_id
+    if isinstance(event, QueueChanged) and isinstance(last, QueueChanged):
+        return True
     if isinstance(event, TaskChanged) and isinstance(last, TaskChanged):
         return last.task.id == event.task.id and event.task.state is TaskState.RUNNING
     return False

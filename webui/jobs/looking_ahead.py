@@ -38,7 +38,7 @@ class LookingAhead:
             if self._looked:
                 return
             self._looked = True
-        wanted = (_files(waiting.request) for waiting in self._store.waiting(LOOK_AHEAD) if waiting.extras is None)
+        wanted = (_files(waiting.request) for waiting in self._store.coming(LOOK_AHEAD) if waiting.extras is None)
         coming = next((files for files in wanted if files != _files(job.request)), None)
         if coming is not None and coming != self._read:
             self._engine.send(Prefetch(GenerationRequest(checkpoint=coming[0], vae=coming[1])))

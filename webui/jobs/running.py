@@ -110,6 +110,7 @@ class RunningJob:
             except SaveFailed as problem:  # the next start takes it up again; people are told now
                 finished = replace(job, state=JobState.FAILED, finished=time.time(), error=str(problem))
             self._board.announce(finished)
+            self._board.announce_queue()
         self._tell_extensions(finished)
 
     def _tell_extensions(self, job: Job) -> None:

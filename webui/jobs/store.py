@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from webui.core.params import FieldSpec, check_value, params_of
 from webui.core.postprocessing import ExtrasRequest
 from webui.core.request import GenerationRequest
-from webui.errors import InvalidRequest, JobNotFound, SaveFailed
+from webui.errors import JobNotFound, SaveFailed
 from webui.jobs import database
+from webui.jobs.stored_request import read_extras, read_request
 
 
 class JobState(StrEnum):
@@ -64,6 +64,7 @@ class Job:
     error_field: str | None = None
     pictures: tuple[Picture, ...] = ()
     extras: ExtrasRequest | None = None  # of the tab Extras; then `request` says nothing
+    held: bool = False  # it waits, and is passed over until it is let go on
 
     @property
     def image_count(self) -> int:
@@ -79,8 +80,13 @@ class Writing:
     digest: str
 
 
-_JOB = "id, kind, request, state, owner, save, created, started, finished, attempts, note, error, error_field"
+_JOB = "id, kind, request, state, owner, save, created, started, finished, attempts, note, error, error_field, held"
 _PICTURE = "job_id, number, seed, width, height, infotext, path, saved"
+
+
+def plot_of(job_id: str) -> str:
+    """The plot whose cell a job makes: the job's id begins with the plot's."""
+    return "-".join(job_id.split("-")[:2])
 
 
 class JobStore:
@@ -133,7 +139,7 @@ class JobStore:
         """Jobs that wait with a request that this version cannot carry out would come out otherwise than asked for."""
         rows = self._db.execute("SELECT id, kind, request FROM jobs WHERE state IN ('queued', 'running')").fetchall()
         for job_id, kind, text in rows:
-            problem = (_read_extras if kind == "extras" else _read_request)(text)[1]
+            problem = (read_extras if kind == "extras" else read_request)(text)[1]
             if problem:
                 self.finish(
                     job_id, JobState.FAILED, error=f"This job was queued by another version and cannot be done: {problem}"
@@ -154,15 +160,20 @@ class JobStore:
         owner: str = "",
         save: bool = True,
         kind: str | None = None,
+        asked: str | None = None,
     ) -> Job:
-        """Append a resolved request to the queue; `kind` is its own unless given. Raise ValueError if the id is taken."""
+        """Append a resolved request to the queue; `kind` is its own unless given. Raise ValueError if the id is taken.
+
+        Args:
+            asked: a digest of what was asked for, by which `asked` tells a repeated question from another one.
+        """
         with self.transaction() as db:
             place = db.execute("SELECT COALESCE(MAX(place), 0) + 1 FROM jobs").fetchone()[0]
-            row = (job_id, kind or request.kind, json.dumps(request.to_dict()), JobState.QUEUED, owner, save, place, time.time())
+            text = json.dumps(request.to_dict())
+            row = (job_id, kind or request.kind, text, JobState.QUEUED, owner, save, place, time.time(), asked)
             try:
-                db.execute(
-                    "INSERT INTO jobs (id, kind, request, state, owner, save, place, created) VALUES (?,?,?,?,?,?,?,?)", row
-                )
+                columns = "id, kind, request, state, owner, save, place, created, asked"
+                db.execute(f"INSERT INTO jobs ({columns}) VALUES (?,?,?,?,?,?,?,?,?)", row)
             except sqlite3.IntegrityError as error:
                 raise ValueError(f"There is a job “{job_id}” already.") from error
         return self.get(job_id)
@@ -174,15 +185,23 @@ class JobStore:
             raise JobNotFound(f"There is no job “{job_id:.80}”.")
         return jobs[0]
 
-    def waiting(self, limit: int = -1) -> list[Job]:
-        """The queued jobs, next one first: all, or the first `limit`."""
-        return self._jobs("WHERE state = 'queued' ORDER BY place LIMIT ?", limit)
+    def asked(self, job_id: str) -> str | None:
+        """What `add` was told under this name."""
+        return next((row[0] for row in self.query("SELECT asked FROM jobs WHERE id = ?", job_id)), None)
+
+    def waiting(self) -> list[Job]:
+        """The queued jobs, next one first."""
+        return self._jobs("WHERE state = 'queued' ORDER BY place")
+
+    def coming(self, limit: int) -> list[Job]:
+        """The first of the jobs that wait and are not held back."""
+        return self._jobs("WHERE state = 'queued' AND NOT held ORDER BY place LIMIT ?", limit)
 
     def ahead(self, job: Job) -> int:
         """How many jobs come before a queued one, the running one included; 0 for any other."""
         if job.state is not JobState.QUEUED:
             return 0
-        before = "state = 'running' OR (state = 'queued' AND place < (SELECT place FROM jobs WHERE id = ?))"
+        before = "state = 'running' OR (state = 'queued' AND NOT held AND place < (SELECT place FROM jobs WHERE id = ?))"
         with self._lock:
             return self._db.execute(f"SELECT COUNT(*) FROM jobs WHERE {before}", (job.id,)).fetchone()[0]
 
@@ -199,13 +218,19 @@ class JobStore:
         return next(iter(self._jobs("WHERE state = 'running'")), None)
 
     def recent(self, limit: int = 20) -> list[Job]:
-        """The newest jobs of any state, newest first."""
-        return self._jobs("ORDER BY created DESC LIMIT ?", limit)
+        """The newest jobs of any state, newest first; of a plot only its newest cell."""
+        with self._lock:
+            found: dict[str, str] = {}
+            for job_id, kind in self._db.execute("SELECT id, kind FROM jobs ORDER BY created DESC"):
+                found.setdefault(plot_of(job_id) if kind == "plot" else job_id, job_id)
+                if len(found) == limit:
+                    break
+            return [self.get(job_id) for job_id in found.values()]
 
     def start_next(self) -> Job | None:
-        """Mark the first waiting job as running and return it; None if nothing waits."""
+        """Mark the first waiting job that is not held back as running and return it; None if there is none."""
         with self.transaction() as db:
-            row = db.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY place LIMIT 1").fetchone()
+            row = db.execute("SELECT id FROM jobs WHERE state = 'queued' AND NOT held ORDER BY place LIMIT 1").fetchone()
             if row is None:
                 return None
             db.execute(
@@ -292,15 +317,15 @@ class JobStore:
             return [self._job(row) for row in rows]
 
     def _job(self, row: tuple) -> Job:
-        job_id, kind, request, state, owner, save, created, started, finished, attempts, note, error, error_field = row
+        job_id, kind, request, state, owner, save, created, started, finished, attempts, note, error, error_field, held = row
         pictures = self._db.execute(
             f"SELECT {_PICTURE} FROM pictures WHERE job_id = ? AND digest IS NULL ORDER BY number", (job_id,)
         )
         return Job(
             id=job_id,
             kind=kind,
-            request=GenerationRequest() if kind == "extras" else _read_request(request)[0],
-            extras=_read_extras(request)[0] if kind == "extras" else None,
+            request=GenerationRequest() if kind == "extras" else read_request(request)[0],
+            extras=read_extras(request)[0] if kind == "extras" else None,
             state=JobState(state),
             owner=owner,
             save=bool(save),
@@ -311,37 +336,9 @@ class JobStore:
             note=note,
             error=error,
             error_field=error_field,
+            held=bool(held) and state == JobState.QUEUED,
             pictures=tuple(_picture(picture) for picture in pictures),
         )
-
-
-def _read_request(text: str) -> tuple[GenerationRequest, str]:
-    """A request as it was stored, and what is wrong with it, if anything.
-
-    A field that this version does not know or allow is left at its default: an old job must not keep the others from being shown.
-    """
-    values = json.loads(text)
-    try:
-        return GenerationRequest.from_dict(values), ""
-    except InvalidRequest as error:
-        usable = {name: values[name] for name, spec in params_of(GenerationRequest).items() if _is_usable(spec, values)}
-        return GenerationRequest.from_dict(usable), str(error)
-
-
-def _read_extras(text: str) -> tuple[ExtrasRequest, str]:
-    """The same for a request of Extras."""
-    try:
-        return ExtrasRequest.from_dict(json.loads(text)), ""
-    except InvalidRequest as error:
-        return ExtrasRequest(), str(error)
-
-
-def _is_usable(spec: FieldSpec, values: dict[str, object]) -> bool:
-    try:
-        check_value(spec, values[spec.name])
-    except (KeyError, InvalidRequest):
-        return False
-    return True
 
 
 def _picture(row: tuple) -> Picture:

@@ -61,6 +61,7 @@ class Supervision:
         else:
             note = f"The engine stopped while it worked on this job: {reason}. It is started again and tries once more."
             board.announce(board.store.requeue(job.id, note))
+            board.announce_queue()
             board.bus.publish(NoticePosted(note, "warning", job.id))
 
     def recover(self) -> None:

@@ -7,6 +7,7 @@ const KEPT_TASKS = 12; // ended downloads, merges and the like
 export const state = {
   online: true,
   engine: null,
+  queue: null, // the ids of the jobs that wait, in their order, and whether the queue is paused
   jobs: new Map(), // by id, in order of creation
   progress: new Map(), // by job id; only what runs
   previews: new Map(), // by job id: the latest preview that was sent
@@ -47,6 +48,15 @@ const HANDLERS = {
     if (finished(job) || job.state === "queued") for (const table of [state.progress, state.previews, state.asked]) table.delete(job.id);
     forgetOld();
   },
+  queue(event) {
+    state.queue = event;
+    let ahead = event.running ? 1 : 0;
+    for (const id of event.waiting) {
+      const job = state.jobs.get(id);
+      if (job) state.jobs.set(id, { ...job, ahead });
+      if (!job?.held) ahead += 1;
+    }
+  },
   progress(event) {
     const before = state.progress.get(event.job_id);
     if (before && before.image !== event.image) {
@@ -76,6 +86,7 @@ const HANDLERS = {
 
 // The stream begins with how things stand; what was known before it may be out of date.
 export function reset() {
+  state.queue = null;
   for (const table of [state.jobs, state.progress, state.previews, state.asked, state.tasks]) table.clear();
 }
 
@@ -84,7 +95,7 @@ export function asEvents() {
   const jobs = [...state.jobs.values()].map((job) => ({ type: "job", job }));
   const progress = [...state.progress.values()].map((event) => ({ ...event, preview: state.previews.get(event.job_id) ?? null }));
   const tasks = [...state.tasks.values()].map(({ first, ...task }) => ({ type: "task", task }));
-  return [...(state.engine ? [state.engine] : []), ...jobs, ...progress, ...tasks];
+  return [...(state.engine ? [state.engine] : []), ...jobs, ...(state.queue ? [state.queue] : []), ...progress, ...tasks];
 }
 
 function forgetOld() {
@@ -100,6 +111,10 @@ export function newestFirst() {
 
 export const running = () => [...state.jobs.values()].find((job) => job.state === "running") ?? null;
 
+// In the queue's order; one that it has not been told of yet is the newest.
 export function waiting() {
-  return [...state.jobs.values()].filter((job) => job.state === "queued").sort((a, b) => a.ahead - b.ahead || a.created - b.created);
+  const places = new Map(state.queue?.waiting.map((id, place) => [id, place]));
+  const place = (job) => places.get(job.id) ?? Infinity;
+  const waits = [...state.jobs.values()].filter((job) => job.state === "queued");
+  return waits.sort((a, b) => (place(a) === place(b) ? a.created - b.created : place(a) - place(b)));
 }
