@@ -49,6 +49,7 @@ def _cell(index: tuple[int, ...], size: tuple[int, int]) -> dict[str, Any]:
         "seconds": 1.0 + sum(index),
         "seed": str(2**64 - 1),
         "sharpness": 100.0 / (1 + sum(index)),
+        "favourite": False,
         "similarity": 1 / (1 + index[0]),
         "error": "",
         "settings": {"guidance_scale": index[0] + 1.0},
@@ -60,6 +61,8 @@ def serve(page: Page, plot: dict[str, Any]) -> None:
 
     def answer(route: Route) -> None:
         address = route.request.url
+        if route.request.method == "PUT":
+            return route.fulfill(body="{}", content_type="application/json")
         if found := re.search(r"/cells/([\d.]+)\.webp\?size=(\d+)", address):
             index = [int(part) for part in found[1].split(".")]
             route.fulfill(body=_picture(index, plot["shape"], int(found[2])), content_type="image/webp")

@@ -6,7 +6,7 @@ import pytest
 
 from webui.core.plot_axis_list import A1111_AXES, axis_types
 from webui.core.plot_cells import Expanded, InvalidAxes, expand, settled
-from webui.core.plot_plan import Rates, estimate, plan, sample_of
+from webui.core.plot_plan import Rates, estimate, idle_axes, plan, sample_of
 from webui.core.request import GenerationRequest
 from webui.core.stage_keys import first_pass_key, latents_key, names
 from webui.core.styles import Style
@@ -245,6 +245,26 @@ def test_what_reaches_a_stage_is_in_its_key():
     plain = GenerationRequest(vae="a")
     assert [names(latents_key(plain, encodes=encodes), "vae", plain) for encodes in (False, True)] == [False, True]
     assert latents_key(GenerationRequest(steps=3)) != latents_key(GenerationRequest(steps=4))
+
+
+def test_what_a_second_pass_would_be_told_reaches_no_picture_that_has_a_source():
+    source = GenerationRequest(seed=1, source="0" * 64, hires=True)
+    assert first_pass_key(source) == latents_key(source) == latents_key(GenerationRequest(seed=1, source="0" * 64, hires=False))
+    assert first_pass_key(source) != first_pass_key(GenerationRequest(seed=1, source="1" * 64, hires=True))
+
+
+def test_axes_that_change_nothing_are_found():
+    found = expanded(("Hires upscaler", "Latent, Lanczos"), ("VAE", "bright, dark"), ("Var. seed", "1-3"), ("Steps", "3"))
+    assert idle_axes(found) == [0, 2]
+    assert idle_axes(expanded(("Hires upscaler", "Latent, Lanczos"), base=GenerationRequest(seed=1, hires=True))) == []
+
+
+def test_the_checkpoints_of_second_passes_and_refiners_are_loaded_too():
+    base = GenerationRequest(prompt="a", checkpoint="one", hires=True)
+    found = expanded(("Hires checkpoint", "two, sub/three"), ("Seed", "1, 2"), base=base)
+    planned = plan(found)
+    assert planned.loads == ("one", "two", "sub/three")
+    assert [found.cells[number].index[0] for number in planned.order] == [0, 0, 1, 1]
 
 
 def test_the_time_follows_the_work_and_says_how_sure_it_is():

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 from tests.tiny import write_tiny_checkpoint, write_tiny_vae
 from webui.checkpoints.catalog import Catalog
@@ -22,6 +23,11 @@ from webui.engine.protocol import ImageDone, Loading, Run
 from webui.generation.memo import Memo
 from webui.generation.runner import Runner
 from webui.jobs.resolve import resolve
+from webui.plugins.loader import PluginManager
+from webui.settings import BUNDLED_EXTENSIONS
+
+PLUGINS = PluginManager([BUNDLED_EXTENSIONS], engine=True)
+PLUGINS.load_all()
 
 BASE = GenerationRequest(prompt="a cat", checkpoint="one", vae="None", width=64, height=64, steps=3, seed=5, sampler="Euler")
 
@@ -40,13 +46,13 @@ class Counts:
     """What was done since it was made."""
 
     def __init__(self) -> None:
-        self.calls = self.texts = 0
+        self.calls = self.texts = self.asked = 0
 
 
 @pytest.fixture
 def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
     found = Counts()
-    denoise, read = Denoiser.__call__, conditioning._run
+    denoise, read, ask = Denoiser.__call__, conditioning._run, UNet2DConditionModel.forward
 
     def denoised(*arguments: Any) -> Any:
         found.calls += 1
@@ -56,16 +62,23 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
         found.texts += 1
         return read(*arguments)
 
+    def asked(*arguments: Any, **others: Any) -> Any:
+        found.asked += 1
+        return ask(*arguments, **others)
+
     monkeypatch.setattr(Denoiser, "__call__", denoised)
+    monkeypatch.setattr(UNet2DConditionModel, "forward", asked)
     monkeypatch.setattr(conditioning, "_run", encoded)
     return found
 
 
 def made(catalog: Catalog, base: GenerationRequest, *axes: tuple[str, str]) -> tuple[dict[tuple[int, ...], bytes], int]:
     """The pixels of each cell, in the order of the plan, and how many files of checkpoints were read."""
-    types = axis_types(checkpoints=[info.name for info in catalog.checkpoints()], vaes=[info.name for info in catalog.vaes()])
+    base = PLUGINS.check(base)
+    named = {"checkpoints": [info.name for info in catalog.checkpoints()], "vaes": [info.name for info in catalog.vaes()]}
+    types = axis_types(**named, extras=PLUGINS.kinds)  # pyright: ignore[reportArgumentType]
     expanded = expand(PlotRequest(base=base, axes=tuple(Axis(*axis) for axis in axes)), types)
-    runner, pixels, loads = Runner(catalog, "cpu"), {}, 0
+    runner, pixels, loads = Runner(catalog, "cpu", plugins=PLUGINS), {}, 0
     for number in plan(expanded).order:
         cell = expanded.cells[number]
         assert cell.request is not None
@@ -77,13 +90,12 @@ def made(catalog: Catalog, base: GenerationRequest, *axes: tuple[str, str]) -> t
 
 def run(runner: Runner, catalog: Catalog, request: GenerationRequest, **others: Any) -> list[Any]:
     events: list[Any] = []
-    runner.run(Run("job", resolve(request, catalog, None), **others), events.append, runner.new_control())
+    runner.run(Run("job", resolve(PLUGINS.check(request), catalog, None), **others), events.append, runner.new_control())
     return events
 
 
 def alone(catalog: Catalog, base: GenerationRequest, **changes: Any) -> bytes:
-
-    events = run(Runner(catalog, "cpu"), catalog, replace(base, **changes))
+    events = run(Runner(catalog, "cpu", plugins=PLUGINS), catalog, replace(base, **changes))
     return next(event.pixels for event in events if isinstance(event, ImageDone))
 
 
@@ -115,6 +127,34 @@ def test_the_picture_without_a_second_pass_begins_those_with_one(catalog: Catalo
     base = replace(BASE, hires_steps=2)
     made(catalog, base, ("Hires. fix", "False, True"))
     assert counts.calls == 3 + 2
+
+
+def test_an_axis_of_switch_at_asks_the_first_model_once_for_the_steps_in_common(catalog: Catalog, counts: Counts):
+    base = refined(replace(BASE, steps=6))
+    pixels, _ = made(catalog, base, ("Refiner switch at", "0.3, 0.6, 1"))
+    assert counts.calls == 3 * 6
+    assert counts.asked < 6 + 2 * 5
+    assert pixels[1,] == alone(catalog, refined(base, switch_at=0.6))
+    assert len(set(pixels.values())) == 3
+
+
+def test_texts_that_change_on_the_way_share_the_steps_before(catalog: Catalog, counts: Counts):
+    base = replace(BASE, prompt="a [cat:dog:3]", steps=6, sampler="Euler a")
+    pixels, _ = made(catalog, base, ("Prompt S/R", "dog:3, horse:3, cow:5"))
+    assert counts.asked == 6 + (6 - 3 - 1) + (6 - 3 - 1)
+    assert pixels[2,] == alone(catalog, base, prompt="a [cat:cow:5]")
+    assert len(set(pixels.values())) == 3
+
+
+def test_a_vae_axis_with_a_refiner_samples_once(catalog: Catalog, counts: Counts):
+    base = refined(BASE)
+    pixels, _ = made(catalog, base, ("VAE", "None, vae0"))
+    assert counts.calls == BASE.steps
+    assert pixels[1,] == alone(catalog, base, vae="vae0")
+
+
+def refined(request: GenerationRequest, **options: Any) -> GenerationRequest:
+    return GenerationRequest.from_dict(request.to_dict() | {"extras": {"refiner": {"checkpoint": "two", **options}}})
 
 
 def test_jobs_that_are_no_cells_share_nothing(catalog: Catalog, counts: Counts):

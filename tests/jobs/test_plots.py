@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,10 @@ from webui.core.request import GenerationRequest
 from webui.core.styles import Style
 from webui.core.xyz import Axis, PlotRequest
 from webui.engine.client import InlineEngine
-from webui.errors import InvalidRequest, PlotNotFound
+from webui.errors import InvalidRequest, PlotNotFound, SaveFailed
+from webui.jobs import plot_work
 from webui.jobs.events import PlotChanged
-from webui.jobs.plot_store import CellState, PlotState
+from webui.jobs.plot_store import CellState, PlotState, PlotStore
 from webui.jobs.plot_views import Plot, TooManyCells
 from webui.jobs.store import JobState
 from webui.settings import BUNDLED_MODELS, Settings
@@ -191,6 +193,46 @@ def test_a_full_disk_pauses_the_plot_and_resuming_makes_what_is_missing(working:
     assert "No space left on device" in paused.row.note
     done = finished(working, working.plots.resume(plot.id))
     assert (done.done, done.failed) == (3, 0)
+
+
+def test_a_plot_goes_on_by_itself_when_the_database_could_not_be_written(working: Services, monkeypatch: pytest.MonkeyPatch):
+    set_cell, failed = PlotStore.set_cell, []
+
+    def fail_once(store: PlotStore, plot_id: str, index: Sequence[int], **values: object) -> None:
+        if values.get("state") is CellState.DONE and not failed:
+            failed.append(index)
+            raise SaveFailed("The job database could not be written: disk full.")
+        set_cell(store, plot_id, index, **values)
+
+    monkeypatch.setattr(plot_work, "AGAIN", 0.02)
+    monkeypatch.setattr(PlotStore, "set_cell", fail_once)
+    done = finished(working, working.plots.submit(plot_of(("Seed", "1-3"))))
+    assert failed == [(0,)]
+    assert (done.done, done.failed) == (3, 0)
+
+
+def test_a_plot_counts_once_among_the_newest_jobs(working: Services):
+    finished(working, working.plots.submit(plot_of(("Seed", "1-3"))))
+    single = working.dispatcher.submit(GenerationRequest(prompt="mine", steps=1))
+    plot = finished(working, working.plots.submit(plot_of(("Seed", "1-3"))))
+    newest = working.store.recent(2)
+    assert [job.id.startswith(plot.id) for job in newest] == [True, False]
+    assert newest[1].id == single.id
+    assert [job.kind for job in working.store.recent()] == ["plot", "txt2img", "plot"]
+
+
+def test_a_cell_is_among_the_favourites_until_it_is_taken_out(working: Services):
+    plot = finished(working, working.plots.submit(plot_of(("Seed", "1-3"))))
+    with working.bus.subscribe(replay=False) as events:
+        assert working.plots.mark(plot.id, (1,), True).favourite
+        told = events.get(1)
+    assert isinstance(told, PlotChanged)
+    assert told.cell is not None
+    assert (told.cell.index, told.cell.favourite) == ((1,), True)
+    assert {cell.index for cell in working.plots.get(plot.id).cells if cell.favourite} == {(1,)}
+    assert not working.plots.mark(plot.id, (1,), False).favourite
+    with pytest.raises(PlotNotFound):
+        working.plots.mark(plot.id, (9,), True)
 
 
 def test_resuming_a_finished_plot_changes_nothing(working: Services, settings: Settings):

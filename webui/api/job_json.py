@@ -115,6 +115,7 @@ def cell_json(plot_id: str, cell: PlotCell) -> dict[str, Any]:
         "seconds": cell.seconds,
         "sharpness": cell.sharpness,
         "similarity": cell.similarity,
+        "favourite": cell.favourite,
         "error": cell.error,
         "error_field": cell.error_field,
     }

@@ -51,6 +51,12 @@ class SubmitBody(PlotBody):
     save: bool = Field(True, description="Whether pictures and grids are kept in the outputs folder.")
 
 
+class MarkBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    favourite: bool
+
+
 class ExtendBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -125,6 +131,15 @@ def _add_changing(routes: APIRouter, services: Services) -> None:
         """Add values to an axis; only the new cells are made."""
         return plot_json(services.plots.extend(plot_id, body.axis, body.values))
 
+    @routes.put("/{plot_id}/cells/{place}")
+    def mark(plot_id: PlotId, place: Place, body: MarkBody) -> dict[str, Any]:
+        """Put a cell among the favourites, or take it out of them."""
+        return cell_json(plot_id, services.plots.mark(plot_id, _index(place), body.favourite))
+
+
+def _index(place: str) -> tuple[int, ...]:
+    return tuple(map(int, place.split(".")))
+
 
 def _add_files(routes: APIRouter, services: Services) -> None:
     png: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
@@ -155,7 +170,7 @@ def _add_files(routes: APIRouter, services: Services) -> None:
         if_none_match: Annotated[str | None, Header()] = None,
     ) -> Response:
         """A cell's picture made small."""
-        cell = services.plots.cell(plot_id, tuple(map(int, place.split("."))))
+        cell = services.plots.cell(plot_id, _index(place))
         etag = f'"{hashlib.sha256(f"{cell.job_id} {size}".encode()).hexdigest()[:32]}"'
         headers = {"ETag": etag, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
         if if_none_match and etag in if_none_match:
@@ -187,6 +202,7 @@ def check_json(check: Check) -> dict[str, Any]:
         "labels": [list(labels) for labels in check.expanded.labels] if check.expanded else None,
         "total": check.expanded.total if check.expanded else None,
         "confirm": check.expanded is not None and check.expanded.total > MANY_CELLS,
+        "idle": [{"axis": axis, "message": message} for axis, message in check.idle],
         "cell_errors": check.cell_errors,
         "cell_error": check.cell_error,
         "loads": len(planned.loads) if planned else None,
@@ -206,6 +222,7 @@ def row_json(row: PlotRow, counts: dict[CellState, int]) -> dict[str, Any]:
         "state": row.state.value,
         "note": row.note,
         "owner": row.owner,
+        "kind": plot.base.kind,
         "created": row.created,
         "finished": row.finished,
         "done": counts.get(CellState.DONE, 0),
@@ -232,6 +249,7 @@ def plot_json(plot: Plot) -> dict[str, Any]:
         "labels": [list(labels) for labels in plot.labels],
         "order": plot.plan.words,
         "loads": len(plot.plan.loads),
+        "base_infotext": plot.base_infotext,
         "seconds_left": plot.seconds_left,
         "cells": [_whole_cell(plot, made, cells[made.index]) for made in plot.expanded.cells if made.index in cells],
     }
@@ -260,10 +278,12 @@ def csv_text(plot: Plot) -> str:
     writer = csv.writer(out)
     used = [(place, axis) for place, axis in enumerate(plot.expanded.readings) if axis.type.kind != "none"]
     names = [axis.type.name for _, axis in used]
-    writer.writerow([*names, "State", "Seed", "Seconds", "Sharpness", "Similarity", "Width", "Height", "File", "Error"])
+    figures = ["Seconds", "Sharpness", "Similarity", "Favourite", "Width", "Height"]
+    writer.writerow([*names, "State", "Seed", *figures, "File", "Error"])
     for cell in sorted(plot.cells, key=lambda cell: cell.index[::-1]):
         values = [axis.type.words(axis.values[cell.index[place]]) for place, axis in used]
-        figures = [cell.seconds, cell.sharpness, cell.similarity, cell.width, cell.height]
+        liked = "yes" if cell.favourite else ""
+        figures = [cell.seconds, cell.sharpness, cell.similarity, liked, cell.width, cell.height]
         row = [*values, cell.state.value, cell.seed, *figures, cell.path, cell.error]
         writer.writerow(["" if value is None else _harmless(value) for value in row])
     return "\ufeff" + out.getvalue()

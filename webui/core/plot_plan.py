@@ -11,7 +11,7 @@ from webui.core.params import params_of
 from webui.core.plot_cells import Cell, Expanded
 from webui.core.request import GenerationRequest
 from webui.core.samplers import find_sampler
-from webui.core.stage_keys import Key, first_pass_key, latents_key
+from webui.core.stage_keys import DECODING, Key, first_pass_key, latents_key
 
 #: As many texts as an engine certainly remembers; where there are more, cells with the same text follow each other.
 TEXTS_REMEMBERED = 24
@@ -118,6 +118,19 @@ def checkpoints_of(request: GenerationRequest) -> list[str]:
         files = [spec for spec in params_of(type(extra)).values() if spec.param.files == "checkpoint"]
         names += [name for spec in files if (name := getattr(extra, spec.name)) != spec.default]
     return names
+
+
+def idle_axes(expanded: Expanded) -> list[int]:
+    """Those whose values all come to the same picture, as far as the request tells."""
+    shape = expanded.shape
+    return [axis for axis, length in enumerate(shape) if length > 1 and len(_pictures_along(expanded, axis)) == 1]
+
+
+def _pictures_along(expanded: Expanded, axis: int) -> set[Hashable]:
+    """From the first cell."""
+    rest = (0,) * (len(expanded.shape) - axis - 1)
+    made = [expanded.cell((*(0,) * axis, along, *rest)).request for along in range(expanded.shape[axis])]
+    return {request and (latents_key(request), *(getattr(request, name) for name in DECODING)) for request in made}
 
 
 def sample_of(expanded: Expanded, limit: int) -> list[Cell]:

@@ -16,7 +16,8 @@ from webui.core.request import GenerationRequest
 #: The values of a request in the order of its fields. A plot has thousands of them, so it is no request, which checks itself.
 Key = tuple[Hashable, ...]
 
-_VAE = ("vae", *params_of(TilingFields))
+#: What decides how latents become a picture, and may reach them where a picture is encoded first.
+DECODING = ("vae", *params_of(TilingFields))
 _HIRES = tuple(params_of(HiresFields))
 _SOURCE = tuple(params_of(SourceFields))
 _FIELDS = fields(GenerationRequest)
@@ -30,19 +31,20 @@ def latents_key(request: GenerationRequest, *, encodes: bool = False) -> Key:
     Args:
         encodes: the UNet sees an encoded picture behind the latents, as an inpainting model does, so the VAE counts.
     """
-    unused = [] if request.hires else [*_HIRES]
+    two = request.hires and request.source is None
+    unused = [] if two else [*_HIRES]
     if request.source is None:
         unused += [name for name in _SOURCE if name != "denoising_strength" or not request.hires]
         if not encodes and not (request.hires and _enlarges_pixels(request)):
-            unused += _VAE
+            unused += DECODING
     return _key(request, unused)
 
 
 def first_pass_key(request: GenerationRequest, *, encodes: bool = False) -> Key:
     """Of the latents of the first pass; those of a request without a second one are its last, too."""
-    if not request.hires:
+    if not request.hires or request.source is not None:
         return latents_key(request, encodes=encodes)
-    unused = [*_HIRES, *_SOURCE] + ([] if encodes else [*_VAE])
+    unused = [*_HIRES, *_SOURCE] + ([] if encodes else [*DECODING])
     # An extension may choose its pass: the refiner does.
     return _key(request, [name for name in unused if name != "hires" or not request.extras])
 

@@ -172,6 +172,11 @@ class PlotOutput:
         except (JobNotFound, OSError) as error:
             return str(error)
 
+    def base_infotext(self, row: PlotRow) -> str:
+        """Of what is varied, as it stood in the form."""
+        checkpoint, vae = model_hashes(row.plot.base, self._catalog)
+        return infotext.format(row.plot.base, {"Model hash": checkpoint, "VAE hash": vae}, kinds=self._plugins.kinds)
+
     def infotext(self, row: PlotRow) -> str:
         """Of the whole grid."""
         return self._infotext(row, self._plots.cells(row.id), None)

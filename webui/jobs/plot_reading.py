@@ -11,7 +11,7 @@ from webui.checkpoints.catalog import Catalog
 from webui.core.plot_axes import AxisType
 from webui.core.plot_axis_list import axis_types
 from webui.core.plot_cells import Expanded, InvalidAxes, expand
-from webui.core.plot_plan import Plan, Rates, estimate, plan, plan_of, sample_of
+from webui.core.plot_plan import Plan, Rates, estimate, idle_axes, plan, plan_of, sample_of
 from webui.core.plot_rules import NO_STYLE, style_names
 from webui.core.plot_values import split_values
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
@@ -78,7 +78,8 @@ class PlotReader:
         planned = plan_of(cells)
         bad = [cell for cell in cells if cell.request is None]
         foreseen = estimate(planned.work, len(planned.loads), rates).times(expanded.total / len(cells))
-        return Check(expanded.shape, (), expanded, planned, foreseen, len(bad), bad[0].error if bad else "")
+        idle = tuple((axis, _why_idle(expanded, axis)) for axis in idle_axes(expanded))
+        return Check(expanded.shape, (), expanded, planned, foreseen, idle, len(bad), bad[0].error if bad else "")
 
     def based(self, request: PlotRequest) -> PlotRequest:
         """The base's checkpoint is the one that is chosen now."""
@@ -111,6 +112,19 @@ class PlotReader:
             while len(self._read) > _REMEMBERED:
                 self._read.popitem(last=False)
             return remembered[1:]
+
+
+def _why_idle(expanded: Expanded, axis: int) -> str:
+    kind, base = expanded.readings[axis].type, expanded.plot.base
+    group = kind.spec.param.group if kind.spec else ""
+    reason = ""
+    if base.kind not in kind.tabs:
+        reason = f": it has no effect in {base.kind}"
+    elif group == "hires" and not base.hires:
+        reason = ": Hires. fix is off"
+    elif kind.field == "variation_seed" and base.variation_strength == 0:
+        reason = ": Variation strength is 0"
+    return f"{kind.name} changes nothing here{reason}."
 
 
 def _count(name: str, values: str | Sequence[str], types: dict[str, AxisType]) -> int | None:

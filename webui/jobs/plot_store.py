@@ -40,6 +40,7 @@ class PlotCell:
         position: in the order in which cells are made.
         seconds: of making it, loading left out.
         sharpness: see `storage.figures`; `similarity` is that to the cell before it along X.
+        favourite: somebody liked it.
         seed, width, height, path: of its picture, once there is one.
     """
 
@@ -52,6 +53,7 @@ class PlotCell:
     seconds: float | None = None
     sharpness: float | None = None
     similarity: float | None = None
+    favourite: bool = False
     seed: int | None = None
     width: int | None = None
     height: int | None = None
@@ -77,7 +79,7 @@ class PlotRow:
 _PLOT = "id, plot, state, owner, save, created, started, finished, note, grids"
 _CELL = (
     "c.place, c.position, c.state, c.job_id, c.error, c.error_field, c.seconds, c.sharpness, c.similarity,"
-    " p.seed, p.width, p.height, p.path"
+    " c.favourite, p.seed, p.width, p.height, p.path"
 )
 _FROM = "plot_cells c LEFT JOIN pictures p ON p.job_id = c.job_id AND p.number = 0 AND p.digest IS NULL"
 
@@ -192,7 +194,8 @@ def _row(row: tuple) -> PlotRow:
 
 
 def _cell(row: tuple) -> PlotCell:
-    place, position, state, job_id, error, error_field, seconds, sharpness, similarity, seed, width, height, path = row
+    place, position, state, job_id, error, error_field, seconds, sharpness, similarity, liked, *picture = row
+    seed, width, height, path = picture
     return PlotCell(
         index=tuple(map(int, place.split("."))),
         position=position,
@@ -203,6 +206,7 @@ def _cell(row: tuple) -> PlotCell:
         seconds=seconds,
         sharpness=sharpness,
         similarity=similarity,
+        favourite=bool(liked),
         seed=None if seed is None else int(seed),
         width=width,
         height=height,

@@ -17,6 +17,7 @@ class Check:
     Args:
         counts: values of each axis; None where it cannot be read.
         plan: of at most a thousand cells, which stand for all.
+        idle: the axes that change nothing, each with why.
         cell_errors: how many of these cannot be made, and `cell_error` why the first of them.
     """
 
@@ -25,6 +26,7 @@ class Check:
     expanded: Expanded | None = None
     plan: Plan | None = None
     estimate: Estimate | None = None
+    idle: tuple[tuple[int, str], ...] = ()
     cell_errors: int = 0
     cell_error: str = ""
 
@@ -37,6 +39,7 @@ class Plot:
     expanded: Expanded
     plan: Plan
     cells: tuple[PlotCell, ...]
+    base_infotext: str
     seconds_left: float | None = None
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from webui.core.plot_plan import estimate
 from webui.errors import JobNotFound, SaveFailed, WebUIError
 from webui.jobs.dispatcher import Dispatcher
-from webui.jobs.events import EventBus, JobChanged, JobProgress, NoticePosted, PlotChanged, Subscription
+from webui.jobs.events import Event, EventBus, JobChanged, JobProgress, NoticePosted, PlotChanged, Subscription
 from webui.jobs.plot_clock import PlotClock
 from webui.jobs.plot_output import PlotOutput
 from webui.jobs.plot_reading import PlotReader
@@ -24,6 +24,9 @@ KIND = "plot"
 
 #: Cells of a plot that wait in the queue at the same time: one runs, and the engine reads what the next one wants.
 AHEAD = 2
+
+#: Seconds until what could not be written is tried again: the disk was full, say.
+AGAIN = 5.0
 
 #: Jobs that tell, at the start, how fast this machine is.
 _HISTORY = 50
@@ -41,6 +44,7 @@ class PlotWorker:
         self.lock = threading.RLock()  # held while the state of a plot or of its cells is decided
         self._subscription: Subscription | None = None
         self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
 
     # ---- life
 
@@ -50,21 +54,27 @@ class PlotWorker:
         self._subscription = self._bus.subscribe(replay=False)
         self._thread = threading.Thread(target=self._follow, args=(self._subscription,), daemon=True, name="plots")
         self._output.start(self.tell)
-        for row in self._plots.at_work():
-            self._reconcile(row)
-            self.go_on(row.id)
+        self._catch_up()
         self._thread.start()
 
     def close(self) -> None:
         """Stop following. What runs is taken up again at the next start."""
+        self._closed.set()
         if self._subscription is not None:
             self._subscription.close()
         if self._thread is not None and self._thread.is_alive():
             self._thread.join(5)
         self._output.close()
 
+    def _catch_up(self) -> None:
+        """With what became of jobs while nobody followed, or nothing could be written."""
+        with self.lock:
+            for row in self._plots.at_work():
+                self._reconcile(row)
+                self.go_on(row.id)
+
     def _reconcile(self, row: PlotRow) -> None:
-        """Jobs went on, or were never queued, while nobody followed."""
+        """Jobs went on, or were never queued."""
         for cell in self._plots.cells(row.id):
             if cell.state is not CellState.QUEUED or cell.job_id is None:
                 continue
@@ -125,11 +135,12 @@ class PlotWorker:
             job_id = f"{wanted}-{number}"
 
     def take_back(self, plot_id: str) -> None:
-        """Cells whose jobs have not begun wait again."""
-        for cell in self._plots.cells(plot_id):
-            if cell.state is CellState.QUEUED and cell.job_id and self._jobs.get(cell.job_id).state is JobState.QUEUED:
+        """Cells whose jobs have not begun wait again; one that begins meanwhile goes on, for its picture may be there already."""
+        queued = {cell.job_id: cell for cell in self._plots.cells(plot_id) if cell.state is CellState.QUEUED and cell.job_id}
+        self._dispatcher.cancel_waiting(queued)
+        for job_id, cell in queued.items():
+            if self._jobs.get(job_id).state is JobState.CANCELLED:
                 self.wait_again(plot_id, cell)
-                self._dispatcher.cancel(cell.job_id)
 
     def wait_again(self, plot_id: str, cell: PlotCell, **others: object) -> None:
         """A cell has no job any more; `others` are columns to change with it."""
@@ -149,15 +160,25 @@ class PlotWorker:
     # ---- following the jobs
 
     def _follow(self, subscription: Subscription) -> None:
-        for event in subscription:
+        behind = False
+        while (event := subscription.get(AGAIN if behind else None)) is not None or not self._closed.is_set():
             try:
-                if isinstance(event, JobProgress):
-                    self.clock.on_progress(event, time.time(), self._started(event.job_id))
-                elif isinstance(event, JobChanged) and event.job.state.finished:
-                    self._on_end(event.job)
+                if event is None:
+                    self._catch_up()
+                    behind = False
+                else:
+                    self._hear(event)
             except Exception as error:  # a defect, or a disk that takes nothing: the other plots go on
-                log.exception("While following %s", type(event).__name__)
-                self._bus.publish(NoticePosted(f"{type(error).__name__}: {error}", "error"))
+                if not behind:
+                    log.exception("While following %s", type(event).__name__)
+                    self._bus.publish(NoticePosted(f"{type(error).__name__}: {error}", "error"))
+                behind = True
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, JobProgress):
+            self.clock.on_progress(event, time.time(), self._started(event.job_id))
+        elif isinstance(event, JobChanged) and event.job.state.finished:
+            self._on_end(event.job)
 
     def _started(self, job_id: str) -> float:
         running = self._jobs.running()

@@ -91,7 +91,8 @@ class PlotService:
         """Raise PlotNotFound."""
         row = self._plots.get(plot_id)
         expanded, planned = self._reader.expand(row)
-        return Plot(row, expanded, planned, tuple(self._plots.cells(plot_id)), self._worker.seconds_left(row))
+        cells, text = tuple(self._plots.cells(plot_id)), self._output.base_infotext(row)
+        return Plot(row, expanded, planned, cells, text, self._worker.seconds_left(row))
 
     def cell(self, plot_id: str, index: Sequence[int]) -> PlotCell:
         """Raise PlotNotFound."""
@@ -167,6 +168,13 @@ class PlotService:
             self._plots.set_state(plot_id, PlotState.RUNNING)
         self._worker.go_on(plot_id)
         return self.get(plot_id)
+
+    def mark(self, plot_id: str, index: Sequence[int], favourite: bool) -> PlotCell:
+        """Put a cell among the favourites, or take it out of them. Raise PlotNotFound."""
+        self._plots.cell(plot_id, index)
+        self._plots.set_cell(plot_id, index, favourite=favourite)
+        self._worker.tell(plot_id, index)
+        return self._plots.cell(plot_id, index)
 
     def wait(self, plot_id: str, timeout: float | None = None) -> Plot:
         """Block until the plot is no longer running (or `timeout` seconds have passed) and return it."""

@@ -1,24 +1,25 @@
 // The axes of the plot to come: a type and its values each, to be swapped, added and taken away.
 
-import { button, h, iconButton } from "./dom.js";
+import { button, h, iconButton, setHidden } from "./dom.js";
 import { clearError, markField } from "./errors.js";
 import { picker } from "./picker.js";
 import { valuesControl } from "./plot-values.js";
 import { t } from "./texts.js";
 
-const LETTERS = ["X", "Y", "Z"];
-export const axisLetter = (index) => LETTERS[index] ?? String(index + 1);
+const LETTERS = [..."XYZABCDE"]; // as the server calls them
+const AT_FIRST = 3; // rows, whether they are used or not
+export const axisLetter = (index) => LETTERS[index] ?? "";
 
 const MODEL_COST = 0.7; // from here on a value costs the loading of a model
 
-// `types`: a promise of axis types by name. The element tells of changes by "change" and "input" events that bubble.
-export function axesEditor(types) {
+// `types`: a promise of axis types by name; `tab()`: of what request they are to change something. The element tells of changes by "change" and "input" events that bubble.
+export function axesEditor(types, tab) {
   let known = new Map();
   let rows = [];
   const list = h("div", { class: "plot-axes" });
   const add = button(t("plot.add_axis"), "add", () => (insert({ type: "", values: "" }), tell()), { id: "plot_add_axis" });
   const element = h("div", { class: "plot-axes-box" }, list, add);
-  for (let index = 0; index < LETTERS.length; index++) insert({ type: "", values: "" });
+  for (let index = 0; index < AT_FIRST; index++) insert({ type: "", values: "" });
   types.then(learn, () => {});
 
   function learn(given) {
@@ -50,7 +51,7 @@ export function axesEditor(types) {
   async function load(text) {
     await types;
     const wanted = text.toLowerCase();
-    const found = [...known.values()].filter(({ name, kind }) => kind !== "none" && name.toLowerCase().includes(wanted));
+    const found = [...known.values()].filter(({ name, kind, tabs }) => kind !== "none" && tabs.includes(tab()) && name.toLowerCase().includes(wanted));
     return { options: found.map(({ name, cost }) => ({ value: name, text: name, facts: cost >= MODEL_COST ? t("plot.loads_each") : "" })), more: 0 };
   }
 
@@ -71,7 +72,7 @@ export function axesEditor(types) {
   function drop(index) {
     const axes = read();
     axes.splice(index, 1);
-    if (axes.length < LETTERS.length) axes.push({ type: "", values: "" });
+    if (axes.length < AT_FIRST) axes.push({ type: "", values: "" });
     write(axes);
     tell();
   }
@@ -87,8 +88,8 @@ export function axesEditor(types) {
   const read = () => rows.map(({ type, values }) => ({ type: type.value ?? "", values: values?.value ?? "" }));
 
   function write(axes) {
-    while (rows.length < Math.max(LETTERS.length, axes.length)) rows.push(makeRow(rows.length));
-    rows = rows.slice(0, Math.max(LETTERS.length, axes.length));
+    while (rows.length < Math.max(AT_FIRST, axes.length)) rows.push(makeRow(rows.length));
+    rows = rows.slice(0, Math.max(AT_FIRST, axes.length));
     rows.forEach((_, index) => fillRow(index, axes[index] ?? { type: "", values: "" }));
     arrange();
   }
@@ -99,6 +100,7 @@ export function axesEditor(types) {
       const names = { one: axisLetter(index), other: axisLetter(index + 1) };
       return iconButton(t("plot.swap", names), "swap", () => swap(index), { class: "bare-button plot-swap", id: `plot_swap_${index}` });
     });
+    setHidden(add, rows.length >= LETTERS.length);
     list.replaceChildren(...rows.flatMap((row, index) => [row.element, swaps[index]]).filter(Boolean));
   }
 

@@ -13,8 +13,9 @@ import { t } from "./texts.js";
 
 const STEPS = { ArrowLeft: ["columns", -1], ArrowRight: ["columns", 1], ArrowUp: ["rows", -1], ArrowDown: ["rows", 1] };
 
-// `plot()`, `cells()`: as they are now; `layout`: which axis runs where; `moved(cell)`, `pickFor(cell)`, `changed()`: what happened.
-export function openCell({ plot, cells, stars, cell, layout, moved, pickFor, changed }) {
+// `plot()`, `cells()`: as they are now; `layout`: which axis runs where; `star(cell)` makes it a favourite or none;
+// `moved(cell)`, `pickFor(cell)`: what happened.
+export function openCell({ plot, cells, star, cell, layout, moved, pickFor }) {
   const image = h("img", { class: "plot-cell-image", alt: "" });
   const words = h("p", { class: "plot-cell-words" });
   const facts = h("tbody");
@@ -23,20 +24,20 @@ export function openCell({ plot, cells, stars, cell, layout, moved, pickFor, cha
   const heading = h("h2", {});
   const send = button(t("action.send"), "send", () => withInfotext((text) => (dialog.close(), sendInfotext(text))), { id: "plot_send", class: "plain-button primary" });
   const compare = button(t("plot.compare"), "compare", () => (dialog.close(), pickFor(cell)), { id: "plot_compare", title: t("plot.compare.help") });
-  const star = button(t("plot.favourite"), "star", () => (stars.toggle(cell), changed(), drawStar()), { id: "plot_star" });
+  const liking = button(t("plot.favourite"), "star", () => (star(cell), drawStar()), { id: "plot_star" });
   const copy = button(t("action.copy"), "copy", () => withInfotext((text) => copyText(text).then(() => once(copy, t("action.copied")))));
   const save = h("a", { class: "plain-button" }, icon("download"), t("action.download"));
   const others = sendButtons("plot_send", () => ({ picture: url(cell.picture), infotext: infotext.textContent }));
   others.addEventListener("click", (event) => event.target.closest("button") && dialog.close());
   const side = h("aside", { class: "plot-cell-side" }, h("header", {}, heading, iconButton(t("action.close"), "close", () => dialog.close(), { id: "plot_cell_close" })),
-    h("div", { class: "actions" }, send, compare, star, copy, save), h("div", { class: "actions plot-others" }, h("span", { class: "subdued" }, t("plot.send_to")), others), h("table", { class: "settings-table" }, facts), raw, h("p", { class: "subdued plot-keys" }, t("plot.cell.keys")));
+    h("div", { class: "actions" }, send, compare, liking, copy, save), h("div", { class: "actions plot-others" }, h("span", { class: "subdued" }, t("plot.send_to")), others), h("table", { class: "settings-table" }, facts), raw, h("p", { class: "subdued plot-keys" }, t("plot.cell.keys")));
   const arrows = Object.entries(STEPS).map(([key, [, by]]) => iconButton(t(`plot.go.${key}`), { ArrowLeft: "previous", ArrowRight: "next", ArrowUp: "up", ArrowDown: "down" }[key], () => go(key), { class: `bare-button plot-go plot-go-${key}`, "data-by": by }));
   const dialog = h("dialog", { class: "plot-dialog drawn plot-cell", id: "plot_cell", "aria-label": t("plot.cell") }, h("div", { class: "plot-cell-stage" }, image, words, ...arrows), side);
 
   dialog.addEventListener("keydown", (event) => {
     if (event.target.closest?.("input, textarea")) return;
     if (event.key in STEPS) (event.preventDefault(), go(event.key));
-    else if (event.key === "f") star.click();
+    else if (event.key === "f") liking.click();
     else if (event.key === "c") compare.click();
   });
   image.addEventListener("click", () => dialog.classList.toggle("actual-size"));
@@ -92,9 +93,8 @@ export function openCell({ plot, cells, stars, cell, layout, moved, pickFor, cha
   }
 
   function drawStar() {
-    const on = stars.has(cell);
-    star.setAttribute("aria-pressed", String(on));
-    star.classList.toggle("starred", on);
+    liking.setAttribute("aria-pressed", String(cell.favourite));
+    liking.classList.toggle("starred", cell.favourite);
   }
 
   function rows(now) {

@@ -42,6 +42,7 @@ const body = (text, plan) => new Blob([`{"base":${text},${JSON.stringify(plan).s
 
 export const plots = async () => (await request("GET", PLOTS)).map(summary);
 export const extend = (id, axis, values) => request("POST", address(id, "extend"), { axis, values });
+export const mark = (id, index, favourite) => request("PUT", address(id, "cells", index.join(".")), { favourite });
 // `action`: pause, resume, cancel
 export const act = (id, action) => request("POST", address(id, action));
 export const address = (id, ...parts) => [PLOTS, encodeURIComponent(id), ...parts].join("/");
@@ -78,7 +79,8 @@ export function otherSettings({ axes }, { settings }) {
 const infotexts = new Map(); // by picture
 
 // The settings of a cell's picture, as they stand in its file.
-export async function infotextOf({ job, picture }) {
+export async function infotextOf({ job, picture, infotext }) {
+  if (infotext !== undefined) return infotext; // a picture of no plot
   if (!infotexts.has(picture)) infotexts.set(picture, (await request("GET", `api/v1/jobs/${encodeURIComponent(job)}`)).pictures[0]?.infotext ?? "");
   return infotexts.get(picture);
 }

@@ -3,7 +3,7 @@
 import { checkBox, selectBox, textBox } from "./controls.js";
 import { h, setHidden, setText } from "./dom.js";
 import { showErrors } from "./errors.js";
-import { showTab, valuesOf } from "./form.js";
+import { sendInfotext, showTab, valuesOf } from "./form.js";
 import { TABS } from "./fields.js";
 import { axesEditor } from "./plot-axes.js";
 import { axisTypes, check, submit } from "./plot-data.js";
@@ -18,7 +18,7 @@ const ON = ["draw_legend", "include_cells"];
 
 // `started(plot)` is told of a plot that was queued.
 export function plotEditor(started) {
-  const axes = axesEditor(axisTypes());
+  const axes = axesEditor(axisTypes(), () => over.value);
   const flags = Object.fromEntries(FLAGS.map((name) => [name, checkBox(`plot_${name}`, name, t(`plot.option.${name}`), { help: t(`plot.option.${name}.help`) })]));
   const vary = VARIED.map((name) => checkBox(`plot_vary_${name}`, `vary_${name}`, name.toUpperCase()));
   const margin = textBox("plot_margin", "margin", t("plot.option.margin"), { inputmode: "numeric", maxlength: 4 });
@@ -87,7 +87,8 @@ export function plotEditor(started) {
     const good = !wrong && !told.hint && !Object.keys(told.errors ?? {}).length;
     setText(words, wrong || told.hint || (good ? sentence(told) : t("plot.mend")));
     words.title = told.order ?? "";
-    setText(cannot, told.cell_errors ? t("plot.cell_errors", { count: told.cell_errors.toLocaleString(), reason: told.cell_error }) : "");
+    const idle = (told.idle ?? []).map(({ message }) => message);
+    setText(cannot, [...idle, told.cell_errors && t("plot.cell_errors", { count: told.cell_errors.toLocaleString(), reason: told.cell_error })].filter(Boolean).join("\n"));
     words.classList.toggle("subdued", !good && !wrong);
     words.classList.toggle("bad", Boolean(wrong));
     const many = good && told.confirm;
@@ -140,9 +141,10 @@ export function plotEditor(started) {
   changed();
   return {
     element,
-    // The axes and options of a plot there was, to run it again or otherwise.
+    // What a plot there was varied, its axes and options, to run it again or otherwise.
     take(given) {
-      show(given);
+      show({ ...given, over: given.kind });
+      sendInfotext(given.base_infotext, given.kind);
       changed();
     },
   };

@@ -9,7 +9,7 @@ import { openComparison } from "./plot-compare.js";
 import { act, cellOf, plot as fetchPlot } from "./plot-data.js";
 import { openExtend } from "./plot-extend.js";
 import { exportMenu } from "./plot-export.js";
-import { favourites } from "./plot-favourites.js";
+import { toggle } from "./plot-favourites.js";
 import { openList } from "./plot-list.js";
 import { plotMap } from "./plot-map.js";
 import { METRICS, ramp, ranges, shownValue } from "./plot-overlay.js";
@@ -26,7 +26,6 @@ export function plotExplorer(edit) {
   let cells = new Map(); // by index, as text
   let layout = { columns: 0, rows: 1, at: [] };
   let limits = {}; // of the overlay's figures
-  let stars = favourites(null);
   let picked = null; // a cell that waits for the one it is to be compared with
   let lastOpened = null;
   let asked = null; // the request for a plot that is under way
@@ -106,7 +105,6 @@ export function plotExplorer(edit) {
     cells = new Map(plot.cells.map((cell) => [String(cell.index), cell]));
     if (!same) {
       layout = standard(plot);
-      stars = favourites(plot.id);
       pickFor(null);
       parts.overlay.value = "";
     }
@@ -258,8 +256,8 @@ export function plotExplorer(edit) {
     return {
       value: known ? shownValue(overlay, value) : "",
       fraction: known ? (range[1] > range[0] ? (value - range[0]) / (range[1] - range[0]) : 0.5) : null,
-      star: cell ? stars.has(cell) : false,
-      faded: Boolean(cell) && parts.only.firstChild.checked && !stars.has(cell),
+      star: Boolean(cell?.favourite),
+      faded: Boolean(cell) && parts.only.firstChild.checked && !cell.favourite,
       progress: cell && nowIn(cell) === "running" ? (state.progress.get(cell.job)?.fraction ?? 0) : null,
       words: cell ? wordsOf(cell) : "",
     };
@@ -271,8 +269,10 @@ export function plotExplorer(edit) {
     if (picked && picked !== cell) return compare(picked, cell);
     if (shift && lastOpened && lastOpened !== cell) return compare(lastOpened, cell);
     lastOpened = cell;
-    openCell({ plot: () => plot, cells: () => cells, stars, cell, layout, moved: (to) => ((lastOpened = to), reveal(to)), pickFor, changed: map.redraw });
+    openCell({ plot: () => plot, cells: () => cells, star, cell, layout, moved: (to) => ((lastOpened = to), reveal(to)), pickFor });
   }
+
+  const star = (cell) => toggle(plot, cell, map.redraw);
 
   function reveal(cell) {
     let turned = false;
@@ -300,7 +300,7 @@ export function plotExplorer(edit) {
   }
 
   function onKey(key, cell) {
-    if (key === "f" && cell) stars.toggle(cell);
+    if (key === "f" && cell) star(cell);
     else if (key === "c" && cell) picked ? compare(picked, cell) : pickFor(cell);
     else if (key === "Escape" && picked) pickFor(null);
     else if (key === "[" || key === "]") step(key === "]" ? 1 : -1);

@@ -1,17 +1,19 @@
-// Cells that somebody liked, kept in this browser by plot.
+// Cells that somebody liked: the server keeps them, so that every page and the table know of them.
 
-const PREFIX = "periplus.plot.favourites.";
+import { post } from "./notices.js";
+import { mark } from "./plot-data.js";
+import { t } from "./texts.js";
 
-export function favourites(id) {
-  const key = PREFIX + id;
-  const liked = new Set(id ? JSON.parse(localStorage.getItem(key) ?? "[]") : []);
-  return {
-    has: (cell) => liked.has(String(cell.index)),
-    toggle(cell) {
-      const name = String(cell.index);
-      if (!liked.delete(name)) liked.add(name);
-      if (liked.size) localStorage.setItem(key, JSON.stringify([...liked]));
-      else localStorage.removeItem(key);
-    },
-  };
+// `drawn()` is called when the cell has changed, which it does at once, and again where that could not be kept.
+export async function toggle(plot, cell, drawn) {
+  const favourite = !cell.favourite;
+  cell.favourite = favourite;
+  drawn();
+  try {
+    await mark(plot.id, cell.index, favourite);
+  } catch (error) {
+    cell.favourite = !favourite;
+    drawn();
+    post(t("notice.request_failed", { reason: error.message }), "warning");
+  }
 }
