@@ -76,13 +76,13 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
     )
     preferences = PreferencesFile(settings.preferences_file)
     plugins = PluginManager.of(settings)
-    keeper = PictureKeeper(store, settings, plugins)
+    styles = style_files(settings.styles_files, settings.data_dir)
+    keeper = PictureKeeper(store, settings, plugins, preferences, styles.all)
     sources = SourceStore(settings.sources_dir)
     sources.sweep(store.sources())
     upscalers = UpscalerFiles(settings.all_upscaler_dirs)
     engine = engine or make_engine(settings)
     dispatcher = Dispatcher(store, bus, engine, catalog, keeper, preferences, sources, plugins, upscalers)
-    styles = style_files(settings.styles_files, settings.data_dir)
     embeddings = EmbeddingFiles(settings.all_embedding_dirs)
     tasks = TaskBoard(lambda task: bus.publish(TaskChanged(task)))
     bus.connect_tasks(tasks.all)
@@ -118,6 +118,7 @@ def create_app(services: Services) -> FastAPI:
         plots,
         postprocessing,
         queue,
+        saving,
         sdapi,
         second_pass,
         security,
@@ -131,6 +132,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(sdapi.router(services))
     app.include_router(jobs.router(services))
     app.include_router(queue.router(services))
+    app.include_router(saving.router(services))
     app.include_router(postprocessing.router(services))
     app.include_router(series.router(services))
     app.include_router(plots.router(services))

@@ -13,7 +13,7 @@ from webui.core import infotext
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
 from webui.core.samplers import SAMPLER_NAMES, SCHEDULER_LABELS
-from webui.storage.images import FORMATS, Encoded, encode_picture
+from webui.storage.encoding import FORMATS, Encoded, encode_picture
 from webui.storage.metadata import read_infotext
 
 PIXELS = bytes(range(192))

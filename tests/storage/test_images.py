@@ -9,7 +9,8 @@ from PIL import Image
 
 from webui.errors import SaveFailed
 from webui.storage import images
-from webui.storage.images import encode_png, write_new
+from webui.storage.encoding import encode_png
+from webui.storage.images import write_new
 
 
 def write(folder, name="7", data=b"data"):

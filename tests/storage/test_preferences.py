@@ -22,12 +22,37 @@ OTHER_VALUES: dict[str, Any] = {
     "infotext_styles": "Ignore",
     "upscaler_tile": 256,
     "upscaler_overlap": 16,
+    "samples_format": "webp",
+    "grid_format": "jpg",
+    "jpeg_quality": 95,
+    "webp_lossless": True,
+    "enable_pnginfo": False,
+    "save_txt": True,
+    "samples_filename_pattern": "[seed]-[prompt_words]",
+    "save_images_add_number": False,
+    "grid_zip_filename_pattern": "[date]",
+    "save_write_log_csv": False,
+    "save_to_dirs": False,
+    "grid_save_to_dirs": False,
+    "use_save_to_dirs_for_ui": True,
+    "directories_filename_pattern": "[model_name]/[date]",
+    "directories_max_prompt_words": 3,
+    "api_enable_requests": True,
 }
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "settings.toml"
+
+
+def test_a_pattern_that_leads_out_of_the_folder_is_told_and_the_default_serves(path: Path):
+    path.parent.mkdir()
+    path.write_text('directories_filename_pattern = "../../etc"\nsamples_format = "webp"')
+    file = PreferencesFile(path)
+    assert file.current.directories_filename_pattern == "[date]"
+    assert file.current.samples_format == "webp"
+    assert "no “..”" in file.problem
 
 
 def test_without_a_file_the_defaults_serve_and_nothing_is_written(path: Path):

@@ -4,82 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
+import itertools
 import os
 import re
 import secrets
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from PIL import Image, PngImagePlugin
-
 from webui.errors import SaveFailed
-from webui.storage.metadata.placing import place_for, user_comment
 
-_NUMBER = r"(\d+)-"
-
-
-def encode_png(pixels: bytes, width: int, height: int, infotext: str, chunks: Mapping[str, str] | None = None) -> bytes:
-    """A PNG file with the infotext in its `parameters` chunk.
-
-    Args:
-        pixels: RGB or RGBA, 8 bits a channel, row by row.
-        infotext: written as tEXt where Latin-1 can hold it, as iTXt otherwise.
-        chunks: further texts by keyword.
-    """
-    info = PngImagePlugin.PngInfo()
-    for keyword, text in {"parameters": infotext, **(chunks or {})}.items():
-        info.add_text(keyword, text)
-    buffer = io.BytesIO()
-    mode = "RGBA" if len(pixels) == 4 * width * height else "RGB"
-    Image.frombytes(mode, (width, height), pixels).save(buffer, "PNG", pnginfo=info, compress_level=4)
-    return buffer.getvalue()
-
-
-#: File ending → what Pillow calls the format, and how large it may be each way (above that PNG is what remains).
-FORMATS: dict[str, tuple[str, int]] = {
-    "png": ("PNG", 2**31 - 1),
-    "jpg": ("JPEG", 65_535),
-    "webp": ("WEBP", 16_383),
-    "avif": ("AVIF", 65_535),
-}
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A picture's file. `ending` is the format's, without a dot; `sidecar` is the infotext where the file could not hold it."""
-
-    data: bytes
-    ending: str
-    sidecar: str | None = None
-
-
-def encode_picture(
-    pixels: bytes, width: int, height: int, infotext: str, ending: str = "png", *, quality: int = 80, lossless: bool = False
-) -> Encoded:
-    """A picture's file with its infotext, as A1111 puts it there: in a PNG's chunk, else in the EXIF UserComment.
-
-    A JPEG's segments end at 64 kB: a longer text goes into an XMP packet, and one that is too long for that into `sidecar`.
-    A picture that is too large for the format becomes a PNG.
-
-    Args:
-        pixels: RGB or RGBA, 8 bits a channel, row by row; JPEG leaves the transparency out.
-        ending: one of `FORMATS`.
-        quality: 1 to 100, of JPEG, AVIF, and WebP with losses.
-        lossless: WebP without losses.
-    """
-    kind, longest = FORMATS[ending]
-    if kind == "PNG" or max(width, height) > longest:
-        return Encoded(encode_png(pixels, width, height, infotext), "png")
-    mode = "RGBA" if len(pixels) == 4 * width * height else "RGB"
-    image = Image.frombytes(mode, (width, height), pixels)
-    place = place_for(infotext) if kind == "JPEG" else {"exif": user_comment(infotext)}
-    options = {"quality": quality, **({"lossless": lossless} if kind == "WEBP" else {})}
-    buffer = io.BytesIO()
-    (image.convert("RGB") if kind == "JPEG" else image).save(buffer, kind, **options, **place)
-    return Encoded(buffer.getvalue(), ending, None if place or not infotext else infotext)
+#: The number that a name begins with. A longer one is a seed or a date.
+_NUMBER = r"(\d{4,7})(?=[-.])"
 
 
 def digest_of(data: bytes) -> str:
@@ -94,17 +29,23 @@ def write_new(
     staging: Path,
     announce: Callable[[Path], None] = lambda path: None,
     base: str = "",
+    ending: str = "png",
+    numbered: bool = True,
+    text: str | None = None,
 ) -> Path:
-    """Write `data` as `<folder>/<number>-<name>.png`, with the first number that is free.
+    """Write `data` as `<folder>/<number>-<name>.<ending>`, with the first number that is free.
 
     The bytes go to a file in `staging`, are synced to disk, and only then get their name, by a link that fails where the
     name is taken: no reader sees half a picture and no writer replaces another's.
 
     Args:
+        name: "" leaves the number alone.
         data: whole, or part by part.
         base: stands before the number, as in "xyz_grid-0000-1.png".
         staging: a folder on the same file system; what a crash leaves there is rubbish.
         announce: told of each name before it is tried, so that a crash can be cleared up afterwards.
+        numbered: False: the name alone, and "-1", "-2" behind it where it is taken.
+        text: goes into `<the same name>.txt` beside it.
 
     Raises:
         SaveFailed: with the path and the reason.
@@ -114,7 +55,8 @@ def write_new(
         folder.mkdir(parents=True, exist_ok=True)
         staging.mkdir(parents=True, exist_ok=True)
         write_synced(temporary, data)
-        path = _take_free_name(temporary, folder, name, announce, base)
+        stems = _numbered(folder, name, base) if numbered or not name else _apart(name)
+        path = _take_free_name(temporary, folder, stems, ending, announce, text)
         _sync_folder(folder)
         return path
     except OSError as error:
@@ -135,16 +77,37 @@ def write_synced(path: Path, data: bytes | Iterable[bytes]) -> None:
         os.fsync(file.fileno())
 
 
-def _take_free_name(temporary: Path, folder: Path, name: str, announce: Callable[[Path], None], base: str) -> Path:
-    number = _next_number(folder, base)
-    while True:
-        path = folder / (f"{base}-{number:04}-{name}.png" if base else f"{number:05}-{name}.png")
+def _numbered(folder: Path, name: str, base: str) -> Iterator[str]:
+    before = f"{base}-" if base else ""
+    digits = 4 if base else 5
+    behind = f"-{name}" if name else ""
+    return (f"{before}{number:0{digits}}{behind}" for number in itertools.count(_next_number(folder, base)))
+
+
+def _apart(name: str) -> Iterator[str]:
+    return itertools.chain([name], (f"{name}-{number}" for number in itertools.count(1)))
+
+
+def _take_free_name(
+    temporary: Path, folder: Path, stems: Iterator[str], ending: str, announce: Callable[[Path], None], text: str | None
+) -> Path:
+    for stem in stems:
+        path, beside = folder / f"{stem}.{ending}", folder / f"{stem}.txt"
+        try:
+            if text is not None:
+                write_synced(beside, text.encode("utf-8", "replace"))
+        except FileExistsError:
+            continue
         announce(path)
         try:
             _give_name(temporary, path)
             return path
-        except FileExistsError:
-            number += 1
+        except OSError as error:
+            if text is not None:
+                beside.unlink(missing_ok=True)
+            if not isinstance(error, FileExistsError):
+                raise
+    raise AssertionError("names never end")
 
 
 def _give_name(temporary: Path, path: Path) -> None:
@@ -170,8 +133,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def day_folder(outputs_dir: Path, kind: str, what: str = "images") -> Path:
-    """`outputs/txt2img-images/2026-01-31`, the folder of today's pictures; or of today's "grids"."""
-    return outputs_dir / f"{kind}-{what}" / time.strftime("%Y-%m-%d")

@@ -17,15 +17,17 @@ import tomli_w
 from webui.core.params import Param, check_ranges, check_value, params_of
 from webui.core.request import VAE_AUTOMATIC
 from webui.errors import InvalidRequest, SaveFailed
+from webui.storage.saving_preferences import SavingPreferences
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preferences:
+class Preferences(SavingPreferences):
     """Nothing here changes a picture: checkpoint and VAE are what a form starts with, and go into each request by name."""
 
     checkpoint: Annotated[str | None, Param("Checkpoint", max_length=1_000, help="Chosen last.")] = None
     vae: Annotated[str, Param("VAE", max_length=1_000, help="Chosen last.")] = VAE_AUTOMATIC
     live_preview: Annotated[bool, Param("Live preview", help="Show the picture while it is made.")] = True
+    language: Annotated[str, Param("Language", max_length=80, help="Of the page, as an extension brings it.")] = "English"
     title_progress: Annotated[bool, Param("Progress in the page's title", help="Percent and time left.")] = True
     notify_when_done: Annotated[bool, Param("Notify when done", help="When a long job ends and the page is not looked at.")] = (
         False
@@ -76,6 +78,7 @@ class Preferences:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        self.check_patterns()
 
 
 class PreferencesFile:
@@ -161,6 +164,7 @@ def _typed(table: Mapping[str, Any]) -> tuple[Preferences, list[str]]:
         if spec.name in table:
             try:
                 check_value(spec, table[spec.name])
+                replace(Preferences(), **{spec.name: table[spec.name]})
                 values[spec.name] = table[spec.name]
             except InvalidRequest as error:
                 complaints.append(str(error))

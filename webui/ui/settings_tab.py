@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -12,11 +13,16 @@ from webui.core.params import FieldSpec, check_value, params_of
 from webui.errors import WebUIError
 from webui.settings import Settings
 from webui.storage.preferences import Preferences, PreferencesFile
+from webui.storage.saving_preferences import ADDRESSES, DIRECTORIES, SAVING
+from webui.ui.saving_example import DECIDING, example
 from webui.ui.script import call
 from webui.ui.texts import t
 
-#: Chosen in the header, where they are used.
-_ELSEWHERE = ("checkpoint", "vae")
+#: Chosen in the header, where they are used, and where the languages are that extensions bring.
+_ELSEWHERE = ("checkpoint", "vae", "language")
+
+#: Below the preferences that belong to no group, each with a heading of its own.
+_GROUPS = (SAVING, DIRECTORIES, ADDRESSES)
 
 
 def save(preferences: PreferencesFile, name: str, value: Any) -> str:
@@ -55,15 +61,27 @@ def build(preferences: PreferencesFile, settings: Settings) -> dict[str, Compone
         if preferences.problem:
             gr.Markdown(preferences.problem, elem_classes=["warning"])
         gr.Markdown(f"### {t('settings.page')}")
-        for name, spec in params_of(Preferences).items():
-            if name not in _ELSEWHERE:
-                components[name] = _draw(spec)
+        components |= _draw_group("")
+        for group in _GROUPS:
+            gr.Markdown(f"### {t(f'settings.group.{group}')}")
+            components |= _draw_group(group)
+            if group == DIRECTORIES:
+                shown = gr.HTML(
+                    lambda: example(preferences.current, settings), elem_id="settings_example", apply_default_css=False
+                )
         confirmation = gr.Markdown("", elem_id="settings_saved")
         gr.Markdown(f"### {t('settings.folders')}")
         gr.HTML(folders_table(settings), elem_id="settings_folders", apply_default_css=False)
     for name, component in components.items():
         _save_on_change(preferences, name, component, confirmation)
+        if name in DECIDING:
+            _show_example(preferences, settings, name, component, shown)
     return components
+
+
+def _draw_group(group: str) -> dict[str, Component]:
+    specs = params_of(Preferences).items()
+    return {name: _draw(spec) for name, spec in specs if spec.param.group == group and name not in _ELSEWHERE}
 
 
 def _draw(spec: FieldSpec) -> Component:
@@ -84,3 +102,14 @@ def _save_on_change(preferences: PreferencesFile, name: str, component: Any, con
     component.input(on_change, inputs=component, outputs=confirmation, queue=False, show_progress="hidden").then(
         None, inputs=component, js=call("preferenceChanged", name)
     )
+
+
+def _show_example(preferences: PreferencesFile, settings: Settings, name: str, component: Any, shown: Component) -> None:
+    def on_change(value: Any) -> str:
+        """With what was typed, saved or not; where it cannot be saved, why."""
+        try:
+            return example(replace(preferences.current, **{name: value}), settings)
+        except (WebUIError, TypeError) as error:
+            return f"<p class='warning'>{escape(str(error))}</p>"
+
+    component.input(on_change, inputs=component, outputs=shown, queue=False, show_progress="hidden")

@@ -138,13 +138,17 @@ USELESS = {
 def test_texts_made_to_do_harm_are_done_with_at_once(case: str):
     data = png({**HARMFUL, **USELESS}[case])
     read(png({}))
-    began = time.process_time()
-    if case in HARMFUL:
-        with pytest.raises(UnreadableImage, match=r"^“x\.png” holds"):
+
+    def seconds() -> float:
+        began = time.process_time()
+        if case in HARMFUL:
+            with pytest.raises(UnreadableImage, match=r"^“x\.png” holds"):
+                read(data)
+        else:
             read(data)
-    else:
-        read(data)
-    assert time.process_time() - began < 0.1
+        return time.process_time() - began
+
+    assert any(seconds() < 0.1 for _ in range(5))  # a collection of rubbish may fall into one of them
 
 
 def test_a_hidden_text_that_unpacks_to_too_much_is_left():
