@@ -21,6 +21,7 @@ from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.events import EventBus, TaskChanged
 from webui.jobs.keeper import PictureKeeper
 from webui.jobs.plots import PlotService
+from webui.jobs.series import SeriesService
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
 from webui.library.notes import read_notes
@@ -61,6 +62,7 @@ class Services:
     plugins: PluginManager
     upscalers: UpscalerFiles
     plots: PlotService
+    series: SeriesService
 
 
 def build_services(settings: Settings, engine: EngineClient | None = None) -> Services:
@@ -79,7 +81,6 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
     styles = style_files(settings.styles_files, settings.data_dir)
     keeper = PictureKeeper(store, settings, plugins, preferences, styles.all)
     sources = SourceStore(settings.sources_dir)
-    sources.sweep(store.sources())
     upscalers = UpscalerFiles(settings.all_upscaler_dirs)
     engine = engine or make_engine(settings)
     dispatcher = Dispatcher(store, bus, engine, catalog, keeper, preferences, sources, plugins, upscalers)
@@ -87,6 +88,8 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
     tasks = TaskBoard(lambda task: bus.publish(TaskChanged(task)))
     bus.connect_tasks(tasks.all)
     library = ModelLibrary(settings, catalog, tasks)
+    series = SeriesService(store, bus, dispatcher, keeper, catalog, preferences, sources, upscalers, settings)
+    sources.sweep({*store.sources(), *series.sources()})
     plots = PlotService(store, bus, dispatcher, catalog, preferences, styles, plugins, settings, upscalers.names)
     return Services(
         settings=settings,
@@ -103,6 +106,7 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
         plugins=plugins,
         upscalers=upscalers,
         plots=plots,
+        series=series,
     )
 
 
@@ -169,11 +173,13 @@ def run(settings: Settings) -> None:
             services.plugins.start()
             services.dispatcher.start()  # first: torch loads in the engine while gradio loads here
             services.plots.start()
+            services.series.start()
             try:
                 _serve(services, listener, lock)
             finally:
                 services.tasks.close()
                 services.plots.close()
+                services.series.close()
                 services.dispatcher.close()
                 services.store.close()
     finally:

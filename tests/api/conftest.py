@@ -36,10 +36,12 @@ def started(settings: Settings) -> Iterator[Services]:
     services = build_services(settings, InlineEngine(settings, FAKE_RUNNER))
     services.dispatcher.start()
     services.plots.start()
+    services.series.start()
     try:
         yield services
     finally:
         services.bus.close()
+        services.series.close()
         services.plots.close()
         services.dispatcher.close()
         services.store.close()

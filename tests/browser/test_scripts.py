@@ -33,8 +33,8 @@ def test_what_is_wrong_with_a_line_stands_at_the_lines_and_what_runs_can_be_stop
     studio.page.locator("#txt2img_lines > .field-error", has_text="Line 2").wait_for()
     studio.page.fill("#txt2img_script_lines", "\n".join(["--steps 150 --n_iter 50 --prompt sun"] * 3))
     studio.page.click("#txt2img_generate")
-    studio.page.locator(".script-progress", has_text="3 jobs of the script are left.").wait_for()
-    studio.page.click("#txt2img_script_stop")
-    studio.page.locator(".script-running").wait_for(state="hidden")
+    studio.page.locator("#txt2img_script_group .script-progress", has_text="0 of 3 done").wait_for()
+    studio.page.click("#txt2img_script_group .script-stop")
+    studio.page.locator("#txt2img_script_group .script-resume").wait_for()
     made = [job for job in series(app) if job["id"] not in before]
     assert [job["state"] for job in made] == ["cancelled"] * 3

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from webui.core.prompt_lines import PromptLines, read_options
+from webui.core.prompt_matrix import PromptMatrix, matrix_titles
 from webui.core.request import GenerationRequest
-from webui.core.series import PromptLines, PromptMatrix, read_options, requests_of, script_of
+from webui.core.series import SCRIPTS, requests_of, script_of, scripts_of, to_dict
 from webui.errors import InvalidRequest
 
 BASE = GenerationRequest(prompt="a cat", negative_prompt="blurred", seed=7, steps=3, batch_count=2)
@@ -126,7 +128,23 @@ def test_without_a_script_there_is_none(values: dict):
     assert script_of(values) is None
 
 
-@pytest.mark.parametrize("values", [{"script": "Dance"}, {"script": "Prompt matrix", "margin": 5}])
+@pytest.mark.parametrize("values", [{"script": "Dance"}, {"script": "Prompt matrix", "edges": 5}])
 def test_an_unknown_script_or_option_is_named(values: dict):
     with pytest.raises(InvalidRequest):
         script_of(values)
+
+
+def test_a_script_survives_json_and_those_of_pictures_are_listed_where_there_is_one():
+    for name, kind in SCRIPTS.items():
+        assert script_of(to_dict(kind())) == kind(), name
+    assert scripts_of("txt2img") == ["Prompt matrix", "Prompts from file or textbox"]
+    assert scripts_of("img2img")[2:] == ["Loopback", "SD upscale"]
+
+
+def test_the_grid_of_a_matrix_has_the_first_half_of_the_parts_across():
+    request = replace(BASE, prompt="city|ink|night|rain")
+    columns, rows = matrix_titles(PromptMatrix(), request)
+    assert columns == ("–", "ink", "night", "ink\nnight") and rows == ("–", "rain")
+    made = prompts(PromptMatrix(), request)
+    assert made[2 + 1 * len(columns)] == "city, night, rain"
+    assert matrix_titles(PromptMatrix(), replace(BASE, prompt="a|b")) == (("–", "b"), ("",))

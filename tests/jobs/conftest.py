@@ -20,6 +20,7 @@ def services(settings):
 
 
 def close(services: Services) -> None:
+    services.series.close()
     services.plots.close()
     services.dispatcher.close()
     services.store.close()

@@ -78,7 +78,7 @@ def test_an_option_that_names_a_file_lists_the_checkpoints_and_says_what_is_set(
 
 def test_what_the_form_holds_reaches_the_picture_and_comes_back(running):
     payloads = {"prompt": "cat", "steps": 1, **{f"five.{name}": value for name, value in OPTIONS.items()}}
-    job = finished(running, submit(running.dispatcher, payloads, "", running.plugins.kinds)["job"])
+    job = finished(running, submit(running.series, payloads, "", running.plugins.kinds)["job"])
     (kind,) = running.plugins.kinds
     assert job.request.extra(kind) == kind(**OPTIONS)
     text = job.pictures[0].infotext
@@ -89,7 +89,7 @@ def test_what_the_form_holds_reaches_the_picture_and_comes_back(running):
 
 def test_options_at_their_defaults_leave_no_trace_and_are_set_back_by_a_picture_without_them(running):
     payloads = {"steps": 1, "five.strength": 0, "five.count": 2, "five.note": "", "five.shape": "round", "five.soft": False}
-    job = finished(running, submit(running.dispatcher, payloads, "", running.plugins.kinds)["job"])
+    job = finished(running, submit(running.series, payloads, "", running.plugins.kinds)["job"])
     assert job.request.extras == ()
     assert "Five" not in job.pictures[0].infotext
     values = transfer.read(job.pictures[0].infotext, running.catalog, running.plugins.kinds).values
@@ -97,7 +97,7 @@ def test_options_at_their_defaults_leave_no_trace_and_are_set_back_by_a_picture_
 
 
 def test_a_wrong_option_is_told_at_its_control(running):
-    answer = submit(running.dispatcher, {"five.strength": 2, "five.shape": "oval"}, "", running.plugins.kinds)
+    answer = submit(running.series, {"five.strength": 2, "five.shape": "oval"}, "", running.plugins.kinds)
     assert answer["job"] is None
     assert set(answer["errors"]) == {"five.strength", "five.shape"}
 

@@ -5,10 +5,16 @@ from webui.ui.form import FIELDS
 
 
 @pytest.mark.parametrize(
-    ("values", "refused"), [({"source": ""}, {"source"}), ({"source": None}, {"source"}), ({"source": "ab"}, set())]
+    ("source", "script", "refused"),
+    [
+        ("", "", {"source"}),
+        (None, '{"script": "Loopback"}', {"source"}),
+        ("ab", "", set()),
+        ("", '{"script": "Batch", "folder": "x"}', set()),
+    ],
 )
-def test_without_a_picture_nothing_is_queued(values, refused):
-    assert set(img2img.check(values)) == refused
+def test_without_a_picture_nothing_is_queued_but_a_batch(source, script, refused):
+    assert set(img2img.check({"source": source}, script)) == refused
 
 
 def test_an_accordion_tells_only_of_fields_that_there_are():

@@ -6,7 +6,7 @@ FORM = {"prompt": "red heart", "width": 128, "height": 128, "steps": 4, "seed": 
 
 
 def test_generate_queues_a_job_of_this_page(services):
-    answer = submit(services.dispatcher, FORM, "page-1")
+    answer = submit(services.series, FORM, "page-1")
     job = services.store.get(answer["job"])
     assert (job.state, job.owner, job.request.prompt) == (JobState.QUEUED, "page-1", "red heart")
     assert answer["errors"] == {}
@@ -14,7 +14,7 @@ def test_generate_queues_a_job_of_this_page(services):
 
 def test_a_job_that_was_taken_out_is_queued_again_as_it_was(services):
     seeds = {"seed": str(SEED_LIMIT - 1), "variation_seed": str(SEED_LIMIT - 2)}
-    first = submit(services.dispatcher, {**FORM, **seeds}, "page-1")["job"]
+    first = submit(services.series, {**FORM, **seeds}, "page-1")["job"]
     services.dispatcher.cancel(first)
     again = submit_again(services.dispatcher, services.store, first)["job"]
     [waiting] = services.store.waiting()
@@ -29,27 +29,27 @@ def test_a_job_that_is_not_known_is_not_queued_again(services):
 
 
 def test_a_seed_of_64_bits_arrives_whole(services):
-    answer = submit(services.dispatcher, {**FORM, "seed": str(SEED_LIMIT - 1)}, "")
+    answer = submit(services.series, {**FORM, "seed": str(SEED_LIMIT - 1)}, "")
     assert services.store.get(answer["job"]).request.seed == SEED_LIMIT - 1
 
 
 def test_an_empty_prompt_is_fine(services):
-    assert submit(services.dispatcher, {**FORM, "prompt": ""}, "")["job"]
+    assert submit(services.series, {**FORM, "prompt": ""}, "")["job"]
 
 
 def test_bad_input_names_its_field_and_queues_nothing(services):
-    answer = submit(services.dispatcher, {**FORM, "width": 130, "prompt": "a\0b"}, "")
+    answer = submit(services.series, {**FORM, "width": 130, "prompt": "a\0b"}, "")
     assert answer["job"] is None
     assert set(answer["errors"]) == {"width", "prompt"}
     assert services.store.waiting() == []
 
 
 def test_a_prompt_that_is_too_long_is_told_at_the_prompt(services):
-    assert "20,000" in submit(services.dispatcher, {**FORM, "prompt": "x" * 50_000}, "")["errors"]["prompt"]
+    assert "20,000" in submit(services.series, {**FORM, "prompt": "x" * 50_000}, "")["errors"]["prompt"]
 
 
 def test_an_unknown_checkpoint_is_told_at_its_field_with_the_nearest(services):
-    errors = submit(services.dispatcher, {**FORM, "checkpoint": "startre"}, "")["errors"]
+    errors = submit(services.series, {**FORM, "checkpoint": "startre"}, "")["errors"]
     assert "“starter”" in errors["checkpoint"]
 
 
@@ -57,10 +57,10 @@ def test_a_broken_checkpoint_is_told_at_its_field(services):
     broken = services.settings.models_dir / "Stable-diffusion" / "broken.safetensors"
     broken.parent.mkdir(parents=True)
     broken.write_bytes(b"no model")
-    errors = submit(services.dispatcher, {**FORM, "checkpoint": "broken"}, "")["errors"]
+    errors = submit(services.series, {**FORM, "checkpoint": "broken"}, "")["errors"]
     assert "broken" in errors["checkpoint"]
 
 
 def test_a_form_without_a_checkpoint_takes_the_default(services):
-    answer = submit(services.dispatcher, {**FORM, "checkpoint": None}, "")
+    answer = submit(services.series, {**FORM, "checkpoint": None}, "")
     assert services.store.get(answer["job"]).request.checkpoint == "starter"

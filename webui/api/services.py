@@ -9,6 +9,7 @@ from webui.checkpoints.embedding_files import EmbeddingFiles
 from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.events import EventBus
 from webui.jobs.plots import PlotService
+from webui.jobs.series import SeriesService
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
 from webui.library.tasks import TaskBoard
@@ -31,6 +32,8 @@ class Services(Protocol):
     def dispatcher(self) -> Dispatcher: ...
     @property
     def plots(self) -> PlotService: ...
+    @property
+    def series(self) -> SeriesService: ...
     @property
     def catalog(self) -> Catalog: ...
     @property

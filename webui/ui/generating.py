@@ -17,11 +17,13 @@ from webui.ui.submit import submit, submit_again
 
 _QUIET: dict[str, Any] = {"queue": False, "trigger_mode": "multiple", "show_progress": "hidden"}
 
-#: What a tab finds wrong with its values before they are queued: a message by field name.
-Check = Callable[[Mapping[str, Any]], dict[str, str]]
+#: What a tab finds wrong with its values, and the script that goes with them, before they are queued: a message by field name.
+Check = Callable[[Mapping[str, Any], str], dict[str, str]]
 
 
-def connect(services: PageServices, form: Form, generate: gr.Button, tabs: gr.Tabs, check: Check = lambda _values: {}) -> None:
+def connect(
+    services: PageServices, form: Form, generate: gr.Button, tabs: gr.Tabs, check: Check = lambda _values, _script: {}
+) -> None:
     """Tie a form. Values that the script adds at the last moment (who asks, a source picture) come with Generate's event."""
     owner = gr.Textbox(visible=False)
     answer = gr.JSON(visible=False)
@@ -39,11 +41,11 @@ def _connect_generate(
 
     def on_generate(given: Mapping[Any, Any]) -> dict[str, Any]:
         values = styles.merged(services.styles, form.values(given), given[chosen])
-        if errors := check(values):
+        if errors := check(values, str(given[script] or "")):
             return {"job": None, "errors": errors, "message": ""}
         put_in = partial(scripts.with_styles, services.styles)
         told = str(given[owner] or ""), services.plugins.kinds, str(given[script] or ""), put_in
-        return submit(services.dispatcher, values, *told)
+        return submit(services.series, values, *told)
 
     names = form.names_with(owner=owner, script=script)
     generate.click(

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gradio as gr
 
+from webui.core.series import BATCH
 from webui.ui import layout
 from webui.ui.form import FIELDS, Form
 from webui.ui.script import host
@@ -52,9 +54,10 @@ def build(form: Form, services: PageServices) -> gr.Button:
     )
 
 
-def check(values: Mapping[str, Any]) -> dict[str, str]:
-    """Without a picture nothing is queued: it would silently be txt2img."""
-    return {} if values["source"] else {"source": t("img2img.no_source")}
+def check(values: Mapping[str, Any], script: str) -> dict[str, str]:
+    """Without a picture nothing is queued: it would silently be txt2img. A batch brings its own."""
+    batch = json.loads(script or "{}").get("script") == BATCH
+    return {} if values["source"] or batch else {"source": t("img2img.no_source")}
 
 
 def _draw_source(form: Form) -> None:

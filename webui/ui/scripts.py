@@ -1,4 +1,4 @@
-"""The accordion "Script", which the script draws (`assets/js/scripts.js`), and what it needs to know."""
+"""The accordion "Script" and the sub-tab "Batch", which the script draws (`assets/js/scripts.js`, `batch.js`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
-from webui.core.series import SCRIPTS
+from webui.core.series import BATCH, SCRIPTS, Script, scripts_of
 from webui.core.styles import apply_styles
 from webui.storage.styles import Styles
 from webui.ui.script import host
@@ -19,14 +19,25 @@ def draw(tab: str) -> None:
     host(f"{tab}_script", "mountScript", tab, classes=["drawn"])
 
 
-def describe() -> dict[str, dict[str, dict[str, Any]]]:
-    """The options of each script, by its name and the field's."""
+def describe() -> dict[str, Any]:
+    """For each tab the options of its scripts, by the script's name and the field's; and those of a batch."""
+    tabs = {tab: {name: _options(SCRIPTS[name]) for name in scripts_of(tab)} for tab in ("txt2img", "img2img")}
+    return {**tabs, "batch": _options(SCRIPTS[BATCH])}
+
+
+def _options(kind: type[Script]) -> dict[str, dict[str, Any]]:
     return {
-        script: {
-            name: {"label": spec.param.label, "default": spec.default, "choices": list(spec.param.choices)}
-            for name, spec in params_of(kind).items()
+        name: {
+            "label": spec.param.label,
+            "help": spec.param.help,
+            "default": spec.default,
+            "choices": list(spec.param.choices),
+            "number": spec.kind in (int, float),
+            "low": spec.param.low,
+            "high": spec.param.high,
+            "step": spec.param.step,
         }
-        for script, kind in SCRIPTS.items()
+        for name, spec in params_of(kind).items()
     }
 
 

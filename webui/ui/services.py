@@ -7,6 +7,7 @@ from typing import Protocol
 from webui.checkpoints.catalog import Catalog
 from webui.checkpoints.embedding_files import EmbeddingFiles
 from webui.jobs.dispatcher import Dispatcher
+from webui.jobs.series import SeriesService
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
 from webui.library.tasks import TaskBoard
@@ -24,6 +25,8 @@ class PageServices(Protocol):
     def settings(self) -> Settings: ...
     @property
     def store(self) -> JobStore: ...
+    @property
+    def series(self) -> SeriesService: ...
     @property
     def catalog(self) -> Catalog: ...
     @property

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from webui.core.extras import ExtraKinds, with_extras
+from webui.core.prompt_lines import WithStyles
 from webui.core.request import GenerationRequest
-from webui.core.series import WithStyles
 from webui.errors import InvalidRequest, UnsupportedCheckpoint, WebUIError
 from webui.jobs.dispatcher import Dispatcher
-from webui.jobs.series import submit_series
+from webui.jobs.series import SeriesService
 from webui.jobs.store import JobStore
 from webui.ui.form import collect
 
 
 def submit(
-    dispatcher: Dispatcher,
+    series: SeriesService,
     payloads: Mapping[str, Any],
     owner: str,
     kinds: ExtraKinds | None = None,
@@ -37,14 +37,16 @@ def submit(
         return _answer(errors=errors)
     try:
         request, options = GenerationRequest(**with_extras(values)), json.loads(script or "{}")
-        job = submit_series(dispatcher, request, options, owner=owner, with_styles=with_styles)[0]
+        submitted = series.submit(request, options, owner=owner, with_styles=with_styles)
     except InvalidRequest as error:
         return _answer(errors={error.field: str(error)})
     except UnsupportedCheckpoint as error:
         return _answer(errors={"checkpoint": str(error)})
     except WebUIError as error:
         return _answer(message=str(error))
-    return _answer(job=job.id)
+    if submitted.job is None:
+        return _answer(message=submitted.series.note if submitted.series else "")
+    return _answer(job=submitted.job.id)
 
 
 def submit_again(dispatcher: Dispatcher, store: JobStore, job_id: str) -> dict[str, Any]:

@@ -54,6 +54,9 @@ export function resized() {
   return { width, height };
 }
 
+// How many times as large as its source a result is to be; 0: as large as the form says.
+export const scaleBy = () => (kind.value === "by" && parts ? (parts.scale.value ?? 1) : 0);
+
 function draw() {
   if (!parts) return;
   const by = kind.value === "by";

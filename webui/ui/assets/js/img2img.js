@@ -2,12 +2,13 @@
 // as they stand when Generate is pressed.
 
 import { easel } from "./canvas-easel.js";
+import { batchPanel, batchScript } from "./batch.js";
 import { load, save } from "./canvas-store.js";
 import { button, h } from "./dom.js";
 import { clearError } from "./errors.js";
 import { addAtGenerate, sendInfotext, showTab, valuesOf } from "./form.js";
 import { fieldElement, fields } from "./fields.js";
-import { resized, sourceChanged } from "./img2img-resize.js";
+import { resized, scaleBy, sourceChanged } from "./img2img-resize.js";
 import { changedInWords, setState } from "./options.js";
 import { request } from "./server.js";
 import { t } from "./texts.js";
@@ -21,6 +22,7 @@ const SUBTABS = {
   inpaint: { source: "mask", masks: true },
   inpaint_sketch: { source: "paint", masks: true },
   inpaint_upload: { source: "picture", mask: "picture", masks: true },
+  batch: { masks: true }, // without a canvas: the pictures lie elsewhere
 };
 
 const COPY_TO = ["img2img", "sketch", "inpaint", "inpaint_sketch"];
@@ -40,12 +42,14 @@ function subtab(name) {
 
 function makeSubtab(name) {
   const { source, mask } = SUBTABS[name];
+  const attributes = { class: "subtab", id: `subtab_${name}`, role: "tabpanel", "aria-labelledby": `subtab_${name}_tab` };
+  if (!source) return { easels: {}, element: h("div", attributes, batchPanel()), ready: Promise.resolve() };
   const make = (part, mode) => {
     const id = part === "source" ? `canvas_${name}` : `canvas_${name}_${part}`;
     return easel({ id, mode, label: t(`img2img.label.${part}`), changed: (what) => onChanged(name, part, what) });
   };
   const easels = { source: make("source", source), ...(mask && { mask: make("mask", mask) }) };
-  const element = h("div", { class: "subtab", id: `subtab_${name}`, role: "tabpanel", "aria-labelledby": `subtab_${name}_tab` }, ...Object.values(easels).map((each) => each.element));
+  const element = h("div", attributes, ...Object.values(easels).map((each) => each.element));
   return { easels, element, ready: restore(name, easels) };
 }
 
@@ -88,9 +92,10 @@ function show(name) {
     tab.tabIndex = each === name ? 0 : -1;
   }
   for (const [each, copy] of Object.entries(host.copies)) copy.hidden = each === name;
+  host.copying.hidden = !easels.source;
   document.getElementById("img2img_frame")?.classList.toggle("masks", Boolean(SUBTABS[name].masks));
   clearErrorAtSource();
-  sourceChanged(easels.source.canvas.size);
+  sourceChanged(easels.source?.canvas.size ?? null);
 }
 
 export function mountImg2img(element) {
@@ -106,15 +111,16 @@ export function mountImg2img(element) {
     show(names[(names.indexOf(chosen) + step + names.length) % names.length]);
     tabs[chosen].focus();
   });
-  element.replaceChildren(list, panels, h("div", { class: "copy-to", role: "group", "aria-label": t("img2img.copy_to") }, h("span", { class: "subdued" }, t("img2img.copy_to")), ...Object.values(copies)));
-  host = { tabs, copies, panels };
+  const copying = h("div", { class: "copy-to", role: "group", "aria-label": t("img2img.copy_to") }, h("span", { class: "subdued" }, t("img2img.copy_to")), ...Object.values(copies));
+  element.replaceChildren(list, panels, copying);
+  host = { tabs, copies, panels, copying };
   show(chosen);
 }
 
 // A picture that is pasted goes to the canvas that is seen.
 document.addEventListener("paste", (event) => {
   const [file] = event.clipboardData?.files ?? [];
-  if (file && host?.panels.checkVisibility()) subtab(chosen).easels.source.take(file);
+  if (file && host?.panels.checkVisibility()) subtab(chosen).easels.source?.take(file);
 });
 
 // What the closed accordions say of their fields.
@@ -140,6 +146,7 @@ addAtGenerate("img2img", async () => {
 async function handIn() {
   const { easels, ready } = subtab(chosen);
   await ready;
+  if (!easels.source) return { source: null, mask: null, script: batchScript(scaleBy()) };
   const { canvas } = easels.source;
   const source = await canvas.source();
   if (!source) return { source: null, mask: null };

@@ -1,15 +1,13 @@
 // The accordion "Script" of a form: what makes several jobs of one press on Generate, and how far they are.
 
-import { button, coalesce, h, setHidden, setText } from "./dom.js";
-import { checkBox, keepOver, selectBox, textBox } from "./controls.js";
-import { post } from "./notices.js";
-import { request } from "./server.js";
-import { finished, onChange, state } from "./state.js";
+import { h, setHidden, setText } from "./dom.js";
+import { checkBox, keepOver, selectBox, slider, textBox } from "./controls.js";
+import { seriesView } from "./series.js";
+import { call } from "./server.js";
 import { t } from "./texts.js";
 
-const SCRIPTS = window.periplusConfig?.scripts ?? {}; // by name: the options by field
+const CONFIG = window.periplusConfig?.scripts ?? {}; // by tab and name: the options by field
 const NONE = "None";
-const SERIES = /^(series-[0-9a-f]+)-\d+$/; // the id of a script's job
 
 const forms = new Map(); // by tab
 
@@ -22,41 +20,62 @@ export function scriptOf(tab) {
 }
 
 export function mountScript(host, tab) {
-  const choice = selectBox(`${tab}_script_choice`, "script", t("script.choose"), [NONE, ...Object.keys(SCRIPTS)].map((name) => [name, name]));
+  const scripts = CONFIG[tab] ?? {};
+  const choice = selectBox(`${tab}_script_choice`, "script", t("script.choose"), [NONE, ...Object.keys(scripts)].map((name) => [name, name]));
   choice.value = NONE;
-  const groups = Object.fromEntries(Object.entries(SCRIPTS).map(([name, fields]) => [name, group(tab, fields)]));
+  const groups = Object.fromEntries(Object.entries(scripts).map(([name, fields]) => [name, group(tab, fields)]));
   const words = h("span", { class: "subdued" });
-  const progress = h("p", { class: "script-progress", "aria-live": "polite" });
-  const stop = button(t("script.stop"), "stop", () => stopSeries(), { id: `${tab}_script_stop` });
-  const running = h("div", { class: "script-running", hidden: true }, progress, stop);
-  const body = h("div", { class: "script-body" }, choice.element, ...Object.values(groups).map(({ element }) => element), running);
+  const body = h("div", { class: "script-body" }, choice.element, ...Object.values(groups).map(({ element }) => element), seriesView(({ script }) => script in scripts));
   host.replaceChildren(h("details", { class: "script", id: `${tab}_script_group` }, h("summary", {}, t("script.title"), " ", words), body));
-  const form = { choice, groups, words, progress, running };
+  const form = { choice, groups, words };
   forms.set(tab, form);
   const controls = [choice, ...Object.entries(groups).flatMap(([name, { controls: each }]) => each.map((control) => named(control, `${name}.${control.name}`)))];
   keepOver(`periplus.script.${tab}`, controls);
   host.addEventListener("change", () => draw(form));
-  onChange(coalesce(() => drawProgress(form)));
   draw(form);
 }
 
 // A control under another name, so that two scripts may have options of the same name.
 const named = (control, name) => ({ ...control, name, get value() { return control.value; }, set value(value) { control.value = value; } });
 
+// The control of an option. `id` is that of what is typed into.
+export function optionControl(id, name, field) {
+  let control;
+  if (field.choices.length) control = selectBox(id, name, field.label, field.choices.map((each) => [each, each]), field);
+  else if (typeof field.default === "boolean") control = checkBox(id, name, field.label, field);
+  else if (field.number) control = slider(id, name, field.label, { ...field, step: field.step ?? 1 });
+  else if (name === "upscaler") control = upscalers(id, name, field);
+  else control = textBox(id, name, field.label, name === "lines" ? { lines: 5, placeholder: t("script.lines.hint") } : { help: field.help });
+  control.value = field.default;
+  return control;
+}
+
 function group(tab, fields) {
-  const controls = Object.entries(fields).map(([name, field]) => {
-    const id = `${tab}_script_${name}`;
-    const control = field.choices.length
-      ? selectBox(id, name, field.label, field.choices.map((each) => [each, each]))
-      : typeof field.default === "boolean" ? checkBox(id, name, field.label) : textBox(id, name, field.label, { lines: 5, placeholder: t("script.lines.hint") });
-    control.value = field.default;
-    return control;
-  });
+  const controls = Object.entries(fields).map(([name, field]) => optionControl(`${tab}_script_${name}`, name, field));
   // Messages of the server stand at an element that is called after the field, as those of the form.
   const parts = controls.map((control) => h("div", { id: `${tab}_${control.name === "prompt" ? "matrix" : control.name}` }, control.element));
   const lines = controls.find((control) => control.name === "lines");
   if (lines) parts.push(upload(tab, lines));
   return { controls, element: h("div", { class: "script-options" }, ...parts) };
+}
+
+// The list comes from the server; what was chosen before a reload stays chosen.
+function upscalers(id, name, field) {
+  const control = selectBox(id, name, field.label, [[field.default, field.default]], field);
+  const list = async () => {
+    const found = await call("list_upscalers").catch(() => null);
+    if (!found) return;
+    const chosen = control.value;
+    control.input.replaceChildren(...found.names.map((each) => h("option", { value: each }, each)));
+    control.value = found.names.includes(chosen) ? chosen : field.default;
+  };
+  const write = (value) => {
+    if (![...control.input.options].some((option) => option.value === value)) control.input.append(h("option", { value }, value));
+    control.input.value = value;
+  };
+  document.addEventListener("periplus:lists", list);
+  list();
+  return { ...control, get value() { return control.input.value; }, set value(value) { write(value); } };
 }
 
 function upload(tab, lines) {
@@ -75,23 +94,4 @@ function upload(tab, lines) {
 function draw({ choice, groups, words }) {
   for (const [name, { element }] of Object.entries(groups)) setHidden(element, name !== choice.value);
   setText(words, choice.value === NONE ? "" : `· ${choice.value}`);
-}
-
-// The script's jobs that are not over, newest script first.
-function active() {
-  const open = [...state.jobs.values()].filter((job) => SERIES.test(job.id) && !finished(job));
-  const name = open.length ? SERIES.exec(open[0].id)[1] : null;
-  return open.filter((job) => job.id.startsWith(`${name}-`));
-}
-
-function drawProgress({ progress, running }) {
-  const left = active().length;
-  setHidden(running, !left);
-  if (left) setText(progress, t(left === 1 ? "script.left.one" : "script.left", { count: left }));
-}
-
-async function stopSeries() {
-  const [job] = active();
-  if (!job) return;
-  await request("POST", `api/v1/series/${encodeURIComponent(job.id)}/cancel`).catch((error) => post(error.message, "warning"));
 }
