@@ -36,7 +36,7 @@ LIGHT_LIBRARY = tuple(
 #: What lists the files of upscalers; the rest of the package runs them.
 LIGHT_UPSCALING = ("webui.upscaling.files",)
 FRONT = (
-    *("webui.jobs", "webui.plugins", "webui.storage", "webui.engine.protocol"),
+    *("webui.jobs", "webui.plugins", "webui.storage", "webui.history", "webui.engine.protocol"),
     *(*LIGHT_LIBRARY, *LIGHT_CHECKPOINTS, *LIGHT_UPSCALING),
 )
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
@@ -61,6 +61,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "webui.engine.protocol": FOR_ALL,
     "webui.engine": (*FOR_ALL, "webui.generation", *LIGHT_CHECKPOINTS),
     "webui.jobs": (*FOR_ALL, *FRONT, "webui.engine.client"),
+    "webui.history": (*FOR_ALL, "webui.storage", "webui.jobs", "webui.library.previews"),
     "webui.api": (*FOR_ALL, *FRONT),
     "webui.ui": (*FOR_ALL, *FRONT),
     "webui.app": ("webui",),

@@ -17,6 +17,7 @@ from webui.checkpoints.catalog import Catalog
 from webui.checkpoints.embedding_files import EmbeddingFiles
 from webui.engine.client import EngineClient, make_engine
 from webui.errors import WebUIError
+from webui.history.service import History
 from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.events import EventBus, TaskChanged
 from webui.jobs.keeper import PictureKeeper
@@ -62,6 +63,7 @@ class Services:
     plugins: PluginManager
     upscalers: UpscalerFiles
     plots: PlotService
+    history: History
     series: SeriesService
 
 
@@ -106,6 +108,7 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
         plugins=plugins,
         upscalers=upscalers,
         plots=plots,
+        history=History(settings, bus),
         series=series,
     )
 
@@ -117,6 +120,7 @@ def create_app(services: Services) -> FastAPI:
     from webui.api import (
         docs,
         errors,
+        history,
         jobs,
         models,
         plots,
@@ -140,6 +144,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(postprocessing.router(services))
     app.include_router(series.router(services))
     app.include_router(plots.router(services))
+    app.include_router(history.router(services))
     app.include_router(second_pass.router(services))
     app.include_router(sources.router(services))
     app.include_router(models.router(services))
@@ -173,10 +178,12 @@ def run(settings: Settings) -> None:
             services.plugins.start()
             services.dispatcher.start()  # first: torch loads in the engine while gradio loads here
             services.plots.start()
+            services.history.start()
             services.series.start()
             try:
                 _serve(services, listener, lock)
             finally:
+                services.history.close()
                 services.tasks.close()
                 services.plots.close()
                 services.series.close()

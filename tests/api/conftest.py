@@ -41,6 +41,7 @@ def started(settings: Settings) -> Iterator[Services]:
         yield services
     finally:
         services.bus.close()
+        services.history.close()
         services.series.close()
         services.plots.close()
         services.dispatcher.close()

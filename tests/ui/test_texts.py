@@ -37,6 +37,7 @@ COMPOSED = (
     "img2img.",
     "extras.",
     "send.",
+    "history.",
 )
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from webui.checkpoints.catalog import Catalog
 from webui.checkpoints.embedding_files import EmbeddingFiles
+from webui.history.service import History
 from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.events import EventBus
 from webui.jobs.plots import PlotService
@@ -31,6 +32,7 @@ class Services(Protocol):
     @property
     def dispatcher(self) -> Dispatcher: ...
     @property
+    def history(self) -> History: ...
     def plots(self) -> PlotService: ...
     @property
     def series(self) -> SeriesService: ...

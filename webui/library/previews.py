@@ -39,7 +39,7 @@ class Thumbnails:
             return kept.read_bytes()
         except OSError:
             pass
-        data = _small(picture, side)
+        data = small_picture(picture, side)
         self._keep(place, kept, data)
         return data
 
@@ -51,6 +51,20 @@ class Thumbnails:
             write_whole(path, data)
         except (OSError, SaveFailed):
             pass  # made anew the next time
+
+
+def small_picture(path: Path, side: int) -> bytes:
+    """A picture's file as WebP, at most `side` pixels wide and high. Raise UnreadableImage."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UnreadableImage(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    picture = _open(data, path.name, draft=2 * side)
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=82)
+    return buffer.getvalue()
 
 
 def set_preview(model: Path, data: bytes) -> Path:
@@ -66,26 +80,13 @@ def set_preview(model: Path, data: bytes) -> Path:
     return path
 
 
-def _small(path: Path, side: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise UnreadableImage(f"{path.name} cannot be read: {error.strerror or error}.") from error
-    picture = _open(data, path.name, draft=2 * side)
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=82)
-    return buffer.getvalue()
-
-
 def _open(data: bytes, name: str, draft: int = 0) -> Image.Image:
     """RGB or RGBA, turned as its EXIF says. `draft`: a JPEG may be decoded smaller, as long as no side gets under it."""
     if len(data) > MAX_BYTES:
         raise UnreadableImage(f"{name} has more than {MAX_BYTES:,} bytes, too many for a preview.")
     try:
         with warnings.catch_warnings(action="ignore"):  # our own limit is checked below
-            picture = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP", "GIF"))
+            picture = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP", "GIF", "AVIF"))
         if picture.width * picture.height > MAX_PIXELS:
             raise UnreadableImage(f"{name} is {picture.width}×{picture.height}; that is too large for a preview.")
         if draft:
@@ -95,7 +96,7 @@ def _open(data: bytes, name: str, draft: int = 0) -> Image.Image:
     except UnreadableImage:
         raise
     except Exception as error:  # decoders raise errors of many kinds for damaged pictures: all mean the same
-        raise UnreadableImage(f"{name} is no readable PNG, JPEG, WebP or GIF: {error!s:.200}") from error
+        raise UnreadableImage(f"{name} is no readable PNG, JPEG, WebP, GIF or AVIF: {error!s:.200}") from error
     picture.info = {"parameters": settings} if isinstance(settings, str) else {}
     return picture
 

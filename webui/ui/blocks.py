@@ -25,6 +25,7 @@ from webui.ui import (
     generating,
     header,
     hires,
+    history,
     img2img,
     library,
     merger,
@@ -113,6 +114,8 @@ def build(services: PageServices) -> gr.Blocks:
                 extras.build()
             with gr.Tab(t("tab.pnginfo"), id="pnginfo", elem_id="tab_pnginfo"):
                 pnginfo.build()
+            with gr.Tab(t("tab.history"), id="history", elem_id="tab_history"):
+                history.build()
             with gr.Tab(t("tab.merger"), id="merger", elem_id="tab_modelmerger"):
                 merger.build()
             with gr.Tab(t("tab.models"), id="models", elem_id="tab_models"):

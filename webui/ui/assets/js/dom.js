@@ -40,6 +40,7 @@ const ICONS = {
   clear: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13M10 11v5M14 11v5",
   invert: "M4 4h16v16H4zM4 20L20 4M14 14h6v6h-6zM17 14v6",
   file: "M12 20V9m-5 5 5-5 5 5M5 4h14",
+  folder: "M3 6h6l2 2h10v11H3z",
   blank: "M6 3h8l4 4v14H6zM14 3v4h4M12 11v6M9 14h6",
 };
 

@@ -22,6 +22,7 @@ export const mountImg2img = async (host) => (await import("./img2img.js")).mount
 export const mountResize = async (host) => (await import("./img2img.js")).mountResize(host);
 export const mountExtras = async (host) => (await import("./extras.js")).mountExtras(host);
 export const mountPlot = async (host) => (await import("./plot.js")).mountPlot(host);
+export const mountHistory = async (host) => (await import("./history.js")).mountHistory(host);
 export const mountModels = async (host) => (await import("./models.js")).mountModels(host);
 export const mountMerger = async (host) => (await import("./merger.js")).mountMerger(host);
 
