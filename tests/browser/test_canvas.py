@@ -106,6 +106,47 @@ def test_colours_are_painted_at_the_pictures_full_size_with_opacity_and_can_be_p
     assert max(difference.tobytes()) <= 1
 
 
+def test_layers_are_painted_hidden_mixed_and_merged_and_all_of_it_can_be_undone(studio: Studio):
+    easel = Easel(studio, "inpaint_sketch").show()
+    easel.new(200, 120)
+    easel.set(colour="#ff0000", size=40)
+    easel.stroke((50, 60))
+    easel.tool("layers")
+    easel.tool("layer_add")
+    easel.tool("layers")  # closed: it lies over the picture
+    easel.set(colour="#0000ff")
+    easel.stroke((150, 60))
+    easel.tool("layers")
+    rows = studio.page.locator("#canvas_inpaint_sketch_layer_list li")
+    assert rows.count() == 2
+
+    def seen() -> tuple[tuple[int, ...], tuple[int, ...], int]:
+        source, mask = easel.exported("source").convert("RGB"), easel.exported("mask").convert("L")
+        return source.getpixel((50, 60)), source.getpixel((150, 60)), mask.getpixel((150, 60))
+
+    red, blue, white = (255, 0, 0), (0, 0, 255), (255, 255, 255)
+    assert seen() == (red, blue, 255)
+    studio.page.get_by_role("button", name="Hide layer 2").click()
+    assert seen() == (red, white, 0)  # what is hidden is no mask either
+    easel.tool("undo")
+    studio.page.locator("#canvas_inpaint_sketch_layer_opacity").fill("50")
+    mixed = seen()[1]
+    assert max(abs(mixed[0] - 127), abs(mixed[1] - 127), 255 - mixed[2]) <= 1
+    easel.tool("layer_merge")
+    assert rows.count() == 1 and seen()[0] == red
+    assert max(abs(one - other) for one, other in zip(seen()[1], mixed, strict=True)) <= 1
+    for _ in range(2):
+        easel.tool("undo")
+    assert rows.count() == 2 and seen() == (red, blue, 255)
+    easel.keep()
+    studio.reload()
+    again = Easel(studio, "inpaint_sketch").show()
+    again.tool("layers")
+    assert rows.count() == 2 and seen() == (red, blue, 255)
+    again.tool("layer_remove")
+    assert rows.count() == 1 and seen()[:2] == (red, white)
+
+
 def touch(session: CDPSession, kind: str, *points: tuple[int, int]) -> None:
     touches = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
     session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})

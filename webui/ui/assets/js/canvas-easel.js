@@ -1,6 +1,7 @@
 // A canvas with what belongs to it: tools, sliders, what is said where there is no picture, and the ways that a picture comes in.
 
 import { Canvas, SIZES } from "./canvas.js";
+import { layerList } from "./canvas-layer-list.js";
 import { button, h, icon, iconButton, setHidden, setText } from "./dom.js";
 import { valuesOf } from "./form.js";
 import { post } from "./notices.js";
@@ -16,20 +17,41 @@ export function easel({ id, mode, label, changed }) {
   const blank = blankForm(id, (size) => take(size));
   const hint = h("div", { class: "drop-hint" }, icon("picture"), h("strong", {}, label), h("span", {}, t("canvas.drop")),
     h("span", { class: "hint-buttons" }, button(t("canvas.choose"), "file", () => input.click()), mode === "paint" && button(t("canvas.blank"), "blank", () => blank.show(), { id: `${id}_new` })));
-  const bar = toolbar(id, canvas, { choose: () => input.click(), blank: () => blank.show(), remove });
+  const layers = mode === "paint" ? layerList(id, canvas) : null;
+  const bar = toolbar(id, canvas, { choose: () => input.click(), blank: () => blank.show(), remove, enlarge: () => enlarge(!large()), layers: layers?.opener });
   const foot = footer(id, canvas);
-  const stage = h("div", { class: "easel-stage" }, canvas.screen, hint, blank.element);
+  const stage = h("div", { class: "easel-stage" }, canvas.screen, hint, layers?.element, blank.element);
   const element = h("div", { class: "easel canvas", id, "data-mode": mode }, input, bar.element, stage, foot.element);
   acceptDrops(element, take);
+  element.addEventListener("keydown", onKey);
+
+  const large = () => element.classList.contains("large");
+
+  // Over the whole window, and back; the view fits itself to its new size.
+  function enlarge(on) {
+    element.classList.toggle("large", on);
+    bar.enlarged(on);
+  }
+
+  // Escape would interrupt a job elsewhere on the page.
+  function onKey(event) {
+    const leaves = event.key === "Escape" && large();
+    if (!leaves && !(event.key.toLowerCase() === "m" && event.target === canvas.screen && !event.ctrlKey && !event.metaKey && !event.altKey)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    enlarge(!leaves && !large());
+  }
 
   function redraw() {
     bar.draw();
     foot.draw();
+    layers?.draw();
   }
 
   function onChanged(what) {
     setHidden(hint, Boolean(canvas.bitmap));
     element.classList.toggle("empty", !canvas.bitmap);
+    if (!canvas.bitmap) enlarge(false);
     changed(what);
   }
 
@@ -61,17 +83,20 @@ export function easel({ id, mode, label, changed }) {
 
 // ---- tools
 
-function toolbar(id, canvas, { choose, blank, remove }) {
+function toolbar(id, canvas, { choose, blank, remove, enlarge, layers }) {
   const named = (name, key, press, attributes = {}) => iconButton(t(`canvas.${key ?? name}`), name, press, { id: `${id}_${name}`, ...attributes });
   const tools = { paint: ["brush", "eraser", "fill", "picker"], mask: ["brush", "eraser", "fill"] }[canvas.mode] ?? [];
   const kinds = tools.map((name) => named(name, null, () => canvas.setTool({ name }), { "data-tool": name, "aria-pressed": "false" }));
   const colour = canvas.mode === "paint" && h("input", { type: "color", id: `${id}_colour`, class: "easel-colour", title: t("canvas.colour"), "aria-label": t("canvas.colour"), oninput: () => canvas.setTool({ colour: colour.value }) });
   const undo = tools.length && named("undo", null, () => canvas.undo());
   const redo = tools.length && named("redo", null, () => canvas.redo());
+  const large = named("enlarge", "large", enlarge, { "aria-pressed": "false" });
   const rest = [
     canvas.mode === "mask" && named("invert", null, () => canvas.invert()),
     tools.length && named("clear", null, () => canvas.empty()),
+    layers,
     named("fit", null, () => (canvas.view.fit(), canvas.draw())),
+    large,
     h("span", { class: "easel-gap" }),
     named("file", "choose", choose),
     canvas.mode === "paint" && named("blank", "blank", blank),
@@ -87,7 +112,7 @@ function toolbar(id, canvas, { choose, blank, remove }) {
     canvas.screen.dataset.tool = canvas.drawable ? canvas.tool.name : "none";
   }
 
-  return { element, draw };
+  return { element, draw, enlarged: (on) => large.setAttribute("aria-pressed", String(on)) };
 }
 
 // ---- sliders, and what is seen
@@ -95,12 +120,14 @@ function toolbar(id, canvas, { choose, blank, remove }) {
 function footer(id, canvas) {
   const size = range(`${id}_size`, t("canvas.size"), SIZES.low, SIZES.high, (value) => canvas.setTool({ size: value }));
   const opacity = canvas.mode === "paint" && range(`${id}_opacity`, t("canvas.opacity"), 1, 100, (value) => canvas.setTool({ opacity: value / 100 }));
+  const veil = canvas.mode === "mask" && range(`${id}_veil`, t("canvas.veil"), 10, 100, (value) => canvas.setTool({ veil: value / 100 }));
   const facts = h("span", { class: "easel-facts" });
-  const element = h("div", { class: "easel-foot" }, canvas.mode !== "picture" && size.element, opacity && opacity.element, facts);
+  const element = h("div", { class: "easel-foot" }, canvas.mode !== "picture" && size.element, opacity && opacity.element, veil && veil.element, facts);
 
   function draw() {
     size.show(canvas.tool.size);
     if (opacity) opacity.show(Math.round(canvas.tool.opacity * 100));
+    if (veil) veil.show(Math.round(canvas.tool.veil * 100));
     const { size: pixels, view } = canvas;
     setText(facts, pixels ? t("canvas.facts", { ...pixels, percent: Math.round(view.scale * 100) }) : "");
   }

@@ -20,6 +20,10 @@ export class Mask {
     return !this.bytes.includes(255);
   }
 
+  get untouched() {
+    return this.empty;
+  }
+
   // A stroke from one point to the next: every pixel whose middle is no further from the line than the radius, which goes from
   // `from.radius` to `to.radius`. Returns the rectangle that may have changed.
   line(from, to, value) {

@@ -1,4 +1,4 @@
-// What is drawn in colour, on a layer of its own above the picture and as large as it.
+// What is drawn in colour, on one layer above the picture and as large as it.
 
 import { boxAround } from "./canvas-geometry.js";
 import { flood } from "./canvas-mask.js";

@@ -1,7 +1,5 @@
 // A canvas as it is seen: picture, what is drawn on it, and the brush.
 
-const OVERLAY_ALPHA = 0.55;
-
 export function drawScreen({ screen, bitmap, view, mode, layer, ...canvas }) {
   const context = screen.getContext("2d");
   const ratio = window.devicePixelRatio || 1;
@@ -16,24 +14,38 @@ export function drawScreen({ screen, bitmap, view, mode, layer, ...canvas }) {
   context.fillRect(0, 0, bitmap.width, bitmap.height);
   context.drawImage(bitmap, 0, 0);
   if (mode === "paint") layer.drawOn(context);
-  if (mode === "mask") drawMask(context, layer);
+  if (mode === "mask") drawMask(context, layer, canvas.tool.veil);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  if (canvas.frame) drawFrame(context, canvas.frame, bitmap, view);
   if (layer && canvas.hover && ["brush", "eraser"].includes(canvas.tool.name)) drawBrush(context, canvas.hover, (canvas.tool.size * scale) / 2);
 }
 
-function drawMask(context, layer) {
-  context.globalAlpha = OVERLAY_ALPHA;
+function drawMask(context, layer, veil) {
+  context.globalAlpha = veil;
   context.drawImage(layer.overlay, 0, 0);
   context.globalAlpha = 1;
 }
 
-// Seen on light and on dark.
 function drawBrush(context, { x, y }, radius) {
+  outline(context, () => context.arc(x, y, radius, 0, 2 * Math.PI));
+}
+
+// The proportions of the result over the picture: the largest such part of it, or, where it is filled up, what holds all of it.
+function drawFrame(context, { width, height, holds }, picture, view) {
+  const factors = [picture.width / width, picture.height / height];
+  const factor = (holds ? Math.max : Math.min)(...factors);
+  const [across, down] = [width * factor * view.scale, height * factor * view.scale];
+  const middle = [view.x + (picture.width * view.scale) / 2, view.y + (picture.height * view.scale) / 2];
+  outline(context, () => context.rect(middle[0] - across / 2, middle[1] - down / 2, across, down));
+}
+
+// Seen on light and on dark.
+function outline(context, shape) {
   for (const [colour, width] of [["rgb(0 0 0 / 70%)", 3], ["white", 1]]) {
     context.strokeStyle = colour;
     context.lineWidth = width;
     context.beginPath();
-    context.arc(x, y, radius, 0, 2 * Math.PI);
+    shape();
     context.stroke();
   }
 }

@@ -4,13 +4,17 @@ import { pageId } from "./page.js";
 
 const PAGES = "periplus.canvas.pages"; // in localStorage: the browser tabs whose pictures are kept, the latest first
 const KEPT_PAGES = 4;
+const FORM = 2; // of what is kept; anything of another form is forgotten
 
 let opened = null;
 
 function database() {
   opened ??= new Promise((resolve, reject) => {
-    const request = indexedDB.open("periplus", 1);
-    request.onupgradeneeded = () => request.result.createObjectStore("canvas");
+    const request = indexedDB.open("periplus", FORM);
+    request.onupgradeneeded = () => {
+      if (request.result.objectStoreNames.contains("canvas")) request.result.deleteObjectStore("canvas");
+      request.result.createObjectStore("canvas");
+    };
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });

@@ -1,16 +1,17 @@
 // A picture that one can look at, paint on, or mask. `mode` says what strokes are: "picture" has none, "paint" has colours above
-// the picture, "mask" has a mask. What is drawn has the size of the picture, whatever the size on the screen.
+// the picture, in layers, "mask" has a mask. What is drawn has the size of the picture, whatever the size on the screen.
 
 import { coalesce, h } from "./dom.js";
-import { History } from "./canvas-history.js";
+import { History, arrangement, pixels } from "./canvas-history.js";
 import { around, clamp, cut } from "./canvas-geometry.js";
+import { Layers } from "./canvas-layers.js";
 import { Mask } from "./canvas-mask.js";
-import { Paint } from "./canvas-paint.js";
 import { listen } from "./canvas-pointer.js";
 import { drawScreen } from "./canvas-screen.js";
 import { View } from "./canvas-view.js";
 
 export const SIZES = { low: 1, high: 512 };
+const FRAME_MS = 1500;
 const BRUSH = { paint: 1 / 24, mask: 1 / 10 }; // of the shorter side, until the person chooses
 
 export class Canvas {
@@ -20,11 +21,12 @@ export class Canvas {
     this.screen = h("canvas", { id, class: "canvas-screen", tabindex: 0, role: "application", "aria-label": label });
     this.view = new View();
     this.history = new History();
-    this.tool = { name: "brush", size: 24, colour: "#202020", opacity: 1 };
+    this.tool = { name: "brush", size: 24, colour: "#202020", opacity: 1, veil: 0.55 }; // veil: how dense a mask looks
     this.bitmap = null; // the picture's pixels
     this.blob = null; // the picture's file, as it came
-    this.layer = null;
+    this.layer = null; // all that is drawn: a mask, or layers of paint
     this.hover = null; // where the brush is, on the screen
+    this.frame = null; // {width, height, holds}: the result's proportions, while they are chosen
     this.draw = coalesce(() => this.drawNow());
     new ResizeObserver(() => this.fitScreen()).observe(this.screen);
     listen(this);
@@ -36,6 +38,11 @@ export class Canvas {
 
   get drawable() {
     return this.mode !== "picture" && this.layer !== null;
+  }
+
+  // What strokes change.
+  get target() {
+    return this.mode === "paint" ? this.layer.active : this.layer;
   }
 
   // ---- the picture
@@ -55,7 +62,7 @@ export class Canvas {
     const { width, height } = this.bitmap;
     if (!this.tool.chosen && this.mode in BRUSH) this.tool.size = Math.max(4, Math.round(Math.min(width, height) * BRUSH[this.mode]));
     this.history.clear();
-    this.layer = this.mode === "mask" ? new Mask(width, height) : this.mode === "paint" ? new Paint(width, height) : null;
+    this.layer = this.mode === "mask" ? new Mask(width, height) : this.mode === "paint" ? new Layers(width, height) : null;
   }
 
   clear() {
@@ -67,7 +74,7 @@ export class Canvas {
 
   // Picture and drawing as they stand, to be given back to `restore`.
   async stored() {
-    return { picture: this.blob, drawing: this.layer && !this.layer.empty ? await this.layer.stored() : null };
+    return { picture: this.blob, drawing: this.layer && !this.layer.untouched ? await this.layer.stored() : null };
   }
 
   async restore({ picture, drawing }) {
@@ -86,9 +93,11 @@ export class Canvas {
     const { name, colour, opacity } = this.tool;
     if (name === "picker") return void this.pick(at);
     if (name === "fill") return void this.fill(at);
-    const before = this.mode === "mask" ? this.layer.bytes.slice() : null;
-    if (this.mode === "paint") this.layer.begin({ colour, opacity, erase: name === "eraser" });
-    this.stroke = { before, last: at, box: null };
+    if (this.mode === "paint") this.layer.change({ visible: true }); // nobody paints what is not seen
+    const { target } = this;
+    const before = this.mode === "mask" ? target.bytes.slice() : null;
+    if (this.mode === "paint") target.begin({ colour, opacity, erase: name === "eraser" });
+    this.stroke = { target, before, last: at, box: null };
     this.move(at);
   }
 
@@ -96,65 +105,77 @@ export class Canvas {
     const { stroke } = this;
     if (!stroke) return;
     const value = this.tool.name === "eraser" ? 0 : 255;
-    stroke.box = around(stroke.box, this.layer.line(stroke.last, at, value));
+    stroke.box = around(stroke.box, stroke.target.line(stroke.last, at, value));
     stroke.last = at;
     this.draw();
   }
 
   end() {
-    const { stroke, layer } = this;
+    const { stroke } = this;
     if (!stroke) return;
     this.stroke = null;
-    const { box } = stroke;
-    if (box.width && box.height) this.history.push(box, this.mode === "mask" ? cut(stroke.before, layer.width, box) : layer.copy(box));
-    if (this.mode === "paint") layer.end();
+    const { box, target } = stroke;
+    const kept = this.mode === "mask" ? cut(stroke.before, target.width, box) : target.copy(box);
+    if (box.width && box.height) this.history.push(pixels(target, box, kept));
+    if (this.mode === "paint") target.end();
     this.finish();
   }
 
   // A second finger has come: it was no stroke.
   cancel() {
-    const { stroke, layer } = this;
+    const { stroke } = this;
     if (!stroke) return;
     this.stroke = null;
-    if (this.mode === "paint") layer.stroke = null;
-    else if (stroke.box) layer.paste(stroke.box, cut(stroke.before, layer.width, stroke.box));
+    const { box, target } = stroke;
+    if (this.mode === "paint") target.stroke = null;
+    else if (box) target.paste(box, cut(stroke.before, target.width, box));
     this.draw();
   }
 
   fill(at) {
     if (!this.inside(at)) return;
-    const { layer } = this;
-    this.whole(() => {
-      if (this.mode === "mask") return layer.fill(at, layer.bytes[Math.floor(at.y) * layer.width + Math.floor(at.x)] ? 0 : 255);
-      layer.fill(at, this.pixels(), this.tool.colour, this.tool.opacity);
-      layer.end();
+    this.whole((target) => {
+      if (this.mode === "mask") return target.fill(at, target.bytes[Math.floor(at.y) * target.width + Math.floor(at.x)] ? 0 : 255);
+      target.fill(at, this.pixels(), this.tool.colour, this.tool.opacity);
+      target.end();
     });
   }
 
   empty() {
-    this.whole(() => (this.mode === "mask" ? this.layer.setAll(() => 0) : this.layer.clear()));
+    this.whole((target) => (this.mode === "mask" ? target.setAll(() => 0) : target.clear()));
   }
 
   invert() {
-    this.whole(() => this.layer.setAll((value) => 255 - value));
+    this.whole((target) => target.setAll((value) => 255 - value));
   }
 
-  // A change that may touch every pixel.
+  // A change that may touch every pixel of what strokes change.
   whole(change) {
     if (!this.drawable) return;
-    const box = { x: 0, y: 0, width: this.layer.width, height: this.layer.height };
-    const before = this.layer.copy(box);
-    change();
-    this.history.push(box, before);
+    const { target } = this;
+    const box = { x: 0, y: 0, width: target.width, height: target.height };
+    const before = target.copy(box);
+    if (this.mode === "paint") this.layer.change({ visible: true });
+    change(target);
+    this.history.push(pixels(target, box, before));
+    this.finish();
+  }
+
+  // A change of how the layers lie: add, remove, move, merge, and what each of them looks like.
+  arrange(change) {
+    if (!this.drawable) return;
+    const before = this.layer.state;
+    change(this.layer);
+    this.history.push(arrangement(this.layer, before));
     this.finish();
   }
 
   undo() {
-    if (this.layer && this.history.undo(this.layer)) this.finish();
+    if (this.history.undo()) this.finish();
   }
 
   redo() {
-    if (this.layer && this.history.redo(this.layer)) this.finish();
+    if (this.history.redo()) this.finish();
   }
 
   finish() {
@@ -221,6 +242,14 @@ export class Canvas {
     this.screen.height = Math.round(height * ratio);
     this.view.resize(width, height);
     this.drawNow();
+  }
+
+  // For a moment. `holds`: the result holds all of the picture, and more.
+  showFrame(width, height, holds) {
+    clearTimeout(this.fading);
+    this.frame = { width, height, holds };
+    this.fading = setTimeout(() => ((this.frame = null), this.draw()), FRAME_MS);
+    this.draw();
   }
 
   drawNow() {

@@ -23,6 +23,7 @@ const STORED = "periplus.extras";
 const none = { view: "single", mode: BY, single: null, batch: [] };
 let kept = { ...none, ...JSON.parse(sessionStorage.getItem(KEY) ?? "{}") };
 let parts = null;
+const groups = []; // of what is rarely used: {state, ticks}
 
 const stored = () => JSON.parse(sessionStorage.getItem(STORED) ?? "{}");
 const keep = () => sessionStorage.setItem(KEY, JSON.stringify({ ...kept, batch: kept.batch.filter((source) => source.digest) }));
@@ -43,7 +44,7 @@ export function mountExtras(host) {
     h("div", { class: "extras-pair" }, controls.upscaler_1.element, controls.upscaler_2.element), controls.upscaler_2_visibility.element, size, models,
     group("split", controls, ["split", "split_threshold", "split_overlap"]),
     group("focal", controls, ["focal_crop", "focal_entropy", "focal_edges"]),
-    group("auto_size", controls, ["auto_size", "auto_size_low", "auto_size_high", "auto_size_least", "auto_size_most", "auto_size_objective", "auto_size_error"]),
+    group("auto_size", controls, ["auto_size", ["auto_size_low", "auto_size_high"], ["auto_size_least", "auto_size_most"], ["auto_size_objective", "auto_size_error"]]),
     group("flips", controls, ["flip_horizontal", "flip_vertical", "flip_both"]));
   const run = button(t("generate"), null, generate, { id: "extras_generate", class: "plain-button primary extras-run" });
   host.replaceChildren(h("div", { class: "extras" }, tabs.element, ...Object.values(views).map((view) => view.element), run, upscale));
@@ -87,7 +88,21 @@ function segments(id, values, choose, words = (value) => value) {
   return { element, show: (chosen) => values.forEach((value, index) => buttons[index].setAttribute("aria-pressed", String(value === chosen))) };
 }
 
-const group = (name, controls, names) => h("details", { id: `extras_${name}_group` }, h("summary", {}, t(`extras.${name}`)), h("div", { class: "extras-rows" }, ...names.map((each) => controls[each].element)));
+// `names`: of the controls, those side by side in a list of their own. Its header says what is ticked in it.
+function group(name, controls, names) {
+  const state = h("span", { class: "extras-state" });
+  const rows = names.map((each) => (Array.isArray(each) ? h("div", { class: "extras-pair" }, ...each.map((one) => controls[one].element)) : controls[each].element));
+  groups.push({ state, ticks: names.flat().map((each) => controls[each]).filter(({ value }) => typeof value === "boolean") });
+  return h("details", { id: `extras_${name}_group` }, h("summary", {}, t(`extras.${name}`), state), h("div", { class: "extras-rows" }, ...rows));
+}
+
+function drawGroups() {
+  for (const { state, ticks } of groups) {
+    const on = ticks.filter(({ value }) => value);
+    const words = ticks.length === 1 ? on.map(() => t("on")) : on.map(({ name }) => FIELDS[name].label);
+    setText(state, words.length ? ` · ${words.join(", ")}` : "");
+  }
+}
 
 function viewOf(view, controls) {
   if (view === "folder") return { element: h("div", { class: "sheet-like extras-rows" }, controls.folder.element, controls.output_folder.element) };
@@ -113,6 +128,7 @@ function draw() {
   setHidden(by, kept.mode !== BY);
   setHidden(to, kept.mode !== TO);
   controls.upscaler_2_visibility.element.toggleAttribute("data-unused", controls.upscaler_2.value === "None");
+  drawGroups();
   drawSingle(views.single);
   drawBatch(views.batch);
   setText(size, sizeWords());

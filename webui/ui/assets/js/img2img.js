@@ -27,6 +27,7 @@ const SUBTABS = {
 
 const COPY_TO = ["img2img", "sketch", "inpaint", "inpaint_sketch"];
 const CHOSEN = "periplus.img2img.subtab";
+const FILL = "Resize and fill"; // the resize mode whose result holds all of the picture
 const SOFT = Object.keys(fields).filter((name) => name.startsWith("soft_"));
 
 const made = new Map(); // by sub-tab: {easels, element, ready}
@@ -73,6 +74,7 @@ function onChanged(name, part, what) {
     save(storedAs(name, part, "drawing"), async () => ({ layer: (await canvas.stored()).drawing, tool: { ...canvas.tool } }));
   }
   if (name === chosen && part === "source") sourceChanged(canvas.size);
+  if (what === "picture") proportions = inWords(valuesOf("img2img"));
   if (host && what) clearErrorAtSource();
 }
 
@@ -130,7 +132,22 @@ function drawStates(values) {
   for (const [id, names] of Object.entries(window.periplusConfig?.img2img ?? {})) setState(document.getElementById(id), changedInWords(values, names));
 }
 
-document.addEventListener("periplus:form", ({ detail: { tab, values } }) => tab === "img2img" && drawStates(values));
+document.addEventListener("periplus:form", ({ detail: { tab, values } }) => {
+  if (tab !== "img2img") return;
+  drawStates(values);
+  showProportions(values);
+});
+
+let proportions = ""; // as they were when they were last told, or the picture came
+const inWords = ({ width, height }) => `${width}×${height}`;
+
+// What the sliders of width and height come to is seen over the picture while they are moved.
+function showProportions(values) {
+  const before = proportions;
+  proportions = inWords(values);
+  const canvas = made.get(chosen)?.easels.source?.canvas;
+  if (before !== proportions && canvas?.bitmap) canvas.showFrame(values.width, values.height, values.resize_mode === FILL);
+}
 document.addEventListener("periplus:tab", () => drawStates(valuesOf("img2img")));
 
 // ---- what leaves

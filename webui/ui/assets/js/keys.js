@@ -8,7 +8,7 @@ import { readDropped } from "./pnginfo.js";
 import { stopRunning } from "./output.js";
 
 const MODAL = "dialog[open], .engine-panel[data-open]";
-const OPEN_LIST = "input[aria-expanded=true]"; // it closes
+const OPEN = "input[aria-expanded=true], .easel.large"; // a list, or a canvas over the whole window: it closes
 
 const SIZE = /^\s*(\d{2,4})\s*[x×*]\s*(\d{2,4})\s*$/i;
 
@@ -26,7 +26,7 @@ function onKey(event) {
   else if (!formIsShown()) return;
   else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) act(event, () => held || (snap(event.target), pressGenerate()));
   else if (event.key === "Enter" && event.altKey) act(event, () => held || stopRunning("skip"));
-  else if (event.key === "Escape" && !event.target.closest?.(OPEN_LIST)) act(event, () => held || stopRunning("interrupt"));
+  else if (event.key === "Escape" && !event.target.closest?.(OPEN)) act(event, () => held || stopRunning("interrupt"));
 }
 
 // A tab with the panel is the visible one, and nothing lies over it.
