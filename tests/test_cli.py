@@ -25,6 +25,8 @@ def test_every_flag_reaches_the_settings(tmp_path):
     flags = (
         f"--data-dir {tmp_path} --ckpt-dir {tmp_path} --vae-dir {tmp_path} --port 0 --listen --allowed-host box"
         " --medvram --medvram-sdxl --lowvram --no-half --vae-in-bf16 --device cuda:1 --engine inline --no-browser --nowebui"
+        " --api --auth ann:a:b --api-auth bot:key,tom:x --api-log --api-server-stop"
+        r" --cors-allow-origins http://localhost:5173/,https://a.lan --cors-allow-origins-regex https://.*\.lan"
     )
     assert settings_of(*flags.split()) == Settings(
         data_dir=tmp_path,
@@ -40,9 +42,28 @@ def test_every_flag_reaches_the_settings(tmp_path):
         vae_precision="bf16",
         engine="inline",
         allowed_hosts=("box",),
+        auth=(("ann", "a:b"),),
+        api_auth=(("bot", "key"), ("tom", "x")),
+        cors_origins=("http://localhost:5173", "https://a.lan"),
+        cors_origins_regex=r"https://.*\.lan",
+        api_log=True,
+        api_server_stop=True,
         open_browser=False,
         page=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--auth", "ann"), ("--auth", ":x"), ("--api-auth", ""),
+        ("--cors-allow-origins", "localhost"), ("--cors-allow-origins", "http://a/b"), ("--cors-allow-origins-regex", "("),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_form_is_refused(flag, value, capsys):
+    with pytest.raises(SystemExit):
+        settings_of(flag, value)
+    assert flag in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flag", ["--no-half-vae", "--vae-in-fp32"])

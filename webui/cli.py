@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,6 +64,14 @@ def make_parser() -> argparse.ArgumentParser:
     add("--engine", choices=("process", "inline"), default=Settings.engine, help="inline: in this process, for debugging")
     add("--no-browser", action="store_true", help="do not open the page in a browser")
     add("--nowebui", action="store_true", help="the HTTP API only, no page")
+    add("--api", action="store_true", help="taken for A1111's sake: the HTTP API is always there")
+    add("--auth", "--gradio-auth", type=_users, default=(), metavar="USER:PASSWORD[,…]", help="ask for a password")
+    add("--api-auth", type=_users, default=(), metavar="USER:PASSWORD[,…]", help="more who may use the HTTP API")
+    add("--api-log", action="store_true", help="print a line for each call of the HTTP API")
+    add("--api-server-stop", action="store_true", help="let the HTTP API stop and restart the program")
+    add("--cors-allow-origins", type=_origins, default=(), metavar="ORIGIN[,…]", help="pages that may use the HTTP API")
+    add("--cors-allow-origins-regex", type=_regex, metavar="REGEX", help="the same, for all origins that match wholly")
+    add("--admin-password", metavar="TEXT", help="let those who know it change extensions from other machines")
     add("--safe-mode", action="store_true", help="load no extensions, to find out whether one of them is at fault")
     add("--version", action="version", version=f"Periplus {__version__}")
     return parser
@@ -80,6 +89,30 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"{port} is no port; 0 to 65535 are")
     return port
+
+
+def _users(text: str) -> tuple[tuple[str, str], ...]:
+    """A1111's form: user:password, several with commas between them."""
+    users = tuple(part.strip().partition(":")[::2] for part in text.split(",") if part.strip())
+    if not users or not all(name and password for name, password in users):
+        raise argparse.ArgumentTypeError("USER:PASSWORD was expected, several with commas between them")
+    return users
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", origin, re.IGNORECASE):
+            raise argparse.ArgumentTypeError(f"{origin} is no origin, such as http://localhost:5173")
+    return origins
+
+
+def _regex(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text} is no regular expression: {error}") from error
+    return text
 
 
 def settings_from(arguments: argparse.Namespace) -> Settings:
@@ -107,6 +140,13 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
         vae_precision=arguments.vae_precision,
         engine=arguments.engine,
         allowed_hosts=tuple(arguments.allowed_host),
+        auth=arguments.auth,
+        api_auth=arguments.api_auth,
+        cors_origins=arguments.cors_allow_origins,
+        cors_origins_regex=arguments.cors_allow_origins_regex,
+        api_log=arguments.api_log,
+        api_server_stop=arguments.api_server_stop,
+        admin_password=arguments.admin_password or os.environ.get("PERIPLUS_ADMIN_PASSWORD") or None,
         open_browser=not arguments.no_browser,
         page=not arguments.nowebui,
         safe_mode=arguments.safe_mode,

@@ -31,6 +31,13 @@ class Settings:
     vae_precision: str | None = None  # "fp32", "fp16", "bf16"; None: the best for the device
     engine: str = "process"  # or "inline": a thread of this process, for tests and debugging
     allowed_hosts: tuple[str, ...] = ()  # names, beside loopback and plain addresses, that a Host header may carry
+    auth: tuple[tuple[str, str], ...] = ()  # names and passwords for everything; none: no password is asked for
+    api_auth: tuple[tuple[str, str], ...] = ()  # for the HTTP APIs, and for the page too where `auth` is empty
+    cors_origins: tuple[str, ...] = ()  # pages of these origins may use the APIs; "*": all
+    cors_origins_regex: str | None = None
+    api_log: bool = False  # a line for each call of an API
+    api_server_stop: bool = False  # the APIs may stop and restart the program
+    admin_password: str | None = None  # lets other machines change the extensions; None: only this one may
     open_browser: bool = True
     page: bool = True  # False: the HTTP API only
     safe_mode: bool = False  # no extension is loaded

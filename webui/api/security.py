@@ -14,7 +14,10 @@ from urllib.parse import urlsplit
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from webui.api.auth import AuthMiddleware
 from webui.api.body_limit import BodyLimitMiddleware
+from webui.api.calls_log import CallsMiddleware
+from webui.api.cors import ApiCorsMiddleware, is_admitted
 from webui.settings import Settings
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -23,9 +26,13 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def add_security(app: Starlette, settings: Settings) -> None:
-    """Check Host and Origin of every request before anything else sees it, and the size of those to the APIs."""
+    """Check Host and Origin of every request before anything else sees it, then who asks, then the size of those to the APIs."""
     app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(AuthMiddleware, settings=settings)
+    if settings.cors_origins or settings.cors_origins_regex:
+        app.add_middleware(ApiCorsMiddleware, settings=settings)  # before passwords: a browser asks for leave without one
     app.add_middleware(SecurityMiddleware, settings=settings)
+    app.add_middleware(CallsMiddleware, logged=settings.api_log)
 
 
 class SecurityMiddleware:
@@ -51,9 +58,12 @@ class SecurityMiddleware:
                 "or start it with --allowed-host NAME."
             )
         unsafe = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
-        if unsafe and any(not is_same_origin(origin, hosts[0]) for origin in origins):
+        if unsafe and any(not self._may_come_from(origin, hosts[0], scope) for origin in origins):
             return f"The request comes from a page of another site ({', '.join(origins):.100}) and is refused."
         return None
+
+    def _may_come_from(self, origin: str, host: str, scope: Scope) -> bool:
+        return is_same_origin(origin, host) or is_admitted(origin, scope["path"], self._settings)
 
 
 def is_allowed_host(header: str, settings: Settings) -> bool:
