@@ -171,7 +171,8 @@ def test_embeddings_are_told_apart_by_what_the_chosen_checkpoint_takes(client: T
 
 
 def test_forms_of_scripts_and_ping(shared_client: TestClient):
-    assert get(shared_client, "scripts") == {"txt2img": [], "img2img": []}
+    both = ["prompt matrix", "prompts from file or textbox", "x/y/z plot"]
+    assert get(shared_client, "scripts") == {"txt2img": both, "img2img": sorted([*both, "loopback", "sd upscale"])}
     assert shared_client.get("/internal/ping").json() == {}
 
 

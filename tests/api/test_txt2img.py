@@ -311,7 +311,7 @@ def test_a_value_that_cannot_be_used_is_refused_by_name_and_the_next_job_runs(
     ("field", "value"),
     [
         ("restore_faces", True),
-        ("script_name", "prompt matrix"), ("alwayson_scripts", {"ControlNet": {"args": []}}),
+        ("alwayson_scripts", {"ControlNet": {"args": []}}),
     ],
 )  # fmt: skip
 def test_what_is_not_supported_yet_is_refused_rather_than_ignored(shared_client: TestClient, field: str, value: Any):

@@ -10,11 +10,10 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from webui.api import sdapi_extras, sdapi_models, sdapi_options
+from webui.api import sdapi_extras, sdapi_models, sdapi_options, sdapi_scripts
 from webui.api.sdapi_answer import echo, encoded_pictures, info_text, progress_json
 from webui.api.sdapi_img2img import decode_picture, first_pass_values, source_values
 from webui.api.sdapi_options import current_vae
-from webui.api.sdapi_plot import is_plot, make_plot
 from webui.api.sdapi_request import Img2ImgRequest, Translated, Txt2ImgRequest, api_field, translate, with_styles
 from webui.api.services import Services
 from webui.api.sse import wait_for_job
@@ -65,18 +64,18 @@ def _add_generation(routes: APIRouter, services: Services) -> None:
     @routes.post("/txt2img", response_model=PicturesResponse)
     async def txt2img(body: Txt2ImgRequest) -> Response:  # pyright: ignore[reportInvalidTypeForm]
         """Make pictures and answer when they are there. The job goes on if the client leaves."""
-        return await _make(services, body, lambda: first_pass_values(body, services.sources))
+        return await _make(services, "txt2img", body, lambda: first_pass_values(body, services.sources))
 
     @routes.post("/img2img", response_model=PicturesResponse)
     async def img2img(body: Img2ImgRequest) -> Response:  # pyright: ignore[reportInvalidTypeForm]
         """Make pictures from a picture and answer when they are there. The job goes on if the client leaves."""
-        return await _make(services, body, lambda: source_values(body, services.sources))
+        return await _make(services, "img2img", body, lambda: source_values(body, services.sources))
 
 
-async def _make(services: Services, body: BaseModel, read_source: Callable[[], dict[str, Any]]) -> Response:
-    if is_plot(body):
+async def _make(services: Services, tab: str, body: BaseModel, read_source: Callable[[], dict[str, Any]]) -> Response:
+    if script := sdapi_scripts.title_of(body, tab):
         translated = await run_in_threadpool(_translated, services, body, read_source)
-        return await make_plot(services, body, translated.request, translated.comments)
+        return await sdapi_scripts.make(services, body, script, translated)
     translated, job = await run_in_threadpool(_submit, services, body, read_source)
     try:
         job = await wait_for_job(services, job.id)

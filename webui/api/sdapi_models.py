@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from webui.api.sdapi_options import current_checkpoint
+from webui.api.sdapi_scripts import titles
 from webui.api.services import Services
 from webui.checkpoints.embedding_files import EmbeddingInfo
 from webui.checkpoints.text_widths import text_widths
@@ -161,4 +162,4 @@ def _add_empty(routes: APIRouter) -> None:
 
     @routes.get("/scripts")
     def scripts() -> dict[str, list[str]]:
-        return {"txt2img": [], "img2img": []}
+        return {tab: titles(tab) for tab in ("txt2img", "img2img")}

@@ -25,7 +25,7 @@ from webui.jobs.plot_views import Plot
 from webui.storage.encoding import encode_png
 
 #: As A1111's clients write it, in small letters.
-TITLES = ("x/y/z plot", "x/y plot")
+PLOT_TITLES = ("x/y/z plot", "x/y plot")
 
 #: What is left out at the end of the arguments has its default in A1111's page: X is the seed, the legend is drawn.
 _DEFAULTS: tuple[Any, ...] = (1, "", [], 0, "", [], 0, "", [], True, False, False, False, False, False, False, 0, False)
@@ -36,11 +36,6 @@ _VARY, _OLD_LENGTHS = slice(13, 16), (14, 15)
 
 class PlotFailed(WebUIError):
     """No cell could be made."""
-
-
-def is_plot(body: Any) -> bool:
-    """Whether the request asks for the script."""
-    return (body.script_name or "").casefold() in TITLES
 
 
 def plot_of(base: GenerationRequest, args: Sequence[Any], types: dict[str, AxisType]) -> PlotRequest:

@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from webui.api.extras import OVERRIDE, from_body, from_scripts
-from webui.api.sdapi_plot import TITLES as PLOT_TITLES
 from webui.core import infotext
 from webui.core.extras import ExtraKinds, with_extras
 from webui.core.fields.hires import SAME_SAMPLER, HiresFields
@@ -341,7 +340,6 @@ class _Unsupported:
 _UNSUPPORTED = (
     _Unsupported("restore_faces", lambda value, body: value, "Face restoration is"),
     _Unsupported("tiling", lambda value, body: value, "Tiling is"),
-    _Unsupported("script_name", lambda value, body: value and value.casefold() not in PLOT_TITLES, "This script is"),
     _Unsupported("refiner_checkpoint", lambda value, body: value not in (None, "", "None"), "The refiner is"),
 )
 

@@ -124,6 +124,10 @@ class SeriesService:
         found = self._store.part_of_job(series_id)
         return self._store.get(found[0] if found else series_id)
 
+    def state(self, series_id: str) -> SeriesState:
+        """How a series stands."""
+        return self._store.state(series_id)
+
     def recent(self, limit: int = 5) -> list[Series]:
         """Newest first."""
         return self._store.recent(limit)

@@ -1,0 +1,97 @@
+"""A1111's clients ask for its scripts by name, with arguments in the order of its page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from tests.api.test_img2img import encoded
+from webui.api.sdapi_scripts import options_of
+from webui.core.series import script_of
+from webui.errors import InvalidRequest
+
+UPSCALERS = ("None", "Lanczos", "Nearest")
+
+
+def make(client: TestClient, tab: str, name: str, args: list[Any], **fields: Any) -> tuple[list[Image.Image], dict[str, Any]]:
+    body = {"prompt": "a cat", "steps": 1, "seed": 5, "width": 64, "height": 64, "script_name": name, "script_args": args}
+    pictures = {"init_images": [encoded()]} if tab == "img2img" else {}
+    answer = client.post(f"/sdapi/v1/{tab}", json={**body, **pictures, **fields})
+    assert answer.status_code == 200, answer.text
+    opened = [Image.open(io.BytesIO(base64.b64decode(image))) for image in answer.json()["images"]]
+    return opened, json.loads(answer.json()["info"])
+
+
+@pytest.mark.parametrize(
+    ("title", "args", "wanted"),
+    [
+        ("prompt matrix", [True, False, "negative"], {"at_start": True, "prompt": "negative", "joiner": "comma", "margin": 0}),
+        ("prompts from file or textbox", [True, False, "a\nb"], {"iterate_seeds": True, "place": "start", "lines": "a\nb"}),
+        ("prompts from file or textbox", [False, True, "end", "a"], {"same_seed": True, "place": "end", "lines": "a"}),
+        ("loopback", [3, 0.25, "Lazy", "None"], {"loops": 3, "final_strength": 0.25, "curve": "Lazy"}),
+        ("sd upscale", ["", 32, 2, 1.5], {"overlap": 32, "upscaler": "Nearest", "factor": 1.5}),
+        ("sd upscale", [None, 32, "Lanczos"], {"upscaler": "Lanczos", "factor": 2.0}),
+    ],
+)
+def test_arguments_mean_what_they_mean_in_a1111(title: str, args: list[Any], wanted: dict[str, Any]):
+    script = script_of(options_of(title, args, UPSCALERS))
+    assert {name: getattr(script, name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("title", "args"),
+    [("loopback", [4, 0.5, "Linear", "CLIP"]), ("sd upscale", ["", 64, 9]), ("loopback", ["x"]), ("prompt matrix", [0] * 6)],
+)
+def test_arguments_that_cannot_be_are_named(title: str, args: list[Any]):
+    with pytest.raises(InvalidRequest) as caught:
+        options_of(title, args, UPSCALERS)
+    assert caught.value.field == "script_args"
+
+
+def test_a_prompt_matrix_answers_with_its_grid_first(shared_client: TestClient):
+    pictures, info = make(shared_client, "txt2img", "Prompt matrix", [False, True], prompt="a|b|c")
+    assert len(pictures) == 5 and pictures[0].width > 16 and {picture.size for picture in pictures[1:]} == {(8, 8)}
+    assert info["all_prompts"] == ["a|b|c", "a", "a, b", "a, c", "a, b, c"]
+    assert info["all_seeds"] == [5, 5, 6, 7, 8] and info["index_of_first_image"] == 1 and len(info["infotexts"]) == 5
+
+
+def test_prompts_from_lines_answer_with_all_their_pictures(shared_client: TestClient):
+    pictures, info = make(
+        shared_client, "txt2img", "prompts from file or textbox", [True, False, "end", "x\n--prompt y --n_iter 2"]
+    )
+    assert info["all_prompts"] == ["a cat x", "a cat y", "a cat y"] and info["all_seeds"] == [5, 6, 7] and len(pictures) == 3
+
+
+def test_scripts_that_begin_with_a_picture(shared_client: TestClient):
+    pictures, info = make(shared_client, "img2img", "Loopback", [2, 0.5, "Linear", "None"])
+    assert len(pictures) == 2 and info["all_seeds"] == [5, 6]
+    pictures, info = make(shared_client, "img2img", "SD upscale", ["", 16, "Lanczos", 2])
+    assert [picture.size for picture in pictures] == [(128, 128)] and "SD upscale overlap: 16" in info["infotexts"][0]
+
+
+@pytest.mark.parametrize(
+    ("tab", "name", "args", "field"),
+    [
+        ("txt2img", "loopback", [], "script_name"),
+        ("txt2img", "custom code", [], "script_name"),
+        ("txt2img", "prompt matrix", [], "prompt"),
+        ("img2img", "loopback", [99], "script_args"),
+        ("img2img", "sd upscale", ["", 64], "script_args"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(shared_client: TestClient, tab: str, name: str, args: list[Any], field: str):
+    body = {"steps": 1, "width": 64, "height": 64, "script_name": name, "script_args": args, "init_images": [encoded()]}
+    answer = shared_client.post(f"/sdapi/v1/{tab}", json=body)
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+
+
+def test_a_script_of_nothing_but_failures_tells_the_first(shared_client: TestClient):
+    body = {"steps": 1, "script_name": "prompts from file or textbox", "script_args": [False, False, "start", "broken"]}
+    answer = shared_client.post("/sdapi/v1/txt2img", json=body)
+    assert answer.status_code == 500 and "The file is broken." in answer.text
