@@ -122,6 +122,7 @@ def create_app(services: Services) -> FastAPI:
         errors,
         history,
         jobs,
+        metadata,
         models,
         plots,
         postprocessing,
@@ -141,6 +142,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(jobs.router(services))
     app.include_router(queue.router(services))
     app.include_router(saving.router(services))
+    app.include_router(metadata.router(services))
     app.include_router(postprocessing.router(services))
     app.include_router(series.router(services))
     app.include_router(plots.router(services))

@@ -1,4 +1,6 @@
+import hashlib
 import io
+import json
 
 import pytest
 from PIL import Image, PngImagePlugin
@@ -83,10 +85,10 @@ def test_models_that_are_missing_are_listed_with_the_nearest(look):
     text = "a <lora:ink:0.5> cat\nSteps: 4, Sampler: Euler, Seed: 1, Model: startr, VAE: lost, Refiner: starter [0123456789]"
     models = look(png(parameters=text))["models"]
     assert models == [
-        {"kind": "Model", "name": "startr", "here": False, "nearest": "starter"},
-        {"kind": "Refiner", "name": "starter", "here": True, "nearest": ""},
-        {"kind": "VAE", "name": "lost", "here": False, "nearest": ""},
-        {"kind": "LoRA", "name": "ink", "here": False, "nearest": ""},
+        {"kind": "Model", "name": "startr", "here": False, "called": "", "nearest": "starter"},
+        {"kind": "Refiner", "name": "starter", "here": True, "called": "", "nearest": ""},
+        {"kind": "VAE", "name": "lost", "here": False, "called": "", "nearest": ""},
+        {"kind": "LoRA", "name": "ink", "here": False, "called": "", "nearest": ""},
     ]
 
 
@@ -99,4 +101,30 @@ def test_a_lora_is_found_by_its_name(look, services, tmp_path):
     assert [(model["name"], model["here"], model["nearest"]) for model in models] == [
         ("ink_v2", True, ""),
         ("ink_v1", False, "ink_v2"),
+    ]
+
+
+def test_a_lora_is_found_by_its_hash_under_any_name(look, services):
+    folder = services.settings.all_lora_dirs[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    body = b"tensors"
+    noted = json.dumps({"__metadata__": {"sshs_model_hash": "ab" * 32}}).encode()
+    (folder / "renamed.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}" + body)
+    (folder / "noted.safetensors").write_bytes(len(noted).to_bytes(8, "little") + noted)
+    services.library.refresh()
+    hashes = f"ink: {hashlib.sha256(body).hexdigest()[:12]}, oil: abababababab, none: 000000000000"
+    text = f'<lora:ink:1>\nSteps: 4, Sampler: Euler, Seed: 1, Lora hashes: "{hashes}"'
+    models = look(png(parameters=text))["models"]
+    assert [(model["name"], model["here"], model["called"]) for model in models] == [
+        ("ink", True, "renamed"),
+        ("oil", True, "noted"),
+        ("none", False, ""),
+    ]
+    assert [model["kind"] for model in models] == ["LoRA"] * 3
+
+
+def test_embeddings_of_a_picture_are_listed(look):
+    text = 'cat\nSteps: 4, Sampler: Euler, Seed: 1, TI hashes: "easy: 0123456789ab"'
+    assert [(model["kind"], model["name"], model["here"]) for model in look(png(parameters=text))["models"]] == [
+        ("Embedding", "easy", False)
     ]

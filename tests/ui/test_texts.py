@@ -38,6 +38,7 @@ COMPOSED = (
     "extras.",
     "send.",
     "history.",
+    "settings.group.",
 )
 
 

@@ -17,10 +17,15 @@ BLOCK = 1 << 20  # bytes read at a time
 
 
 class HashCache:
-    """Thread-safe. `cache_file` is a JSON table; None keeps the hashes in memory only."""
+    """Thread-safe.
 
-    def __init__(self, cache_file: Path | None) -> None:
-        self._file = cache_file
+    Args:
+        cache_file: a JSON table; None keeps the hashes in memory only.
+        begin: which byte of a file is the first that counts.
+    """
+
+    def __init__(self, cache_file: Path | None, begin: Callable[[Path], int] = lambda path: 0) -> None:
+        self._file, self._begin = cache_file, begin
         self._lock = threading.Lock()
         self._known: dict[str, tuple[int, int, str]] | None = None
         self._pending: queue.SimpleQueue[Path] = queue.SimpleQueue()
@@ -70,6 +75,7 @@ class HashCache:
         """
         stamp, hasher, done = _stamp(path), hashlib.sha256(), 0
         with open(path, "rb", buffering=0) as file:
+            file.seek(min(self._begin(path), file.seek(0, os.SEEK_END)))
             block = memoryview(bytearray(BLOCK))
             while count := file.readinto(block):
                 hasher.update(block[:count])

@@ -11,6 +11,7 @@ from webui.library import child
 from webui.library.download import Downloader, Wanted
 from webui.library.entries import Entry, Listed, Page, Query, Shelves, entry_of, page_of
 from webui.library.folders import KINDS, check_kind, folders_of
+from webui.library.lora_hashes import LoraHashes
 from webui.library.merge import Merger, MergeRequest
 from webui.library.notes import Notes, write_notes
 from webui.library.open_models import OpenModel, read_open_models
@@ -31,6 +32,7 @@ class ModelLibrary:
         self._shelves = Shelves(settings, catalog)
         self._thumbnails = Thumbnails(settings.state_dir / "thumbnails")
         self._downloader = Downloader(tasks, self.refresh)
+        self._lora_hashes = LoraHashes(settings.state_dir / "lora_hashes.json")
         self._merger = Merger(settings, self._shelves, tasks, self.hash_now)
 
     # ---- looking
@@ -57,6 +59,12 @@ class ModelLibrary:
         """Raise ModelNotFound."""
         model = self._find(kind, name)
         return entry_of(model, self._catalog.hashes.get(model.path), self._title(model))
+
+    def find_lora(self, digest: str) -> str | None:
+        """The name of the LoRA that has this hash, of which twelve digits count; see `LoraHashes.find`."""
+        listed = self._shelves.all("lora")
+        path = self._lora_hashes.find(digest, [model.path for model in listed])
+        return next((model.name for model in listed if model.path == path), None)
 
     def open_models(self) -> tuple[OpenModel, ...]:
         """The shipped catalogue: well-known models that can be downloaded."""

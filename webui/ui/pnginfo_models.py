@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from webui.checkpoints.catalog import Catalog
 from webui.core import infotext
+from webui.core.infotext import Infotext
 from webui.core.prompt_parts import parse_networks
 from webui.library.models import ModelLibrary
 from webui.storage.metadata.findings import model_name
@@ -19,29 +20,59 @@ _ALIKE = 0.5
 
 
 def models_of(text: str, catalog: Catalog, library: ModelLibrary | None) -> list[dict[str, Any]]:
-    """For each: `kind` in the words of infotext, `name`, whether it is `here`, and the `nearest` name if it is not ("" for none).
+    """What a picture was made with.
 
-    Checkpoints are looked for by hash, then by name; VAEs and LoRAs by name.
+    For each: `kind` in the words of infotext, `name`, whether it is `here`, and if it is not the `nearest` name ("" for none).
+    `called` is its name here, where it was found by its hash and is called otherwise. Checkpoints, VAEs and LoRAs are looked for
+    by hash, then by name; embeddings by name.
     """
     told = infotext.parse(text)
-    found = []
-    for kind in _CHECKPOINTS:
-        name, _, digest = told.settings.get(kind, "").removesuffix("]").partition(" [")
-        digest = digest or (told.settings.get("Model hash", "") if kind == "Model" else "")
-        if (name or digest) and name not in ("None", "Use same checkpoint"):
-            info = transfer.find_checkpoint(catalog, name, digest)
-            found.append(_entry(kind, name or digest, info is not None, (each.name for each in catalog.checkpoints())))
+    found = [entry for kind in _CHECKPOINTS if (entry := _checkpoint(told, kind, catalog))]
     if vae := told.settings.get("VAE"):
-        found.append(_entry("VAE", vae, transfer.find_vae(catalog, vae) is not None, (each.name for each in catalog.vaes())))
-    loras = _loras(library)
-    for name in _lora_names(f"{told.prompt}\n{told.settings.get('Hires prompt', '')}"):
-        here = model_name(name).casefold() in {model_name(each).casefold() for each in loras}
-        found.append(_entry("LoRA", name, here, loras))
+        info = transfer.find_vae(catalog, vae, told.settings.get("VAE hash"))
+        found.append(_entry("VAE", vae, info and info.name, (each.name for each in catalog.vaes())))
+    return [*found, *_loras(told, library), *_embeddings(told, library)]
+
+
+def _checkpoint(told: Infotext, kind: str, catalog: Catalog) -> dict[str, Any] | None:
+    name, _, digest = told.settings.get(kind, "").removesuffix("]").partition(" [")
+    digest = digest or (told.settings.get("Model hash", "") if kind == "Model" else "")
+    if not (name or digest) or name in ("None", "Use same checkpoint"):
+        return None
+    info = transfer.find_checkpoint(catalog, name, digest)
+    return _entry(kind, name or digest, info and info.name, (each.name for each in catalog.checkpoints()))
+
+
+def _loras(told: Infotext, library: ModelLibrary | None) -> list[dict[str, Any]]:
+    hashes, listed = _hashes(told, "Lora hashes"), _listed(library, "lora")
+    names = _lora_names(f"{told.prompt}\n{told.settings.get('Hires prompt', '')}")
+    found = []
+    for name in dict.fromkeys([*names, *hashes]):
+        by_hash = library.find_lora(hashes[name]) if library and name in hashes else None
+        found.append(_entry("LoRA", name, by_hash or _called(name, listed), listed))
     return found
 
 
-def _entry(kind: str, name: str, here: bool, names: Iterable[str]) -> dict[str, Any]:
-    return {"kind": kind, "name": name, "here": here, "nearest": "" if here else _nearest(name, names)}
+def _embeddings(told: Infotext, library: ModelLibrary | None) -> list[dict[str, Any]]:
+    listed = _listed(library, "embedding")
+    return [_entry("Embedding", name, _called(name, listed), listed) for name in _hashes(told, "TI hashes")]
+
+
+def _hashes(told: Infotext, key: str) -> dict[str, str]:
+    """Of an entry such as "ink: 0123456789ab, oil: ba9876543210" the hashes by name."""
+    pairs = (part.rpartition(":") for part in told.settings.get(key, "").split(","))
+    return {name.strip(): digest.strip() for name, _, digest in pairs if name.strip()}
+
+
+def _called(name: str, listed: Sequence[str]) -> str | None:
+    wanted = model_name(name).casefold()
+    return next((each for each in listed if model_name(each).casefold() == wanted), None)
+
+
+def _entry(kind: str, name: str, found: str | None, names: Iterable[str]) -> dict[str, Any]:
+    same = found is None or model_name(found).casefold() == model_name(name).casefold()
+    nearest = "" if found is not None else _nearest(name, names)
+    return {"kind": kind, "name": name, "here": found is not None, "called": "" if same else found, "nearest": nearest}
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
@@ -50,8 +81,8 @@ def _nearest(name: str, names: Iterable[str]) -> str:
     return by_stem[near[0]] if near else ""
 
 
-def _loras(library: ModelLibrary | None) -> list[str]:
-    return [entry.name for entry in library.page("lora", count=_ALL).entries] if library else []
+def _listed(library: ModelLibrary | None, kind: str) -> list[str]:
+    return [entry.name for entry in library.page(kind, count=_ALL).entries] if library else []
 
 
 def _lora_names(prompt: str) -> list[str]:

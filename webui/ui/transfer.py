@@ -30,7 +30,7 @@ def read(text: str, catalog: Catalog, kinds: ExtraKinds | None = None) -> Transf
     values = dict(restored.values)
     remarks = list(restored.problems)
     checkpoint_here = _take_checkpoint(values, restored.checkpoint_hash, catalog, remarks)
-    vae_here = _take_vae(values, catalog, remarks)
+    vae_here = _take_vae(values, restored.vae_hash, catalog, remarks)
     _take_files(values, kinds, catalog, remarks)
     for width, height in _SIZES:
         if (width in values) != (height in values):  # one was refused: a size of two halves of different pictures is none
@@ -82,11 +82,11 @@ def _is_called(info: CheckpointInfo | VaeInfo, name: str) -> bool:
     return wanted in {text.casefold() for text in (info.name, info.path.name, info.path.stem, info.name.rpartition("/")[2])}
 
 
-def _take_vae(values: dict[str, Any], catalog: Catalog, remarks: list[str]) -> bool | None:
+def _take_vae(values: dict[str, Any], digest: str | None, catalog: Catalog, remarks: list[str]) -> bool | None:
     name = values.get("vae")
     if name in (None, VAE_AUTOMATIC, VAE_BUILT_IN):
         return None
-    info = find_vae(catalog, name)
+    info = find_vae(catalog, name, digest)
     if info is None:
         values["vae"] = VAE_AUTOMATIC
         remarks.append(t("transfer.vae_missing", name=name))
@@ -95,5 +95,8 @@ def _take_vae(values: dict[str, Any], catalog: Catalog, remarks: list[str]) -> b
     return True
 
 
-def find_vae(catalog: Catalog, name: str) -> VaeInfo | None:
-    return next((info for info in catalog.vaes() if info.problem is None and _is_called(info, name)), None)
+def find_vae(catalog: Catalog, name: str, digest: str | None = None) -> VaeInfo | None:
+    """By hash, then by exact name."""
+    usable = [info for info in catalog.vaes() if info.problem is None]
+    found = next((info for info in usable if digest and (catalog.sha256(info) or "").startswith(digest.lower())), None)
+    return found or next((info for info in usable if _is_called(info, name)), None)

@@ -103,7 +103,7 @@ def _read_as_text(file: BinaryIO) -> PictureInfo | None:
     if found.infotext is None:
         return None
     others = {"text": text} if text.strip() != found.infotext.strip() else {}
-    return PictureInfo("Text", 0, 0, found.infotext, others, found.program, found.notes)
+    return PictureInfo("Text", 0, 0, found.infotext.strip(), others, found.program, found.notes)
 
 
 def _with_sidecar(found: PictureInfo, path: Path) -> PictureInfo:
@@ -150,7 +150,7 @@ def _open_with_pillow(file: BinaryIO) -> Parts:
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them trip over
         raise BadFile("is damaged") from error
     parts.take("comments", len(comment) + len(exif))
-    if isinstance(packet, bytes) and packet:
+    if isinstance(packet, bytes) and packet.strip():
         parts.take_xmp(packet)
     if comment:
         parts.texts["comment"] = comment.decode("utf-8", "replace")

@@ -4,7 +4,9 @@ import { button, copyText, h, icon, once } from "./dom.js";
 import { post } from "./notices.js";
 import { press } from "./fields.js";
 import { sendInfotext } from "./form.js";
-import { sendButtons } from "./sending.js";
+import { fileButtons } from "./pnginfo-files.js";
+import { otherSources } from "./pnginfo-sources.js";
+import { PICTURE_TARGETS, sendButtons } from "./sending.js";
 import { onChange, state } from "./state.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
@@ -34,7 +36,7 @@ export function mountPngInfo(host) {
     if (file && host.checkVisibility()) read(file);
   });
   parts = { input, image, hint, facts, result };
-  host.replaceChildren(h("div", { class: "pnginfo" }, h("div", { class: "pnginfo-left" }, drop, facts), result));
+  host.replaceChildren(h("div", { class: "pnginfo" }, h("div", { class: "pnginfo-left" }, drop, facts, otherSources(read, (words) => fail(words, "show"))), result));
 }
 
 function read(file) {
@@ -127,23 +129,29 @@ function tell(answer, what, tab) {
 
 function described(answer) {
   const blocks = [];
-  if (!answer.raw) blocks.push(h("p", { class: "warning" }, t("pnginfo.none", { name: answer.name })), sendButtons("pnginfo_send", () => ({ picture: shownFile, infotext: "" })));
+  if (!answer.raw) blocks.push(h("p", { class: "warning" }, t("pnginfo.none", { name: answer.name })), h("div", { class: "actions" }, pictureButtons(answer)), h("div", { class: "actions" }, ...fileButtons(() => shownFile, "")));
   else {
     const send = button(t("action.send"), "send", () => sendInfotext(answer.raw), { id: "pnginfo_send", class: "plain-button primary" });
     const copy = button(t("action.copy"), "copy", () => copyText(answer.raw).then(() => once(copy, t("action.copied"))));
     if (answer.program) blocks.push(h("p", { class: "subdued" }, t("pnginfo.program", answer)));
-    blocks.push(h("div", { class: "actions" }, send, sendButtons("pnginfo_send", () => ({ picture: shownFile, infotext: answer.raw })), copy, compareButton()));
+    blocks.push(h("div", { class: "actions" }, send, pictureButtons(answer)));
+    blocks.push(h("div", { class: "actions" }, copy, compareButton(), ...(answer.width ? fileButtons(() => shownFile, answer.raw) : [])));
     blocks.push(h("div", { id: "pnginfo_comparison" }));
     blocks.push(...answer.remarks.map((remark) => h("p", { class: "warning" }, remark)));
     blocks.push(...textBlock(t("pnginfo.prompt"), answer.prompt), ...textBlock(t("pnginfo.negative"), answer.negative_prompt));
     if (answer.settings.length) blocks.push(h("h3", {}, t("pnginfo.settings")), table(answer.settings));
-    if (answer.models.length) blocks.push(h("h3", {}, t("pnginfo.models")), table(answer.models.map(({ kind, name, here, nearest }) => [kind, nearest ? `${name} (${t("pnginfo.nearest", { name: nearest })})` : name, here])));
+    if (answer.models.length) blocks.push(h("h3", {}, t("pnginfo.models")), table(answer.models.map((model) => [model.kind, modelWords(model), model.here])));
     if (answer.notes.length) blocks.push(notes(answer.notes));
     blocks.push(folded(t("pnginfo.raw"), answer.raw));
   }
   if (answer.chunks.length) blocks.push(h("h3", {}, t("pnginfo.chunks")), ...answer.chunks.map(([key, text]) => folded(key, text)));
   return blocks;
 }
+
+const modelWords = ({ name, called, nearest }) => (called ? `${name} (${t("pnginfo.called", { name: called })})` : nearest ? `${name} (${t("pnginfo.nearest", { name: nearest })})` : name);
+
+// A text file has settings for any form, but no picture.
+const pictureButtons = ({ raw, width }) => sendButtons("pnginfo_send", () => ({ picture: shownFile, infotext: raw }), [...(width ? PICTURE_TARGETS : []), ...(raw ? ["plot"] : [])]);
 
 const notes = (lines) => h("details", { id: "pnginfo_notes" }, h("summary", {}, t("pnginfo.notes", { count: lines.length })), h("ol", {}, ...lines.map((line) => h("li", {}, line))));
 

@@ -1,6 +1,8 @@
 // "Send to": a picture and its settings into another tab.
 
 import { button, h } from "./dom.js";
+import { TABS } from "./fields.js";
+import { sendInfotext, showTab } from "./form.js";
 import { post } from "./notices.js";
 import { t } from "./texts.js";
 
@@ -12,10 +14,24 @@ const TARGETS = {
   sketch: async (picture, infotext) => (await import("./img2img.js")).sendPicture("sketch", picture, infotext),
   inpaint: async (picture, infotext) => (await import("./img2img.js")).sendPicture("inpaint", picture, withoutSize(infotext)),
   extras: async (picture) => (await import("./extras.js")).sendPicture(picture),
+  plot: async (_picture, infotext) => varyFrom(infotext),
 };
 
+export const PICTURE_TARGETS = ["img2img", "sketch", "inpaint", "extras"];
+
+// A plot varies what stands in a form.
+function varyFrom(infotext) {
+  sendInfotext(infotext, TABS[0]);
+  const over = document.getElementById("plot_over");
+  if (over) {
+    over.value = TABS[0];
+    over.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  showTab("plot");
+}
+
 // `given` tells what is sent: {picture: a Blob or where it lies, infotext}, or null.
-export function sendButtons(id, given) {
+export function sendButtons(id, given, targets = PICTURE_TARGETS) {
   const send = async (target) => {
     const sent = given();
     if (!sent) return;
@@ -25,6 +41,6 @@ export function sendButtons(id, given) {
       post(t("send.failed", { reason: error.message }), "error");
     }
   };
-  const named = Object.keys(TARGETS).map((target) => button(t(`send.${target}`), null, () => send(target), { id: `${id}_${target}`, title: t("send.to", { tab: t(`send.${target}`) }) }));
+  const named = targets.map((target) => button(t(`send.${target}`), null, () => send(target), { id: `${id}_${target}`, title: t("send.to", { tab: t(`send.${target}`) }) }));
   return h("div", { class: "send-to" }, ...named);
 }
