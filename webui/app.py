@@ -22,11 +22,14 @@ from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.events import EventBus, TaskChanged
 from webui.jobs.keeper import PictureKeeper
 from webui.jobs.plots import PlotService
+from webui.jobs.restarting import Restart
 from webui.jobs.series import SeriesService
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
 from webui.library.notes import read_notes
 from webui.library.tasks import TaskBoard
+from webui.plugins.installing.installer import Installer
+from webui.plugins.installing.places import Places
 from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.lock import FolderLock
@@ -65,6 +68,8 @@ class Services:
     plots: PlotService
     history: History
     series: SeriesService
+    installer: Installer
+    restart: Restart
 
 
 def build_services(settings: Settings, engine: EngineClient | None = None) -> Services:
@@ -79,6 +84,8 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
         preferred_vae=lambda checkpoint: read_notes(checkpoint).vae,
     )
     preferences = PreferencesFile(settings.preferences_file)
+    places = Places(settings.extension_dirs[0])
+    places.sweep()  # first: what was half installed is no extension
     plugins = PluginManager.of(settings)
     styles = style_files(settings.styles_files, settings.data_dir)
     keeper = PictureKeeper(store, settings, plugins, preferences, styles.all)
@@ -110,6 +117,8 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
         plots=plots,
         history=History(settings, bus),
         series=series,
+        installer=Installer(settings, plugins, places),
+        restart=Restart(),
     )
 
 
@@ -120,6 +129,7 @@ def create_app(services: Services) -> FastAPI:
     from webui.api import (
         docs,
         errors,
+        extensions,
         history,
         jobs,
         metadata,
@@ -151,6 +161,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(sources.router(services))
     app.include_router(models.router(services))
     app.include_router(tasks.router(services))
+    app.include_router(extensions.router(services))
     docs.add_routes(app)
     _add_extensions_routes(app, services.plugins)
     if services.settings.page:
@@ -168,11 +179,15 @@ def _add_extensions_routes(app: FastAPI, plugins: PluginManager) -> None:
         app.include_router(router, prefix=f"/api/extensions/{name}", tags=[name])
 
 
-def run(settings: Settings) -> None:
-    """Serve until Ctrl-C. Raise WebUIError where it cannot start."""
+def run(settings: Settings) -> int | None:
+    """Serve until Ctrl-C. Returns the port at which to start anew, where the page asked for that, else None.
+
+    Raise WebUIError where it cannot start.
+    """
     lock = FolderLock(settings.state_dir)
     try:
         with listening_socket(settings) as listener:
+            port = listener.getsockname()[1]  # the server closes the socket
             _use_own_uploads_folder(settings)
             services = build_services(settings)
             if services.store.problem:
@@ -191,6 +206,7 @@ def run(settings: Settings) -> None:
                 services.series.close()
                 services.dispatcher.close()
                 services.store.close()
+            return port if services.restart.asked else None
     finally:
         lock.release()
 
@@ -215,6 +231,7 @@ def _serve(services: Services, listener: socket.socket, lock: FolderLock) -> Non
 
     config = uvicorn.Config(create_app(services), log_level="warning", timeout_graceful_shutdown=1)
     server = _make_server(config, on_ready=on_ready, on_stop=services.bus.close)
+    services.restart.stop = lambda: setattr(server, "should_exit", True)
     server.run(sockets=[listener])
 
 

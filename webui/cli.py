@@ -182,7 +182,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = settings_from(arguments)
         from webui import app  # not before: --help must be quick
 
-        app.run(settings)
+        port = app.run(settings)
+        if port is not None:
+            from webui.jobs.restarting import begin_again
+
+            return begin_again(given, port)
     except WebUIError as error:
         return _fail(str(error))
     except OSError as error:

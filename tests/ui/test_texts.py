@@ -37,6 +37,9 @@ COMPOSED = (
     "img2img.",
     "extras.",
     "send.",
+    "ext.view.",
+    "ext.sort.",
+    "ext.what.",
     "history.",
     "settings.group.",
 )

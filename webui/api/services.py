@@ -10,10 +10,12 @@ from webui.history.service import History
 from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.events import EventBus
 from webui.jobs.plots import PlotService
+from webui.jobs.restarting import Restart
 from webui.jobs.series import SeriesService
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
 from webui.library.tasks import TaskBoard
+from webui.plugins.installing.installer import Installer
 from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.preferences import PreferencesFile
@@ -53,5 +55,9 @@ class Services(Protocol):
     def library(self) -> ModelLibrary: ...
     @property
     def plugins(self) -> PluginManager: ...
+    @property
+    def installer(self) -> Installer: ...
+    @property
+    def restart(self) -> Restart: ...
     @property
     def upscalers(self) -> UpscalerFiles: ...

@@ -16,7 +16,7 @@ from webui.errors import Cancelled, TaskNotFound, WebUIError
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["hash", "download", "convert", "merge"]
+Kind = Literal["hash", "download", "convert", "merge", "extension"]
 
 #: How many of a kind go on at once; the others wait. All but downloads are bound by one disk and one memory.
 AT_ONCE = {kind: 3 if kind == "download" else 1 for kind in get_args(Kind)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import os
 import shutil
 import sys
 import threading
@@ -15,6 +16,9 @@ from webui.plugins.manifest import LoadProblem
 
 #: Extensions are packages below this one, so that they neither meet each other nor anything installed.
 PACKAGE = "periplus_extensions"
+
+#: In an extension's folder: the packages that were installed for it alone.
+PACKAGES = ".packages"
 
 
 class _TimeIsUp(BaseException):
@@ -53,14 +57,32 @@ def import_part(name: str, folder: Path, part: str, seconds: float) -> ModuleTyp
     return found[0]
 
 
+def open_packages(folder: Path) -> None:
+    """Let what was installed for an extension be found, after all that was there before."""
+    path = str(folder / PACKAGES)
+    if path not in sys.path and (folder / PACKAGES).is_dir():
+        sys.path.append(path)
+        importlib.invalidate_caches()
+
+
 def forget(name: str, folder: Path) -> None:
-    """Let the next import read the files anew."""
-    package = package_of(name)
+    """Let the next import read the files anew, and find its packages no more."""
+    package, packages = package_of(name), str(folder / PACKAGES)
+    if packages in sys.path:
+        sys.path.remove(packages)
+        _forget_below(packages)
     for module in [module for module in sys.modules if module == package or module.startswith(package + ".")]:
         del sys.modules[module]
     # A file that was changed within the second has the time that its compiled form names.
     shutil.rmtree(folder / "__pycache__", ignore_errors=True)
     importlib.invalidate_caches()
+
+
+def _forget_below(path: str) -> None:
+    inside = path + os.sep
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(inside):
+            del sys.modules[name]
 
 
 def _make_package(name: str, path: list[str]) -> None:

@@ -20,7 +20,7 @@ from webui.errors import PluginError, WebUIError
 from webui.plugins.calls import Calls, implemented
 from webui.plugins.choices import Choices, read_choices, write_choices
 from webui.plugins.finding import PluginInfo, anew, found, in_order, is_second
-from webui.plugins.importing import forget, import_part
+from webui.plugins.importing import forget, import_part, open_packages
 from webui.plugins.manifest import LoadProblem, check_packages
 from webui.settings import Settings
 
@@ -139,6 +139,7 @@ class PluginManager:
         assert manifest is not None, "without one there is a problem"
         for needed in manifest.requires:
             self._check_needed(needed)
+        open_packages(info.path)
         check_packages(manifest.python)
         modules = {part: self._import(info, part) for part in self._parts if (info.path / f"{part}.py").is_file()}
         if not (info.path / "plugin.py").is_file():

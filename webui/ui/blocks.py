@@ -21,6 +21,7 @@ from webui.ui import (
     counting,
     extension_options,
     extension_tabs,
+    extensions,
     extras,
     generating,
     header,
@@ -123,6 +124,8 @@ def build(services: PageServices) -> gr.Blocks:
             extension_tabs.draw(services.plugins)
             with gr.Tab(t("tab.settings"), id="settings", elem_id="tab_settings"):
                 preferences = settings_tab.build(services.preferences, services.settings)
+            with gr.Tab(t("tab.extensions"), id="extensions", elem_id="tab_extensions"):
+                extensions.build()
         host("foot", "mountFooter")
         generating.connect(services, form, generate, tabs)
         generating.connect(services, second, generate_second, tabs, img2img.check)

@@ -43,6 +43,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/history.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/extras.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/pnginfo.css">'
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/extensions.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/script.css">'
         f"<script>window.periplusConfig = {data};</script>"
         f'<script type="module" src="{ASSETS_URL}/js/main.js"></script>'

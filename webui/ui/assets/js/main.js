@@ -1,6 +1,7 @@
 // The page's script. Gradio draws the form; everything that depends on jobs is drawn here, from the event stream.
 // What the handlers and elements on the server's side call by name is exported at the end.
 
+import { comeBack } from "./extension-restart.js";
 import { applyTheme } from "./header.js";
 import { watchInputs } from "./inputs.js";
 import { listenToKeys } from "./keys.js";
@@ -15,6 +16,7 @@ listenToKeys();
 watchInputs();
 watchForEnds();
 watchTasks();
+comeBack();
 connect();
 
 // Loaded when their tab is opened for the first time.
@@ -24,6 +26,7 @@ export const mountExtras = async (host) => (await import("./extras.js")).mountEx
 export const mountPlot = async (host) => (await import("./plot.js")).mountPlot(host);
 export const mountHistory = async (host) => (await import("./history.js")).mountHistory(host);
 export const mountModels = async (host) => (await import("./models.js")).mountModels(host);
+export const mountExtensions = async (host) => (await import("./extension-tab.js")).mountExtensions(host);
 export const mountMerger = async (host) => (await import("./merger.js")).mountMerger(host);
 
 export const openStyles = async (tab) => (await import("./styles.js")).openStyles(tab);

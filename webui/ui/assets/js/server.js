@@ -4,11 +4,12 @@ import { state } from "./state.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
 
-// `body`: what becomes JSON, or a file as it is.
-export async function request(method, path, body, signal) {
+// `body`: what becomes JSON, or a file as it is. `others`: further headers.
+export async function request(method, path, body, signal, others = {}) {
   if (!state.online && method !== "GET") throw refused(t("notice.offline"));
-  const json = body === undefined || body instanceof Blob ? { body } : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  const response = await fetch(url(path), { method, signal, ...json }).catch((error) => {
+  const json = body === undefined || body instanceof Blob ? { body } : { body: JSON.stringify(body) };
+  const headers = typeof json.body === "string" ? { "Content-Type": "application/json", ...others } : others;
+  const response = await fetch(url(path), { method, signal, headers, ...json }).catch((error) => {
     throw error.name === "AbortError" ? error : refused(t("notice.offline"));
   });
   const answer = await response.json().catch(() => null);
