@@ -5,16 +5,21 @@ from __future__ import annotations
 import base64
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from tests.api.conftest import wait_until
 from tests.api.test_img2img import encoded
 from webui.api.sdapi_scripts import options_of
+from webui.app import Services
 from webui.core.series import script_of
 from webui.errors import InvalidRequest
+from webui.jobs.series_store import PartState
 
 UPSCALERS = ("None", "Lanczos", "Nearest")
 
@@ -95,3 +100,34 @@ def test_a_script_of_nothing_but_failures_tells_the_first(shared_client: TestCli
     body = {"steps": 1, "script_name": "prompts from file or textbox", "script_args": [False, False, "start", "broken"]}
     answer = shared_client.post("/sdapi/v1/txt2img", json=body)
     assert answer.status_code == 500 and "The file is broken." in answer.text
+
+
+def test_interrupting_ends_the_whole_script_and_answers_with_what_there_is(shared_client: TestClient, shared_services: Services):
+    lines = "quick\n" + "\n".join(["--steps 150 --prompt slow"] * 5)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(make, shared_client, "txt2img", "prompts from file or textbox", [False, True, "start", lines])
+        wait_until(lambda: (job := shared_services.store.running()) is not None and "slow" in job.request.prompt)
+        assert shared_client.post("/sdapi/v1/interrupt").json() == {}
+        pictures, info = asked.result(20)
+    assert len(pictures) == 1 and "Stopped" in info["comments"] and shared_services.store.waiting() == []
+
+
+def test_series_are_begun_listed_stopped_and_resumed(client: TestClient, services: Services, tmp_path: Path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    body = {"request": {"steps": 1, "seed": 5}, "script": {"script": "Batch", "folder": str(tmp_path)}, "owner": "me"}
+    answer = client.post("/api/v1/series", json=body)
+    assert answer.status_code == 201 and answer.headers["Location"] == f"/api/v1/series/{answer.json()['id']}"
+    services.series.wait(answer.json()["id"], 20)
+    found = client.get(answer.headers["Location"]).json()
+    assert (found["state"], found["done"], found["total"], found["owner"]) == ("done", 1, 2, "me")
+    assert [each["name"] for each in found["failed"]] == ["bad.png"] and found["failed"][0]["error"].startswith("bad.png ")
+    [listed] = client.get("/api/v1/series").json()
+    assert listed == {name: value for name, value in found.items() if name != "parts"}
+    assert client.get(f"/api/v1/series/{found['parts'][0]['job_id']}").json()["id"] == found["id"]
+    Image.new("RGB", (8, 8)).save(tmp_path / "bad.png")
+    assert client.post(f"/api/v1/series/{found['id']}/resume").json()["state"] == "running"
+    assert services.series.wait(found["id"], 20).count(PartState.DONE) == 2
+    assert client.post(f"/api/v1/series/{found['id']}/cancel").json() == {"cancelled": 0}
+    assert client.get("/api/v1/series/none").status_code == 404
+    assert client.post("/api/v1/series", json={"request": {}}).json()["field"] == "script"

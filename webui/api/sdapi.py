@@ -155,8 +155,10 @@ def _add_progress(routes: APIRouter, services: Services) -> None:
 
     @routes.post("/interrupt")
     def interrupt() -> dict[str, Any]:
-        """Stop the running job after this step; its finished pictures are kept."""
-        dispatcher.cancel_running(CancelWhen.NOW)
+        """Stop the running job after this step, and the script that it is of; finished pictures are kept."""
+        running = store.running()
+        if running is None or not services.series.cancel_of(running.id):
+            dispatcher.cancel_running(CancelWhen.NOW)
         return {}
 
     @routes.post("/skip")

@@ -58,11 +58,11 @@ class MadePictures:
     def _add(self, job_id: str, request: GenerationRequest, owner: str, save: bool) -> None:
         """Not by `JobStore.add`: what it adds waits, and the engine would begin it. A crash may have left one without picture."""
         now, text = time.time(), json.dumps(request.to_dict())
-        columns = "id, kind, request, state, owner, save, place, created, started, finished"
+        columns = "id, kind, request, state, owner, save, place, created, finished"  # no start: it says nothing of the engine
         with self._store.transaction() as db:
             db.execute(
-                f"INSERT OR REPLACE INTO jobs ({columns}) VALUES (?,?,?,?,?,?,0,?,?,?)",
-                (job_id, request.kind, text, JobState.DONE, owner, save, now, now, now),
+                f"INSERT OR REPLACE INTO jobs ({columns}) VALUES (?,?,?,?,?,?,0,?,?)",
+                (job_id, request.kind, text, JobState.DONE, owner, save, now, now),
             )
 
     def _end(self, job_id: str, state: JobState, error: str) -> None:

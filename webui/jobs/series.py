@@ -147,6 +147,10 @@ class SeriesService:
                 return left
         return 0
 
+    def cancel_of(self, job_id: str) -> bool:
+        """End the series that a job is of; False where it is of none."""
+        return self._store.part_of_job(job_id) is not None and self.cancel(job_id) > 0
+
     def resume(self, series_id: str) -> Series:
         """Do what is missing: what was never begun, and once more what could not be made."""
         with self._worker.lock:

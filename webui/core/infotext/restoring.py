@@ -24,6 +24,8 @@ _INFORMATION = (
     *("Postprocess upscaler", "Postprocess upscaler 2", "Postprocess upscaler 2 visibility"),
     *("Postprocess crop to-1", "Postprocess crop to-2", "Postprocess auto-sized crop"),
     *("GFPGAN visibility", "CodeFormer visibility", "CodeFormer weight"),
+    # What the script did that the request was made for.
+    *("SD upscale overlap", "SD upscale upscaler"),
 )
 
 #: Keys that other programs write for a field of ours.
