@@ -31,7 +31,18 @@ def test_the_page_has_a_control_for_every_field(config):
 
 def test_tabs_stand_in_the_order_that_people_know(config):
     labels = [component["props"]["label"] for component in config["components"] if component["type"] == "tabitem"]
-    names = ["txt2img", "img2img", "Plot", "Extras", "PNG Info", "History", "Checkpoint Merger", "Models", "Settings", "Extensions"]
+    names = [
+        "txt2img",
+        "img2img",
+        "Plot",
+        "Extras",
+        "PNG Info",
+        "History",
+        "Checkpoint Merger",
+        "Models",
+        "Settings",
+        "Extensions",
+    ]
     assert labels == names
 
 
