@@ -31,19 +31,8 @@ def test_the_page_has_a_control_for_every_field(config):
 
 def test_tabs_stand_in_the_order_that_people_know(config):
     labels = [component["props"]["label"] for component in config["components"] if component["type"] == "tabitem"]
-    names = [
-        "txt2img",
-        "img2img",
-        "Plot",
-        "Extras",
-        "PNG Info",
-        "History",
-        "Checkpoint Merger",
-        "Models",
-        "Settings",
-        "Extensions",
-    ]
-    assert labels == names
+    names = "txt2img, img2img, Plot, Extras, PNG Info, History, Checkpoint Merger, Models, Settings, Extensions"
+    assert ", ".join(labels) == names
 
 
 def test_the_script_is_told_every_switch_of_the_preferences(services):
