@@ -165,7 +165,7 @@ def test_a_model_tells_how_far_it_has_enlarged_and_is_left_when_told_to(runner: 
 
     request = hires(hires_upscaler="2x", batch_size=2)
     told = Job(runner, request).of(Progress)
-    assert [progress.text for progress in told] == ["", "", "", "", *["Enlarging, part 1 of 1"] * 2, "", "", "", ""]
+    assert [progress.text for progress in told] == ["", "", "", "", *["Enlarging, part 1 of 1"] * 4, "", "", "", ""]
     assert [progress.fraction for progress in told] == sorted(progress.fraction for progress in told)
     stopped = Job(runner, request, react=react)
     assert stopped.of(ImageDone) == [] and stopped.finished.cancelled and len(stopped.of(Progress)) == 5

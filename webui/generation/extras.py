@@ -42,7 +42,7 @@ class Teller:
 
     def on_tile(self, done: int, tiles: int) -> None:
         now = time.monotonic()
-        if done == tiles or now - self._last >= _TELL_SECONDS:
+        if done in (0, tiles) or now - self._last >= _TELL_SECONDS:
             self._last = now
             self._tell(done, tiles)
         self._control.check()
@@ -59,7 +59,7 @@ class Teller:
                 steps=tiles,
                 fraction=worked / sources,
                 eta=elapsed / worked * (sources - worked) if worked else None,
-                text=f"Enlarging, part {done} of {tiles}" if tiles else "Working on the picture",
+                text=f"Enlarging, part {min(done + 1, tiles)} of {tiles}" if tiles else "Working on the picture",
             )
         )
 

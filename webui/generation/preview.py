@@ -105,7 +105,7 @@ class ProgressReporter:
 
         def told(done: int, parts: int) -> None:
             self._in_batch = self._steps + self._enlarging + _DECODE_STEPS * (picture + done / parts) / pictures
-            self._tell_part("Decoding", self._steps, done, parts)
+            self._tell_part(f"Decoding, part {done} of {parts}", self._steps, done in (0, parts))
 
         return told
 
@@ -115,15 +115,16 @@ class ProgressReporter:
         def told(done: int, parts: int) -> None:
             self._enlarged = self._enlarging
             self._in_batch = self._steps_before + self._enlarging * (picture + done / parts) / pictures
-            self._tell_part("Enlarging", self._steps_before, done, parts)
+            at_work = min(done + 1, parts)
+            self._tell_part(f"Enlarging, part {at_work} of {parts}", self._steps_before, done in (0, parts))
 
         return told
 
-    def _tell_part(self, doing: str, step: int, done: int, parts: int) -> None:
+    def _tell_part(self, text: str, step: int, at_once: bool) -> None:
         now = time.monotonic()
-        if done == parts or now - self._last_part >= _PART_INTERVAL:
+        if at_once or now - self._last_part >= _PART_INTERVAL:
             self._last_part = now
-            self._tell(step, text=f"{doing}, part {done} of {parts}")
+            self._tell(step, text=text)
         self._control.check()
 
     def _tell(self, step: int, *, text: str = "", preview: bytes | None = None) -> None:

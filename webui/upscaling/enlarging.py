@@ -85,6 +85,8 @@ class Upscalers:
         self._models: OrderedDict[Path, tuple[float, UpscalerModel]] = OrderedDict()
         #: Told of each file that is read: its name and its size in bytes.
         self.on_loading: Callable[[str, int], None] = lambda name, size: None
+        #: What an extension's upscaler does, by name: an RGB picture and the wanted size → a picture of any size.
+        self.added: Callable[[str], Callable[[Image.Image, tuple[int, int]], Image.Image] | None] = lambda name: None
 
     def release(self) -> None:
         """Give back the memory of all models."""
@@ -97,7 +99,7 @@ class Upscalers:
         """A picture of exactly that size (width, height), by the upscaler of that name.
 
         What a model makes larger or smaller than asked for is brought to the size by Lanczos. `on_tile` is told (tiles done,
-        tiles in all) after each part of a model's work, and raises to stop it.
+        tiles in all) before and after each part of a model's work, and raises to stop it.
 
         Raises:
             InvalidRequest: there is no upscaler of that name.
@@ -105,7 +107,9 @@ class Upscalers:
             OutOfMemory: not even small tiles find room.
         """
         info = self._files.find(name)
-        if info.path is not None:
+        if (added := self.added(info.name)) is not None:
+            pixels = np.asarray(added(Image.fromarray(pixels), size))
+        elif info.path is not None:
             pixels = self._by_model(pixels, info, size, options, on_tile)
         return by_filter(pixels, info.name, size)
 
@@ -117,6 +121,8 @@ class Upscalers:
             options = TileOptions(0)
         runs = runs_of((pixels.shape[1], pixels.shape[0]), size, model.scale, options)
         total, before = sum(run.tiles for run in runs), 0
+        if runs:
+            on_tile(0, total)  # a tile may take long, and what was told before is no longer true
         for run in runs:
             first = before
 
