@@ -8,6 +8,7 @@ import gradio as gr
 
 from webui.core.params import params_of
 from webui.core.postprocessing import ExtrasRequest
+from webui.plugins.installing.contents import read_contents
 from webui.ui.library import offer
 from webui.ui.script import host
 from webui.ui.services import PageServices
@@ -38,11 +39,21 @@ def describe() -> dict[str, dict[str, Any]]:
     }
 
 
+def restores_faces(services: PageServices) -> bool:
+    """Whether an extension may restore faces; its part in the engine, which is not loaded here, is read as text."""
+    loaded = (info for info in services.plugins.plugins() if info.loaded)
+    return any("alter_extras_image" in read_contents(info.path).hooks for info in loaded)
+
+
 def connect(services: PageServices) -> None:
-    """Let the script ask which upscalers there are."""
+    """Let the script ask what there is to work with."""
 
     def list_upscalers() -> dict[str, Any]:
         services.upscalers.refresh()
-        return {"names": list(services.upscalers.names()), "folder": str(services.settings.all_upscaler_dirs[0])}
+        return {
+            "names": list(services.upscalers.names()),
+            "folder": str(services.settings.all_upscaler_dirs[0]),
+            "faces": restores_faces(services),
+        }
 
     offer(list_upscalers)

@@ -17,6 +17,7 @@ const VIEWS = ["single", "batch", "folder"];
 const [BY, TO] = FIELDS.resize_mode?.choices ?? [];
 const FIRST = "Lanczos"; // what the first upscaler is until another is chosen
 const RASTER = 8; // sizes are brought down to a multiple of this
+const FACES = ["gfpgan_visibility", "codeformer_visibility", "codeformer_weight"]; // only where an extension does it
 const KEY = "periplus.extras.pictures";
 const STORED = "periplus.extras";
 
@@ -42,6 +43,7 @@ export function mountExtras(host) {
   const models = h("p", { class: "extras-words", id: "extras_models" });
   const upscale = h("div", { class: "sheet-like extras-rows" }, modes.element, by, to,
     h("div", { class: "extras-pair" }, controls.upscaler_1.element, controls.upscaler_2.element), controls.upscaler_2_visibility.element, size, models,
+    group("faces", controls, FACES),
     group("split", controls, ["split", "split_threshold", "split_overlap"]),
     group("focal", controls, ["focal_crop", "focal_entropy", "focal_edges"]),
     group("auto_size", controls, ["auto_size", ["auto_size_low", "auto_size_high"], ["auto_size_least", "auto_size_most"], ["auto_size_objective", "auto_size_error"]]),
@@ -73,6 +75,7 @@ function build() {
     range("upscale_by", { low: 1, high: 8 }),
     number("max_side", max_side), number("upscale_width", upscale_width), number("upscale_height", upscale_height), tick("crop"),
     list("upscaler_1"), list("upscaler_2"), range("upscaler_2_visibility", { step: 0.05 }),
+    ...FACES.map((name) => range(name, { step: 0.05 })),
     tick("split"), range("split_threshold"), range("split_overlap"), tick("focal_crop"), range("focal_entropy"), range("focal_edges"),
     tick("auto_size"), range("auto_size_low", { step: 64 }), range("auto_size_high", { step: 64 }), number("auto_size_least", FIELDS.auto_size_least), number("auto_size_most", FIELDS.auto_size_most),
     selectBox("extras_auto_size_objective", "auto_size_objective", FIELDS.auto_size_objective.label, FIELDS.auto_size_objective.choices.map((each) => [each, each]), FIELDS.auto_size_objective), range("auto_size_error"),
@@ -99,6 +102,7 @@ function group(name, controls, names) {
 function drawGroups() {
   for (const { state, ticks } of groups) {
     const on = ticks.filter(({ value }) => value);
+    if (!ticks.length) continue;
     const words = ticks.length === 1 ? on.map(() => t("on")) : on.map(({ name }) => FIELDS[name].label);
     setText(state, words.length ? ` · ${words.join(", ")}` : "");
   }
@@ -129,6 +133,7 @@ function draw() {
   setHidden(to, kept.mode !== TO);
   controls.upscaler_2_visibility.element.toggleAttribute("data-unused", controls.upscaler_2.value === "None");
   drawGroups();
+  setHidden(document.getElementById("extras_faces_group"), !parts.faces);
   drawSingle(views.single);
   drawBatch(views.batch);
   setText(size, sizeWords());
@@ -197,6 +202,7 @@ async function listUpscalers() {
     control.input.replaceChildren(...found.names.map((each) => h("option", { value: each }, each)));
     control.value = found.names.includes(chosen) ? chosen : "None";
   }
+  parts.faces = found.faces;
   setText(parts.models, found.names.length > 3 ? "" : t("extras.no_models", found));
   draw();
 }
@@ -252,6 +258,7 @@ export async function sendPicture(blobOrUrl) {
 function values() {
   const given = Object.fromEntries(Object.entries(parts.controls).map(([name, control]) => [name, control.value]));
   for (const name of ["max_side", "upscale_width", "upscale_height", "auto_size_least", "auto_size_most"]) given[name] = given[name] === "" ? FIELDS[name].default : Number(given[name]);
+  if (!parts.faces) for (const name of FACES) given[name] = 0;
   const { folder, output_folder, ...fields } = given;
   const listed = kept.view === "batch" ? kept.batch.filter((source) => source.digest) : kept.single ? [kept.single] : [];
   const sources = kept.view === "folder" ? [] : listed.map(({ digest, name, infotext }) => ({ digest, name, infotext }));
