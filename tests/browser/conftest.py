@@ -128,6 +128,9 @@ def studio(context: BrowserContext, app: RunningApp) -> Iterator[Studio]:
 
 
 def stop_everything(app: RunningApp) -> None:
+    for series in app.http.get("/api/v1/series").json():
+        if series["state"] == "running":  # first: it would queue further jobs
+            app.http.post(f"/api/v1/series/{series['id']}/cancel")
     jobs = app.http.get("/api/v1/jobs").json()
     active = [job["id"] for job in jobs if job["state"] in ("queued", "running")]
     for job_id in active:

@@ -10,23 +10,27 @@ def open_script(studio: Studio, name: str) -> None:
     studio.page.select_option("#txt2img_script_choice", name)
 
 
-def series(app) -> list[dict]:
-    return [job for job in app.http.get("/api/v1/jobs").json() if job["id"].startswith("series-")]
+def made(app) -> list[dict]:
+    """The jobs of the newest script, in their order."""
+    newest = app.http.get("/api/v1/series").json()[0]["id"]
+    jobs = app.http.get("/api/v1/jobs").json()
+    return sorted((job for job in jobs if job["id"].startswith(newest)), key=lambda job: job["id"])
 
 
 def test_a_prompt_matrix_becomes_a_job_for_each_choice_and_is_remembered(studio: Studio, app):
     open_script(studio, "Prompt matrix")
     studio.fill(prompt="red heart|on a blue background", seed="5", steps="2")
     studio.press_generate()
-    made = series(app)
-    assert sorted(job["request"]["prompt"] for job in made) == ["red heart", "red heart, on a blue background"]
-    assert {job["request"]["seed"] for job in made} == {"5"}
+    studio.page.locator(".infotext:visible", has_text="red heart|on a blue background").wait_for()  # the grid comes last
+    jobs = made(app)
+    parts = ["red heart", "red heart, on a blue background"]
+    assert [job["request"]["prompt"] for job in jobs] == [*parts, "red heart|on a blue background"]
+    assert {job["request"]["seed"] for job in jobs} == {"5"}
     studio.reload()
     assert studio.page.locator("#txt2img_script_choice").input_value() == "Prompt matrix"
 
 
 def test_what_is_wrong_with_a_line_stands_at_the_lines_and_what_runs_can_be_stopped(studio: Studio, app):
-    before = {job["id"] for job in series(app)}
     open_script(studio, "Prompts from file or textbox")
     studio.page.fill("#txt2img_script_lines", "red heart\n--steps many")
     studio.page.click("#txt2img_generate")
@@ -36,5 +40,4 @@ def test_what_is_wrong_with_a_line_stands_at_the_lines_and_what_runs_can_be_stop
     studio.page.locator("#txt2img_script_group .script-progress", has_text="0 of 3 done").wait_for()
     studio.page.click("#txt2img_script_group .script-stop")
     studio.page.locator("#txt2img_script_group .script-resume").wait_for()
-    made = [job for job in series(app) if job["id"] not in before]
-    assert [job["state"] for job in made] == ["cancelled"] * 3
+    assert [job["state"] for job in app.wait(*(job["id"] for job in made(app)))] == ["cancelled"] * 3
