@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from webui.core.fields.hires import SAME_CHECKPOINT, SAME_SAMPLER
@@ -122,15 +122,21 @@ def checkpoints_of(request: GenerationRequest) -> list[str]:
 
 def idle_axes(expanded: Expanded) -> list[int]:
     """Those whose values all come to the same picture, as far as the request tells."""
-    shape = expanded.shape
-    return [axis for axis, length in enumerate(shape) if length > 1 and len(_pictures_along(expanded, axis)) == 1]
+    found = []
+    for axis, length in enumerate(expanded.shape):
+        pictures = _pictures_along(expanded, axis)
+        first = next(pictures)
+        if length > 1 and all(picture == first for picture in pictures):
+            found.append(axis)
+    return found
 
 
-def _pictures_along(expanded: Expanded, axis: int) -> set[Hashable]:
-    """From the first cell."""
+def _pictures_along(expanded: Expanded, axis: int) -> Iterator[Hashable]:
+    """What decides each, from the first cell on."""
     rest = (0,) * (len(expanded.shape) - axis - 1)
-    made = [expanded.cell((*(0,) * axis, along, *rest)).request for along in range(expanded.shape[axis])]
-    return {request and (latents_key(request), *(getattr(request, name) for name in DECODING)) for request in made}
+    for along in range(expanded.shape[axis]):
+        request = expanded.cell((*(0,) * axis, along, *rest)).request
+        yield request and (latents_key(request), *(getattr(request, name) for name in DECODING))
 
 
 def sample_of(expanded: Expanded, limit: int) -> list[Cell]:

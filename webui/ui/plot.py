@@ -15,6 +15,9 @@ from webui.ui.library import offer
 from webui.ui.script import host
 from webui.ui.services import PageServices
 
+#: What a plot over img2img comes to does not depend on which picture that is.
+_SOME_SOURCE = "0" * 64
+
 
 def build() -> None:
     """Draw the tab: the script owns all of it."""
@@ -45,9 +48,11 @@ def base_of(services: PageServices, tab: str, values: Mapping[str, Any], *, fina
     fields = {name: value for name, value in values.items() if name in specs}
     typed, errors = collect(styles.merged(services.styles, fields, values.get("styles")), kinds)
     if final and tab == "img2img":
-        errors |= img2img.check(values)
+        errors |= img2img.check(values, script="")
     if errors:
         return {"base": "", "errors": errors}
+    if tab == "img2img" and not final:
+        typed["source"] = typed.get("source") or _SOME_SOURCE
     try:
         request = GenerationRequest(**with_extras(typed))
     except InvalidRequest as error:

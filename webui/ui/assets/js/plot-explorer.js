@@ -317,7 +317,11 @@ export function plotExplorer(edit) {
   }
 
   const stored = sessionStorage.getItem(STORED);
-  if (stored) show(stored, true);
-  else draw();
+  draw(); // what can be pressed without a plot, until there is one
+  if (stored) {
+    setText(parts.heading, t("plot.reading"));
+    setHidden(parts.empty, true);
+    show(stored, true);
+  }
   return { element: parts.root, show, refresh };
 }
