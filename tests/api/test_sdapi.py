@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +21,10 @@ from webui.app import Services, create_app
 from webui.checkpoints.text_widths import text_widths
 from webui.core.request import GenerationRequest
 from webui.core.styles import Style
+from webui.engine.protocol import CancelWhen
 from webui.jobs.store import JobState
+from webui.plugins.installing.addresses import Source
+from webui.plugins.installing.places import Record
 
 URL = "/sdapi/v1"
 
@@ -83,6 +88,17 @@ def test_skip_answers_null_and_goes_on_with_the_next_batch(client: TestClient, s
     assert (job.state, [picture.index for picture in job.pictures]) == (JobState.DONE, [1])
 
 
+def test_progress_tells_what_was_asked_of_the_job(client: TestClient, services: Services):
+    job_id = submit(services, steps=150)
+    wait_until(lambda: services.dispatcher.progress(job_id) is not None)
+    services.dispatcher.cancel(job_id, CancelWhen.AFTER_BATCH)
+    state = get(client, "progress")["state"]
+    assert (state["skipped"], state["interrupted"], state["stopping_generation"]) == (False, False, True)
+    client.post(f"{URL}/interrupt")
+    services.dispatcher.wait(job_id, 10)
+    assert get(client, "progress")["state"]["interrupted"] is False
+
+
 def test_interrupt_and_skip_with_nothing_running_do_nothing(client: TestClient):
     assert client.post(f"{URL}/interrupt").json() == {}
     assert client.post(f"{URL}/skip").json() is None
@@ -132,7 +148,7 @@ def test_a_checkpoint_is_unloaded_and_loaded_again(client: TestClient, services:
     wait_until(lambda: services.dispatcher.engine.checkpoint == "")
 
 
-NOT_YET = ("hypernetworks face-restorers realesrgan-models loras script-info extensions").split()
+NOT_YET = ("hypernetworks face-restorers realesrgan-models loras extensions").split()
 
 
 @pytest.mark.parametrize("path", NOT_YET)
@@ -170,10 +186,53 @@ def test_embeddings_are_told_apart_by_what_the_chosen_checkpoint_takes(client: T
     assert "no PyTorch file" in listed["skipped"]["broken"]["problem"]
 
 
-def test_forms_of_scripts_and_ping(shared_client: TestClient):
+def test_scripts_and_extensions_are_listed_with_their_arguments(shared_client: TestClient):
+    listed = get(shared_client, "scripts")
     both = ["prompt matrix", "prompts from file or textbox", "x/y/z plot"]
-    assert get(shared_client, "scripts") == {"txt2img": both, "img2img": sorted([*both, "loopback", "sd upscale"])}
-    assert shared_client.get("/internal/ping").json() == {}
+    assert listed["txt2img"][:3] == both
+    assert listed["img2img"][:5] == sorted([*both, "loopback", "sd upscale"])
+    assert "refiner" in listed["txt2img"] and "refiner" in listed["img2img"]
+    infos = get(shared_client, "script-info")
+    assert [info["name"] for info in infos if not info["is_img2img"]] == listed["txt2img"]
+    assert [info["name"] for info in infos if info["is_img2img"]] == listed["img2img"]
+    [loopback] = [info for info in infos if info["name"] == "loopback"]
+    assert [arg["label"] for arg in loopback["args"]] == ["Loops", "Final denoising strength", "Denoising strength curve", ""]
+    [refiner] = [info for info in infos if info["name"] == "refiner" and info["is_img2img"]]
+    assert refiner["is_alwayson"]
+    assert {"label", "value", "minimum", "maximum", "step", "choices"} == set(refiner["args"][0])
+
+
+def test_extensions_that_came_from_an_address_are_listed(client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch):
+    [one] = [one for one in services.installer.installed() if one.info.name == "wildcards"]
+    source = Source("git", "https://example.org/wildcards", "main")
+    installed = [replace(one, record=Record(source, "abc123", "2026-01-02T03:04:05+00:00"))]
+    monkeypatch.setattr(services.installer, "installed", lambda: installed)
+    [listed] = get(client, "extensions")
+    assert listed == {
+        "name": "wildcards", "remote": "https://example.org/wildcards", "branch": "main", "commit_hash": "abc123",
+        "commit_date": 1767323045, "version": one.info.version, "enabled": True,
+    }  # fmt: skip
+
+
+def test_loras_are_listed_with_what_their_files_say(client: TestClient, services: Services):
+    folder = services.settings.models_dir / "Lora" / "styles"
+    folder.mkdir(parents=True)
+    header = json.dumps({"__metadata__": {"ss_output_name": "Ink", "ss_tag_frequency": "{}"}}).encode()
+    (folder / "ink-v2.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    assert client.post(f"{URL}/refresh-loras").json() is None
+    assert get(client, "loras") == [
+        {
+            "name": "ink-v2",
+            "alias": "Ink",
+            "path": str(folder / "ink-v2.safetensors"),
+            "metadata": {"ss_output_name": "Ink", "ss_tag_frequency": "{}"},
+        }
+    ]
+
+
+def test_nobody_describes_pictures_here(shared_client: TestClient):
+    answer = shared_client.post(f"{URL}/interrogate", json={"image": "", "model": "clip"})
+    assert (answer.status_code, "“clip”" in answer.json()["detail"]) == (404, True)
 
 
 def test_memory_of_the_machine_and_of_a_device_with_its_own(client: TestClient, services: Services):
@@ -232,7 +291,7 @@ def test_a_checkpoint_that_was_chosen_and_then_removed_gives_way_to_the_default(
     [
         ("sd_model_checkpoint", "startr"), ("sd_model_checkpoint", 5), ("sd_model_checkpoint", ["starter"]),
         ("sd_vae", "none such"),
-        ("samples_format", "jpg"), ("CLIP_stop_at_last_layers", 2),
+        ("samples_format", "bmp"), ("jpeg_quality", 0), ("save_txt", "yes"), ("CLIP_stop_at_last_layers", 2),
     ],
 )  # fmt: skip
 def test_an_option_that_cannot_be_set_is_refused_by_name_and_changes_nothing(
@@ -243,6 +302,15 @@ def test_an_option_that_cannot_be_set_is_refused_by_name_and_changes_nothing(
     assert response.status_code == 422
     assert response.json()["field"] == key
     assert services.preferences.current == before
+
+
+def test_settings_of_saving_have_a1111s_names(client: TestClient, services: Services):
+    changes = {"samples_format": "webp", "jpeg_quality": 60, "samples_filename_pattern": "[seed]", "save_txt": True}
+    assert client.post(f"{URL}/options", json=changes).status_code == 200
+    assert get(client, "options").items() >= changes.items()
+    assert services.preferences.current.samples_filename_pattern == "[seed]"
+    wrong = client.post(f"{URL}/options", json={"samples_filename_pattern": "../[seed]"})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "samples_filename_pattern")
 
 
 def test_switches_are_preferences(client: TestClient, services: Services):

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from webui.api import sdapi_extras, sdapi_models, sdapi_options, sdapi_scripts
-from webui.api.sdapi_answer import echo, encoded_pictures, info_text, progress_json
+from webui.api import sdapi_extensions, sdapi_extras, sdapi_internal, sdapi_models, sdapi_options, sdapi_scripts, sdapi_server
+from webui.api.sdapi_answer import AnswerFormat, echo, encoded_pictures, info_text, progress_json
 from webui.api.sdapi_img2img import decode_picture, first_pass_values, source_values
-from webui.api.sdapi_options import current_vae
+from webui.api.sdapi_options import current_vae, fetching
 from webui.api.sdapi_request import Img2ImgRequest, Translated, Txt2ImgRequest, api_field, translate, with_styles
 from webui.api.services import Services
 from webui.api.sse import wait_for_job
@@ -44,16 +44,16 @@ def router(services: Services) -> APIRouter:
     sdapi = APIRouter(prefix="/sdapi/v1", tags=["A1111's API"])
     _add_generation(sdapi, services)
     _add_progress(sdapi, services)
-    _add_png_info(sdapi)
+    _add_png_info(sdapi, services)
     sdapi_models.add_routes(sdapi, services)
     sdapi_options.add_routes(sdapi, services)
     sdapi_extras.add_routes(sdapi, services)
+    sdapi_extensions.add_routes(sdapi, services)
+    sdapi_server.add_routes(sdapi, services)
     routes.include_router(sdapi)
-
-    @routes.get("/internal/ping", tags=["A1111's API"])
-    async def ping() -> dict[str, Any]:
-        return {}
-
+    internal = APIRouter(tags=["A1111's API"])
+    sdapi_internal.add_routes(internal, services)
+    routes.include_router(internal)
     return routes
 
 
@@ -64,12 +64,12 @@ def _add_generation(routes: APIRouter, services: Services) -> None:
     @routes.post("/txt2img", response_model=PicturesResponse)
     async def txt2img(body: Txt2ImgRequest) -> Response:  # pyright: ignore[reportInvalidTypeForm]
         """Make pictures and answer when they are there. The job goes on if the client leaves."""
-        return await _make(services, "txt2img", body, lambda: first_pass_values(body, services.sources))
+        return await _make(services, "txt2img", body, lambda: first_pass_values(body, services.sources, fetching(services)))
 
     @routes.post("/img2img", response_model=PicturesResponse)
     async def img2img(body: Img2ImgRequest) -> Response:  # pyright: ignore[reportInvalidTypeForm]
         """Make pictures from a picture and answer when they are there. The job goes on if the client leaves."""
-        return await _make(services, "img2img", body, lambda: source_values(body, services.sources))
+        return await _make(services, "img2img", body, lambda: source_values(body, services.sources, fetching(services)))
 
 
 async def _make(services: Services, tab: str, body: BaseModel, read_source: Callable[[], dict[str, Any]]) -> Response:
@@ -90,6 +90,7 @@ def _translated(services: Services, body: Any, read_source: Callable[[], dict[st
 
 
 def _submit(services: Services, body: Any, read_source: Callable[[], dict[str, Any]]) -> tuple[Translated, Job]:
+    AnswerFormat.of(body, services.preferences.current)  # it is one that there is
     translated = _translated(services, body, read_source)
     try:
         job = services.dispatcher.submit(
@@ -128,7 +129,8 @@ def _answer(services: Services, body: BaseModel, translated: Translated, job: Jo
             raise InvalidRequest(api_field(job.error_field, services.plugins.kinds), job.error)
         raise JobFailed(job.error)
     parameters = body.model_dump()
-    images = encoded_pictures(services, job) if parameters["send_images"] is not False else []
+    wanted = AnswerFormat.of(body, services.preferences.current)
+    images = encoded_pictures(services, job, wanted) if parameters["send_images"] is not False else []
     info = info_text(services, job, parameters, translated.comments)
     content = {"images": images, "parameters": echo(parameters), "info": info}
     return Response(json.dumps(content), media_type="application/json")
@@ -151,7 +153,7 @@ def _add_progress(routes: APIRouter, services: Services) -> None:
             dispatcher.watch()
         running = store.running()
         latest = dispatcher.progress(running.id) if running else None
-        return progress_json(running, store.coming(1), latest, skip_current_image)
+        return progress_json(running, store.coming(1), latest, skip_current_image, dispatcher.stopping)
 
     @routes.post("/interrupt")
     def interrupt() -> dict[str, Any]:
@@ -170,11 +172,11 @@ def _add_progress(routes: APIRouter, services: Services) -> None:
 # ---- PNG info
 
 
-def _add_png_info(routes: APIRouter) -> None:
+def _add_png_info(routes: APIRouter, services: Services) -> None:
     @routes.post("/png-info")
     def png_info(body: PictureBody) -> dict[str, Any]:
         """The infotext of a picture, and its entries one by one."""
-        found = read_infotext(decode_picture("image", body.image), "image")
+        found = read_infotext(decode_picture("image", body.image, fetching(services)), "image")
         parsed = infotext.parse(found.infotext or "")
         prompts = {"Prompt": parsed.prompt, "Negative prompt": parsed.negative_prompt} if found.infotext else {}
         return {"info": found.infotext or "", "items": found.chunks, "parameters": prompts | dict(parsed.settings)}

@@ -5,23 +5,70 @@ from __future__ import annotations
 import base64
 import json
 import time
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from webui import __version__
+from webui.api.extras import OVERRIDE
+from webui.api.sdapi_request import ANSWER_SETTINGS
 from webui.api.services import Services
+from webui.core import infotext
+from webui.core.params import check_value, params_of
 from webui.core.request import VAE_BUILT_IN
+from webui.engine.protocol import CancelWhen
+from webui.errors import InvalidRequest
 from webui.jobs.events import JobProgress
 from webui.jobs.resolve import model_hashes
-from webui.jobs.store import Job
+from webui.jobs.store import Job, Picture
+from webui.storage.encoding import encode_picture, ending_of, pixels_of
+from webui.storage.preferences import Preferences
+
+#: Keys of infotext that A1111 has fields of their own for in `info`, or leaves out of its extra ones.
+_ALWAYS = (
+    *("Steps", "Sampler", "CFG scale", "Image CFG scale", "Seed", "Size-1", "Size-2", "Model hash", "Model", "VAE hash", "VAE"),
+    *("Variation seed", "Variation seed strength", "Seed resize from-1", "Seed resize from-2", "Denoising strength", "Clip skip"),
+    *("ENSD", "RNG", "Tiling", "Version"),
+)
 
 
 def timestamp(seconds: float | None) -> str:
     return time.strftime("%Y%m%d%H%M%S", time.localtime(seconds)) if seconds else "0"
 
 
-def encoded_pictures(services: Services, job: Job) -> list[str]:
-    return [base64.b64encode(services.dispatcher.picture_bytes(picture)).decode() for picture in job.pictures]
+@dataclass(frozen=True)
+class AnswerFormat:
+    """How the pictures of an answer are encoded. `ending` None: as they were saved."""
+
+    ending: str | None
+    quality: int
+    lossless: bool
+
+    @classmethod
+    def of(cls, body: Any, chosen: Preferences) -> AnswerFormat:
+        """What the request's `override_settings` say, over what was chosen. Raise InvalidRequest for a format there is not."""
+        asked = {key: value for key, value in (body.override_settings or {}).items() if key in ANSWER_SETTINGS}
+        asked = {key: "jpg" if value == "jpeg" else value for key, value in asked.items() if value is not None}
+        for key, value in asked.items():
+            try:
+                check_value(params_of(Preferences)[key], value)
+            except InvalidRequest as error:
+                raise InvalidRequest(OVERRIDE + key, str(error)) from error
+        quality, lossless = (asked.get(key, getattr(chosen, key)) for key in ANSWER_SETTINGS[1:])
+        return cls(asked.get("samples_format"), quality, lossless)
+
+
+def encoded_pictures(services: Services, job: Job, wanted: AnswerFormat) -> list[str]:
+    """The pictures as base64."""
+    found = ((picture, services.dispatcher.picture_bytes(picture)) for picture in job.pictures)
+    return [base64.b64encode(_in_format(picture, data, wanted)).decode() for picture, data in found]
+
+
+def _in_format(picture: Picture, data: bytes, wanted: AnswerFormat) -> bytes:
+    if wanted.ending in (None, ending_of(data)):
+        return data
+    size, options = (picture.width, picture.height), {"quality": wanted.quality, "lossless": wanted.lossless}
+    return encode_picture(pixels_of(data), *size, picture.infotext, wanted.ending, **options).data
 
 
 def echo(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -83,8 +130,8 @@ def _rest(job: Job, parameters: dict[str, Any], comments: list[str]) -> dict[str
     return {
         "seed_resize_from_w": job.request.seed_resize_width or -1,
         "seed_resize_from_h": job.request.seed_resize_height or -1,
-        "denoising_strength": None,
-        "extra_generation_params": {"Schedule type": job.request.scheduler},
+        "denoising_strength": job.request.denoising_strength if job.request.source or job.request.hires else None,
+        "extra_generation_params": _extra_params(job),
         "index_of_first_image": 0,
         "infotexts": [picture.infotext for picture in job.pictures],
         "styles": parameters.get("styles") or [],
@@ -96,10 +143,23 @@ def _rest(job: Job, parameters: dict[str, Any], comments: list[str]) -> dict[str
     }
 
 
+def _extra_params(job: Job) -> dict[str, str]:
+    """What the infotext of the first picture says beyond the keys that A1111 always has."""
+    told = infotext.parse(job.pictures[0].infotext).settings if job.pictures else {}
+    others = {key: text for key, text in told.items() if key not in _ALWAYS}
+    return {"Schedule type": job.request.scheduler, **others}
+
+
 # ---- progress
 
 
-def progress_json(running: Job | None, waiting: list[Job], progress: JobProgress | None, skip_image: bool) -> dict[str, Any]:
+def progress_json(
+    running: Job | None,
+    waiting: list[Job],
+    progress: JobProgress | None,
+    skip_image: bool,
+    stopping: CancelWhen | None = None,
+) -> dict[str, Any]:
     """A job that waits for the engine counts as work: clients take progress 0 and job_count 0 for "ready"."""
     job = running or next(iter(waiting), None)
     fraction = 0.0 if job is None else max(0.01, min(progress.fraction if progress else 0.0, 1.0))
@@ -107,17 +167,17 @@ def progress_json(running: Job | None, waiting: list[Job], progress: JobProgress
     return {
         "progress": fraction,
         "eta_relative": (progress.eta if progress else None) or 0.0,
-        "state": _state(job, progress),
+        "state": _state(job, progress, stopping),
         "current_image": base64.b64encode(preview).decode() if preview else None,
         "textinfo": progress.text if progress else None,
     }
 
 
-def _state(job: Job | None, progress: JobProgress | None) -> dict[str, Any]:
+def _state(job: Job | None, progress: JobProgress | None, stopping: CancelWhen | None) -> dict[str, Any]:
     return {
-        "skipped": False,
-        "interrupted": False,
-        "stopping_generation": False,
+        "skipped": stopping is CancelWhen.SKIP,
+        "interrupted": stopping is CancelWhen.NOW,
+        "stopping_generation": stopping is CancelWhen.AFTER_BATCH,
         "job": job.id if job else "",
         "job_count": job.request.batch_count if job else 0,
         "job_timestamp": timestamp(job and (job.started or job.created)),

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from webui.api.sdapi_img2img import decode_picture
+from webui.api.sdapi_options import fetching
 from webui.api.services import Services
 from webui.api.sse import wait_for_job
 from webui.core.fields.hires import LATENT_UPSCALERS
@@ -122,7 +123,7 @@ def _submit(services: Services, body: ExtrasBody, files: list[FileData]) -> Job:
 
 
 def _source(services: Services, file: FileData) -> ExtrasSource:
-    return keep_picture(decode_picture("image", file.data), file.name or "image", services.sources)
+    return keep_picture(decode_picture("image", file.data, fetching(services)), file.name or "image", services.sources)
 
 
 def _api_name(field: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from webui.core.fields.source import INPAINT_AREAS, MASK_MODES, MASKED_CONTENTS, RESIZE_MODES
 from webui.errors import InvalidRequest
+from webui.storage.fetching import fetch_picture
 from webui.storage.sources import SourceStore
 
 
@@ -18,11 +19,12 @@ class NoSourcePicture(InvalidRequest):
     status = 404
 
 
-def source_values(body: Any, sources: SourceStore) -> dict[str, Any]:
+def source_values(body: Any, sources: SourceStore, fetching: bool = False) -> dict[str, Any]:
     """Fields of a `GenerationRequest`, by name; the pictures are kept.
 
     Args:
         body: an `Img2ImgRequest`.
+        fetching: whether pictures may be given as addresses.
 
     Raises:
         InvalidRequest: naming the field as the client spelled it.
@@ -34,24 +36,24 @@ def source_values(body: Any, sources: SourceStore) -> dict[str, Any]:
     if body.latent_mask:
         raise InvalidRequest("latent_mask", "A latent_mask is not supported; send a mask.")
     values: dict[str, Any] = {
-        "source": sources.put(decode_picture("init_images", body.init_images[0]), "init_images"),
+        "source": sources.put(decode_picture("init_images", body.init_images[0], fetching), "init_images"),
         "resize_mode": _name("resize_mode", body.resize_mode, RESIZE_MODES),
     }
     if body.mask:
-        values |= _mask_values(body, sources)
+        values |= _mask_values(body, sources, fetching)
     return values
 
 
-def first_pass_values(body: Any, sources: SourceStore) -> dict[str, Any]:
+def first_pass_values(body: Any, sources: SourceStore, fetching: bool = False) -> dict[str, Any]:
     """A `firstpass_image` stands for the first pass, which is not done then; see `source_values`."""
     if not body.enable_hr or not body.firstpass_image:
         return {}
-    return {"hires_source": sources.put(decode_picture("firstpass_image", body.firstpass_image), "firstpass_image")}
+    return {"hires_source": sources.put(decode_picture("firstpass_image", body.firstpass_image, fetching), "firstpass_image")}
 
 
-def _mask_values(body: Any, sources: SourceStore) -> dict[str, Any]:
+def _mask_values(body: Any, sources: SourceStore, fetching: bool) -> dict[str, Any]:
     return {
-        "mask": sources.put(decode_picture("mask", body.mask), "mask"),
+        "mask": sources.put(decode_picture("mask", body.mask, fetching), "mask"),
         "mask_mode": _name("inpainting_mask_invert", body.inpainting_mask_invert, MASK_MODES),
         "masked_content": _name("inpainting_fill", body.inpainting_fill, MASKED_CONTENTS),
         "inpaint_area": INPAINT_AREAS[body.inpaint_full_res is not False],
@@ -75,10 +77,14 @@ def _name(field: str, number: int | None, names: Sequence[str]) -> str:
     raise InvalidRequest(field, f"{field} is {number}; it can be {listed}.")
 
 
-def decode_picture(field: str, text: str) -> bytes:
-    """The bytes of a picture that came as base64. Raise InvalidRequest for anything else, addresses included."""
+def decode_picture(field: str, text: str, fetching: bool = False) -> bytes:
+    """The bytes of a picture that came as base64, or as an address where `fetching` is allowed.
+
+    Raises:
+        InvalidRequest: it is neither, or the address cannot be fetched or leads to this machine or its network.
+    """
     if text.startswith(("http://", "https://")):
-        raise InvalidRequest(field, "Pictures are not fetched from addresses; send the file itself as base64.")
+        return fetch_picture(text, allowed=fetching, field=field)
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
 from webui.api.sdapi_options import current_checkpoint
-from webui.api.sdapi_scripts import titles
 from webui.api.services import Services
 from webui.checkpoints.embedding_files import EmbeddingInfo
+from webui.checkpoints.header import read_header
 from webui.checkpoints.text_widths import text_widths
 from webui.core.samplers import SAMPLERS, SCHEDULERS, SamplerInfo, find_scheduler
+from webui.errors import WebUIError
+
+#: How many files one answer lists at most.
+_ALL = 10**9
+
+
+class InterrogateBody(BaseModel):
+    image: str = Field("", description="A picture as base64.")
+    model: str = "clip"
+
+
+class NoInterrogator(WebUIError):
+    """A1111 answers 404 for a model that it does not know."""
+
+    status = 404
 
 
 def add_routes(routes: APIRouter, services: Services) -> None:
@@ -20,6 +38,7 @@ def add_routes(routes: APIRouter, services: Services) -> None:
     _add_files(routes, services)
     _add_styles(routes, services)
     _add_embeddings(routes, services)
+    _add_loras(routes, services)
     _add_empty(routes)
 
 
@@ -88,6 +107,11 @@ def _add_files(routes: APIRouter, services: Services) -> None:
     def sd_vae() -> list[dict[str, Any]]:
         return [{"model_name": info.path.name, "filename": str(info.path)} for info in catalog.vaes() if info.problem is None]
 
+    @routes.get("/sd-modules")
+    def sd_modules() -> list[dict[str, Any]]:
+        """Forge's name for the same."""
+        return sd_vae()
+
     @routes.post("/refresh-checkpoints")
     def refresh_checkpoints() -> None:
         catalog.refresh()
@@ -145,21 +169,41 @@ def _embedding(info: EmbeddingInfo) -> dict[str, Any]:
     }
 
 
+def _add_loras(routes: APIRouter, services: Services) -> None:
+    @routes.get("/loras")
+    def loras() -> list[dict[str, Any]]:
+        """The files, with what their authors wrote into them."""
+        return [_lora(entry.path) for entry in services.library.page("lora", count=_ALL).entries]
+
+    @routes.post("/refresh-loras")
+    def refresh_loras() -> None:
+        services.library.refresh()
+
+
+def _lora(path: Path) -> dict[str, Any]:
+    status = path.stat() if path.is_file() else None
+    metadata = _metadata(path, status.st_size, status.st_mtime_ns) if status else {}
+    return {"name": path.stem, "alias": metadata.get("ss_output_name") or path.stem, "path": str(path), "metadata": metadata}
+
+
+@functools.lru_cache(20_000)
+def _metadata(path: Path, size: int, modified: int) -> dict[str, str]:
+    """A file is read again when its size or time has changed."""
+    try:
+        return read_header(path).metadata if path.suffix == ".safetensors" else {}
+    except (WebUIError, OSError):
+        return {}
+
+
 def _add_empty(routes: APIRouter) -> None:
     def empty_list() -> list[dict[str, Any]]:
-        """There are none yet."""
+        """There are none here."""
         return []
 
-    for path in (
-        "hypernetworks",
-        "face-restorers",
-        "realesrgan-models",
-        "loras",
-        "script-info",
-        "extensions",
-    ):
+    for path in ("hypernetworks", "face-restorers", "realesrgan-models"):
         routes.add_api_route(f"/{path}", empty_list, methods=["GET"], name=path)
 
-    @routes.get("/scripts")
-    def scripts() -> dict[str, list[str]]:
-        return {tab: titles(tab) for tab in ("txt2img", "img2img")}
+    @routes.post("/interrogate")
+    def interrogate(body: InterrogateBody) -> dict[str, str]:
+        """A1111 has a model describe a picture. There is none here: 404 says so."""
+        raise NoInterrogator(f"There is no model “{body.model:.80}” here that describes pictures, nor any other.")

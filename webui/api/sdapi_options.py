@@ -11,12 +11,22 @@ from webui.api.sdapi_request import FIXED_SETTINGS, REQUEST_SETTINGS, check_fixe
 from webui.api.security import is_loopback
 from webui.api.services import Services
 from webui.checkpoints.catalog import CheckpointInfo
+from webui.core.params import check_value, params_of
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
 from webui.errors import CheckpointNotFound, InvalidRequest, WebUIError
 from webui.jobs.resolve import choose_checkpoint
+from webui.storage.preferences import Preferences
+from webui.storage.saving_preferences import SavingPreferences
 
-#: Settings by A1111's name that are a preference of ours, with its name.
-_SWITCHES = {"live_previews_enable": "live_preview", "show_progress_in_title": "title_progress"}
+#: Settings by A1111's name that are a preference of ours, with its name: some by another one, those of saving by the same.
+_PREFERENCES = {"live_previews_enable": "live_preview", "show_progress_in_title": "title_progress"} | {
+    name: name for name in params_of(SavingPreferences)
+}
+
+#: What the page calls the settings.
+LABELS = {"sd_model_checkpoint": "Stable Diffusion checkpoint", "sd_vae": "SD VAE"} | {
+    key: params_of(Preferences)[name].param.label for key, name in _PREFERENCES.items()
+}
 
 
 def add_routes(routes: APIRouter, services: Services) -> None:
@@ -32,11 +42,11 @@ def add_routes(routes: APIRouter, services: Services) -> None:
 
     @routes.get("/cmd-flags")
     def cmd_flags() -> dict[str, Any]:
-        return _flags(services)
+        return flags_of(services)
 
     @routes.get("/memory")
     def memory() -> dict[str, Any]:
-        return {"ram": _ram(), "cuda": _cuda(services)}
+        return {"ram": ram(), "cuda": _cuda(services)}
 
 
 def current_checkpoint(services: Services) -> CheckpointInfo | None:
@@ -58,20 +68,23 @@ def current_vae(services: Services) -> str:
     return chosen
 
 
+def fetching(services: Services) -> bool:
+    """Whether pictures may be given as addresses."""
+    return services.preferences.current.api_enable_requests
+
+
 def _options(services: Services) -> dict[str, Any]:
     preferences, checkpoint = services.preferences.current, current_checkpoint(services)
-    switches = {key: getattr(preferences, name) for key, name in _SWITCHES.items()}
+    chosen = {key: getattr(preferences, name) for key, name in _PREFERENCES.items()}
     return {
         "sd_model_checkpoint": services.catalog.title(checkpoint) if checkpoint else None,
         "sd_checkpoint_hash": (services.catalog.sha256(checkpoint) if checkpoint else None) or "",
         "sd_vae": current_vae(services),
         "samples_save": True,
         "outdir_txt2img_samples": str(services.settings.outputs_dir / "txt2img-images"),
-        "save_to_dirs": True,
-        "enable_pnginfo": True,
         "grid_save": False,
         "return_grid": False,
-        **switches,
+        **chosen,
         **FIXED_SETTINGS,
         **REQUEST_SETTINGS,
     }
@@ -81,9 +94,7 @@ def _changes(services: Services, options: dict[str, Any]) -> dict[str, Any]:
     """The preferences to change; everything is checked before anything is changed."""
     check_fixed_settings(options)
     check_request_settings(options)
-    changes: dict[str, Any] = {
-        name: _switch(key, options[key]) for key, name in _SWITCHES.items() if options.get(key) is not None
-    }
+    changes = {name: _value(key, options[key]) for key, name in _PREFERENCES.items() if options.get(key) is not None}
     if (title := options.get("sd_model_checkpoint")) is not None:
         changes["checkpoint"] = _found("sd_model_checkpoint", title, services.catalog.find_checkpoint).name
     if (vae := options.get("sd_vae")) is not None:
@@ -92,9 +103,12 @@ def _changes(services: Services, options: dict[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def _switch(key: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidRequest(key, f"{key}: true or false was expected, but {value!r:.80} was given.")
+def _value(key: str, value: Any) -> Any:
+    """Raise InvalidRequest by A1111's name."""
+    try:
+        check_value(params_of(Preferences)[_PREFERENCES[key]], value)
+    except InvalidRequest as error:
+        raise InvalidRequest(key, f"{key}: {error}") from error
     return value
 
 
@@ -107,7 +121,8 @@ def _found(key: str, text: Any, find: Any) -> Any:
         raise CheckpointNotFound(key, str(error)) from error
 
 
-def _flags(services: Services) -> dict[str, Any]:
+def flags_of(services: Services) -> dict[str, Any]:
+    """By A1111's names. Of passwords it is only told whether there are any."""
     settings = services.settings
     return {
         "data_dir": str(settings.data_dir),
@@ -124,13 +139,19 @@ def _flags(services: Services) -> dict[str, Any]:
         "no_half": settings.no_half,
         "no_half_vae": settings.vae_precision == "fp32",
         "api": True,
+        "api_log": settings.api_log,
+        "api_server_stop": settings.api_server_stop,
+        "api_auth": bool(settings.api_auth),
+        "gradio_auth": bool(settings.auth),
+        "cors_allow_origins": ",".join(settings.cors_origins) or None,
+        "cors_allow_origins_regex": settings.cors_origins_regex,
         "nowebui": not settings.page,
         "autolaunch": settings.open_browser,
         "share": False,
     }
 
 
-def _ram() -> dict[str, int]:
+def ram() -> dict[str, int]:
     memory = psutil.virtual_memory()
     return {"free": memory.available, "used": memory.total - memory.available, "total": memory.total}
 

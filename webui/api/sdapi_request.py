@@ -89,6 +89,9 @@ def _own_field(spec: FieldSpec) -> tuple[Any, Any]:
     return spec.kind | None, Field(default, description=param.label, json_schema_extra=extra)
 
 
+#: Of txt2img only: A1111 leaves it open, as it counts for a second pass alone.
+_TXT2IMG_FIELDS: dict[str, tuple[Any, Any]] = {"denoising_strength": (float, None)}
+
 #: Of img2img only. `inpaint_full_res` and the like have other defaults here than in A1111's page.
 _IMG2IMG_FIELDS: dict[str, tuple[Any, Any]] = {
     "init_images": (_Texts, None),
@@ -116,7 +119,7 @@ class _A1111Request(BaseModel):
 
 
 Txt2ImgRequest: type[BaseModel] = create_model(
-    "Txt2ImgRequest", __base__=_A1111Request, **_model_fields(_TXT2IMG_SPECS, _OTHER_FIELDS)
+    "Txt2ImgRequest", __base__=_A1111Request, **_model_fields(_TXT2IMG_SPECS, _OTHER_FIELDS | _TXT2IMG_FIELDS)
 )
 Img2ImgRequest: type[BaseModel] = create_model(
     "Img2ImgRequest", __base__=_A1111Request, **_model_fields(_IMG2IMG_SPECS, _OTHER_FIELDS | _IMG2IMG_FIELDS)
@@ -270,7 +273,10 @@ def _hires(body: Any, known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 #: Settings that change answers or pictures and are always as they are here.
-FIXED_SETTINGS: dict[str, Any] = {"samples_format": "png", "tiling": False}
+FIXED_SETTINGS: dict[str, Any] = {"tiling": False}
+
+#: Settings of the pictures in an answer, which `sdapi_answer` reads.
+ANSWER_SETTINGS = ("samples_format", "jpeg_quality", "webp_lossless")
 
 #: Settings of A1111's that are fields of a request here, with their defaults: nothing outside a request changes a picture.
 REQUEST_SETTINGS: dict[str, Any] = {
@@ -308,7 +314,7 @@ def _from_settings(
             value = _setting(key, overrides.get(key))
             values[spec.name] = known.get(spec.name, settings.get(key, spec.default)) if value is None else value
     specs = (*_SPECS.values(), *kinds.fields.values())
-    taken = {spec.api_name.removeprefix(OVERRIDE) for spec in specs} | set(FIXED_SETTINGS)
+    taken = {spec.api_name.removeprefix(OVERRIDE) for spec in specs} | {*FIXED_SETTINGS, *ANSWER_SETTINGS}
     if ignored := sorted(str(key) for key in overrides if key not in taken):
         comments.append(f"Settings that are not known here were ignored: {', '.join(ignored):.500}")
     return values

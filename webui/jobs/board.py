@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import replace
 
-from webui.engine.protocol import Memory
+from webui.engine.protocol import CancelWhen, Memory
 from webui.jobs.events import EngineChanged, EngineState, Event, EventBus, JobChanged, JobProgress, QueueChanged
 from webui.jobs.queue_store import QueueStore
 from webui.jobs.store import Job, JobStore
@@ -26,6 +26,7 @@ class Board:
         self.engine = EngineChanged(EngineState.STARTING, "Loading the engine", since=time.time())
         self.current: Job | None = None
         self.progress: JobProgress | None = None
+        self.stopping: CancelWhen | None = None  # what the running job has been asked, until it is done
 
     def set_engine(self, state: EngineState, text: str = "", *, device: str | None = None) -> None:
         since = self.engine.since if state is self.engine.state else time.time()
@@ -61,12 +62,14 @@ class Board:
         same = last is not None and (last.job_id, last.image) == (progress.job_id, progress.image)
         if progress.preview is None and same and last is not None:
             progress = replace(progress, preview=last.preview)
+        if self.stopping is CancelWhen.SKIP and last is not None and not same:
+            self.stopping = None  # the batch has been left
         self.progress = progress
         self.bus.publish(progress)
 
     def clear(self) -> None:
         """No job runs."""
-        self.current, self.progress = None, None
+        self.current, self.progress, self.stopping = None, None, None
 
     def announce(self, job: Job) -> None:
         self.bus.publish(JobChanged(job, self.store.ahead(job)))

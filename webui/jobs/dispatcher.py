@@ -158,6 +158,7 @@ class Dispatcher:
         with self._board.lock:
             waited = self.queue.cancel(job_id)
             if not waited and self._board.current is not None and self._board.current.id == job_id:
+                self._board.stopping = when
                 self._engine.send(Cancel(job_id, when))
         return self._store.get(job_id)
 
@@ -211,6 +212,11 @@ class Dispatcher:
     def engine(self) -> EngineChanged:
         """The engine's state as last told."""
         return self._board.engine
+
+    @property
+    def stopping(self) -> CancelWhen | None:
+        """What the running job was asked and has not done yet."""
+        return self._board.stopping
 
     def progress(self, job_id: str) -> JobProgress | None:
         """The latest progress of the running job; None for any other."""
