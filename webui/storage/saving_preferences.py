@@ -53,7 +53,7 @@ class SavingPreferences:
             "Archive filename pattern",
             max_length=PATTERN_MOST,
             group=SAVING,
-            help="Of the button Zip. Empty: [datetime]_[[model_name]]_[seed]-[seed_last].",
+            help="Of the button Zip. Empty: the time, the model and the seeds.",
         ),
     ] = ""
     save_write_log_csv: Annotated[

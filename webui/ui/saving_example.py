@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -41,7 +42,8 @@ def example(chosen: Preferences, settings: Settings, now: datetime | None = None
     stem = "-".join(part for part in ("00012", name) if part) if chosen.save_images_add_number or not name else name
     shown = Path(folder, f"{stem}.{chosen.samples_format}").relative_to(settings.data_dir)
     lines = [t("settings.example", picture=shown.as_posix())]
-    lines.append(t("settings.example.archive", archive=f"{archive_name(facts, chosen)}.zip"))
+    both = replace(facts, request=replace(_REQUEST, seed=facts.seeds[0]), position=0, number=0)
+    lines.append(t("settings.example.archive", archive=f"{archive_name(both, chosen)}.zip"))
     patterns = (chosen.samples_filename_pattern, chosen.directories_filename_pattern, chosen.grid_zip_filename_pattern)
     problems = [sentence for pattern in patterns for sentence in unknown_patterns(pattern)]
     marked = [f"<p>{escape(line)}</p>" for line in lines] + [f"<p class='warning'>{escape(line)}</p>" for line in problems]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from html import escape
 from typing import Any
@@ -57,6 +58,7 @@ def folders_table(settings: Settings) -> str:
 def build(preferences: PreferencesFile, settings: Settings) -> dict[str, Component]:
     """Draw the tab; the controls by preference name, for the page to fill when it is opened."""
     components: dict[str, Component] = {}
+    shown: list[Component] = []  # the same example below each group of patterns, so that it is seen while one is typed
     with gr.Column(elem_id="settings", elem_classes=["sheet"]):
         if preferences.problem:
             gr.Markdown(preferences.problem, elem_classes=["warning"])
@@ -65,10 +67,8 @@ def build(preferences: PreferencesFile, settings: Settings) -> dict[str, Compone
         for group in _GROUPS:
             gr.Markdown(f"### {t(f'settings.group.{group}')}")
             components |= _draw_group(group)
-            if group == DIRECTORIES:
-                shown = gr.HTML(
-                    lambda: example(preferences.current, settings), elem_id="settings_example", apply_default_css=False
-                )
+            if group in (SAVING, DIRECTORIES):
+                shown.append(_draw_example(preferences, settings, f"settings_example_{group}"))
         confirmation = gr.Markdown("", elem_id="settings_saved")
         gr.Markdown(f"### {t('settings.folders')}")
         gr.HTML(folders_table(settings), elem_id="settings_folders", apply_default_css=False)
@@ -77,6 +77,13 @@ def build(preferences: PreferencesFile, settings: Settings) -> dict[str, Compone
         if name in DECIDING:
             _show_example(preferences, settings, name, component, shown)
     return components
+
+
+def _draw_example(preferences: PreferencesFile, settings: Settings, name: str) -> Component:
+    def now() -> str:
+        return example(preferences.current, settings)
+
+    return gr.HTML(now, elem_id=name, elem_classes=["settings-example"], apply_default_css=False)
 
 
 def _draw_group(group: str) -> dict[str, Component]:
@@ -96,20 +103,25 @@ def _draw(spec: FieldSpec) -> Component:
 
 
 def _save_on_change(preferences: PreferencesFile, name: str, component: Any, confirmation: Component) -> None:
-    def on_change(value: Any) -> str:
-        return save(preferences, name, value)
+    def on_change(value: Any) -> Any:
+        return gr.skip() if value == getattr(preferences.current, name) else save(preferences, name, value)
 
-    component.input(on_change, inputs=component, outputs=confirmation, queue=False, show_progress="hidden").then(
-        None, inputs=component, js=call("preferenceChanged", name)
-    )
+    _on_change(component, on_change, confirmation).then(None, inputs=component, js=call("preferenceChanged", name))
 
 
-def _show_example(preferences: PreferencesFile, settings: Settings, name: str, component: Any, shown: Component) -> None:
-    def on_change(value: Any) -> str:
+def _show_example(preferences: PreferencesFile, settings: Settings, name: str, component: Any, shown: list[Component]) -> None:
+    def on_change(value: Any) -> list[str]:
         """With what was typed, saved or not; where it cannot be saved, why."""
         try:
-            return example(replace(preferences.current, **{name: value}), settings)
+            told = example(replace(preferences.current, **{name: value}), settings)
         except (WebUIError, TypeError) as error:
-            return f"<p class='warning'>{escape(str(error))}</p>"
+            told = f"<p class='warning'>{escape(str(error))}</p>"
+        return [told] * len(shown)
 
-    component.input(on_change, inputs=component, outputs=shown, queue=False, show_progress="hidden")
+    _on_change(component, on_change, shown)
+
+
+def _on_change(component: Any, act: Callable[[Any], Any], outputs: Component | list[Component]) -> Any:
+    """While a person types; of text also when it is left, for Gradio does not tell of what was pasted with the mouse."""
+    triggers = [component.input, *([component.blur] if isinstance(component, gr.Textbox) else [])]
+    return gr.on(triggers, act, inputs=component, outputs=outputs, queue=False, show_progress="hidden")

@@ -123,8 +123,9 @@ export function pressGenerate() {
 
 // ---- sent from elsewhere
 
-export function sendInfotext(text, tab = TABS[0]) {
-  pending.infotext = text;
+// `then` is called when the form holds them.
+export function sendInfotext(text, tab = TABS[0], then = null) {
+  Object.assign(pending, { infotext: text, then });
   press(`${tab}_bridge_restore`);
 }
 
@@ -140,6 +141,8 @@ export function restored(tab, answer) {
   const text = [t(answer?.count ? "transfer.done" : "transfer.nothing"), ...remarks].join("\n");
   post(text, answer?.count && !remarks.length ? "info" : "warning", { seconds: Math.min(12, 4 + 2 * remarks.length) });
   document.querySelector(`#${tab}_prompt textarea`)?.focus({ preventScroll: true });
+  pending.then?.();
+  pending.then = null;
 }
 
 export function setSize(width, height) {

@@ -1,24 +1,27 @@
 // Where the tab PNG Info takes pictures from, beside files: an address of the web, and what was made here lately.
 
 import { button, h } from "./dom.js";
+import { post } from "./notices.js";
 import { request } from "./server.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
 
 const RECENT = 60;
 
-// `read(file)` is told of what was found, `fail(words)` why there is nothing.
-export function otherSources(read, fail) {
-  const address = h("input", { type: "url", id: "pnginfo_url", placeholder: "https://…", "aria-label": t("pnginfo.url"), autocomplete: "off", spellcheck: "false" });
-  const form = h("form", { class: "pnginfo-url", novalidate: true, onsubmit: (event) => (event.preventDefault(), fetchPicture(address, read, fail)) }, address,
+const fail = (words) => post(words, "error");
+
+// `read(file)` is told of what was found.
+export function otherSources(read) {
+  const address = h("input", { type: "text", inputmode: "url", id: "pnginfo_url", placeholder: "https://…", "aria-label": t("pnginfo.url"), autocomplete: "off", spellcheck: "false" });
+  const form = h("form", { class: "pnginfo-url", novalidate: true, onsubmit: (event) => (event.preventDefault(), fetchPicture(address, read)) }, address,
     h("button", { type: "submit", class: "plain-button", id: "pnginfo_fetch" }, t("pnginfo.fetch")));
   const strip = h("div", { class: "pnginfo-recent", id: "pnginfo_recent", hidden: true });
-  const opener = button(t("pnginfo.recent"), "picture", () => (strip.hidden ? list(strip, opener, read, fail) : close()), { id: "pnginfo_recent_open", "aria-expanded": "false" });
+  const opener = button(t("pnginfo.recent"), "picture", () => (strip.hidden ? list(strip, opener, read) : close()), { id: "pnginfo_recent_open", "aria-expanded": "false" });
   const close = () => ((strip.hidden = true), opener.setAttribute("aria-expanded", "false"));
   return h("div", { class: "pnginfo-others" }, opener, form, strip);
 }
 
-async function fetchPicture(input, read, fail) {
+async function fetchPicture(input, read) {
   const place = input.value.trim();
   if (!place) return input.focus();
   try {
@@ -41,10 +44,10 @@ function nameOf(place) {
   }
 }
 
-async function list(strip, opener, read, fail) {
+async function list(strip, opener, read) {
   try {
     const { pictures } = await request("GET", `api/v1/history?count=${RECENT}`);
-    const thumbs = pictures.map((picture) => thumb(picture, read, fail));
+    const thumbs = pictures.map((picture) => thumb(picture, read));
     strip.replaceChildren(...(thumbs.length ? thumbs : [h("p", { class: "subdued" }, t("pnginfo.recent.none"))]));
     strip.hidden = false;
     opener.setAttribute("aria-expanded", "true");
@@ -53,7 +56,7 @@ async function list(strip, opener, read, fail) {
   }
 }
 
-function thumb(picture, read, fail) {
+function thumb(picture, read) {
   const name = picture.name.split(/[\\/]/).pop();
   const image = h("img", { src: url(picture.thumbnail), alt: name, loading: "lazy", decoding: "async" });
   const take = async () => {

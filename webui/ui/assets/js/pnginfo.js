@@ -36,7 +36,7 @@ export function mountPngInfo(host) {
     if (file && host.checkVisibility()) read(file);
   });
   parts = { input, image, hint, facts, result };
-  host.replaceChildren(h("div", { class: "pnginfo" }, h("div", { class: "pnginfo-left" }, drop, facts, otherSources(read, (words) => fail(words, "show"))), result));
+  host.replaceChildren(h("div", { class: "pnginfo" }, h("div", { class: "pnginfo-left" }, drop, facts, otherSources(read)), result));
 }
 
 function read(file) {

@@ -21,13 +21,12 @@ export const PICTURE_TARGETS = ["img2img", "sketch", "inpaint", "extras"];
 
 // A plot varies what stands in a form.
 function varyFrom(infotext) {
-  sendInfotext(infotext, TABS[0]);
+  sendInfotext(infotext, TABS[0], () => showTab("plot"));
   const over = document.getElementById("plot_over");
   if (over) {
     over.value = TABS[0];
     over.dispatchEvent(new Event("change", { bubbles: true }));
   }
-  showTab("plot");
 }
 
 // `given` tells what is sent: {picture: a Blob or where it lies, infotext}, or null.
