@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
-#: An import that is not done by then is given up. The engine's parts import torch, which can take long from a cold disk.
+#: An import of plugin.py, of engine.py, that is not done by then is given up; engine.py may load torch from a cold disk.
 FRONT_SECONDS, ENGINE_SECONDS = 10.0, 120.0
 
 #: Infotext keys that are no field's, but which the program writes.
@@ -59,7 +59,7 @@ class PluginManager:
             data_dir: the data folder, for `on_start`.
         """
         self._folders, self._file, self._engine, self._safe = tuple(folders), choices_file, engine, safe_mode
-        self._seconds = seconds or (ENGINE_SECONDS if engine else FRONT_SECONDS)
+        self._seconds = seconds
         self._data_dir, self._started = data_dir, False
         self._parts = ("plugin", "engine") if engine else ("plugin",)
         self._choices = read_choices(choices_file) if choices_file else Choices()
@@ -157,7 +157,8 @@ class PluginManager:
         return {"problem": None, "hooks": tuple(sorted(hooks)), "adds": tuple(self.kinds.fields_of(info.name))}
 
     def _import(self, info: PluginInfo, part: str) -> ModuleType:
-        return import_part(info.name, info.path, part, self._seconds)
+        usual = FRONT_SECONDS if part == "plugin" else ENGINE_SECONDS
+        return import_part(info.name, info.path, part, self._seconds or usual)
 
     def _check_needed(self, needed: str) -> None:
         other = next((info for info in self._infos.values() if info.name == needed), None)

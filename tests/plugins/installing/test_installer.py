@@ -79,6 +79,7 @@ def test_a_folder_and_a_zip_file_are_pinned_by_a_fingerprint_and_read_again(kind
         return folder if kind == "folder" else Path(shutil.make_archive(str(tmp_path / "own"), "zip", tmp_path / "own"))
 
     here = install(installer, offer("1.0"), told)
+    assert here.record
     assert here.record.commit.startswith("sha256:")
     assert here.record.source.kind == kind
     offer("2.0")

@@ -29,7 +29,7 @@ class Progress(Protocol):
 
 
 class Ended(InstallRefused):
-    """A command failed; `output` is the last that it said."""
+    """A command failed; `output` is all that it said."""
 
     def __init__(self, message: str, output: str = "") -> None:
         super().__init__(message)
@@ -70,9 +70,9 @@ def run(
         finally:
             end(process)
         if status is None:
-            raise Ended(f"{what} was given up after {seconds:g} seconds without an end.", _text(errors))
+            raise Ended(f"{what} was given up after {seconds:g} seconds without an end.")
         if status:
-            raise Ended(f"{what} failed: {_last_words(_text(errors))}", _text(errors))
+            raise Ended(f"{what} failed: {_last_words(_text(errors))}", _text(out) + _text(errors))
         return _text(out)
 
 

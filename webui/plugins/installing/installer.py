@@ -21,7 +21,7 @@ from webui.plugins.loader import PluginManager
 from webui.settings import BUNDLED_EXTENSIONS, Settings
 
 #: What an extension with one of these adds is drawn or served when the program starts.
-_AT_START = {"register_params", "register_tabs", "register_routes"}
+_AT_START = {f"register_{what}" for what in ("params", "settings", "panels", "tabs", "routes", "localisations")}
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,13 @@ class Installer:
         with self._lock:
             self._find(name)
             _ = self._plugins.enable(name) if on else self._plugins.disable(name)
+            return self._find(name)
+
+    def reload(self, name: str) -> Installed:
+        """Read its files anew, in both processes. Raise NotThere."""
+        with self._lock:
+            self._find(name)
+            self._plugins.reload(name)
             return self._find(name)
 
     # ---- to install

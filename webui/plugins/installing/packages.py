@@ -26,7 +26,7 @@ from webui.plugins.installing.refusal import InstallRefused
 RESOLVE_SECONDS, INSTALL_SECONDS = 180.0, 600.0
 
 _PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-_OPTIONS = ["--only-binary", ":all:", "--progress-bar", "off", "--retries", "2", "--timeout", "20", "--quiet"]
+_OPTIONS = ["--only-binary", ":all:", "--progress-bar", "off", "--retries", "2", "--timeout", "20"]
 
 
 @dataclass(frozen=True)
