@@ -1,6 +1,6 @@
 from webui.core.request import SEED_LIMIT
 from webui.jobs.store import JobState
-from webui.ui.submit import submit, submit_again
+from webui.ui.submit import submit
 
 FORM = {"prompt": "red heart", "width": 128, "height": 128, "steps": 4, "seed": "-1", "checkpoint": "starter", "vae": "Automatic"}
 
@@ -10,22 +10,6 @@ def test_generate_queues_a_job_of_this_page(services):
     job = services.store.get(answer["job"])
     assert (job.state, job.owner, job.request.prompt) == (JobState.QUEUED, "page-1", "red heart")
     assert answer["errors"] == {}
-
-
-def test_a_job_that_was_taken_out_is_queued_again_as_it_was(services):
-    seeds = {"seed": str(SEED_LIMIT - 1), "variation_seed": str(SEED_LIMIT - 2)}
-    first = submit(services.series, {**FORM, **seeds}, "page-1")["job"]
-    services.dispatcher.cancel(first)
-    again = submit_again(services.dispatcher, services.store, first)["job"]
-    [waiting] = services.store.waiting()
-    assert (waiting.id, waiting.owner) == (again, "page-1")
-    assert waiting.request == services.store.get(first).request
-
-
-def test_a_job_that_is_not_known_is_not_queued_again(services):
-    answer = submit_again(services.dispatcher, services.store, "gone")
-    assert answer["job"] is None
-    assert "gone" in answer["message"]
 
 
 def test_a_seed_of_64_bits_arrives_whole(services):

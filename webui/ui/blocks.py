@@ -33,6 +33,7 @@ from webui.ui import (
     models,
     plot,
     pnginfo,
+    queue,
     settings_tab,
     styles,
     txt2img,
@@ -129,7 +130,8 @@ def build(services: PageServices) -> gr.Blocks:
         host("foot", "mountFooter")
         generating.connect(services, form, generate, tabs)
         generating.connect(services, second, generate_second, tabs, img2img.check)
-        generating.connect_again(services)
+        for each in forms:
+            queue.connect(services, each, tabs)
         styles.offer(services.styles)
         counting.connect(services)
         pnginfo.connect(services)

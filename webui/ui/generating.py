@@ -1,5 +1,5 @@
 """What ties a form to the rest: Generate, and what the script asks for: settings of a picture, a size that was pasted, an example
-prompt, a job that was taken out of the queue."""
+prompt. A job of the queue that is being changed takes what the form holds, instead of a new one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from webui.ui import scripts, styles, transfer
+from webui.ui import queue, scripts, styles, transfer
 from webui.ui.form import Form
 from webui.ui.script import call
 from webui.ui.services import PageServices
-from webui.ui.submit import submit, submit_again
+from webui.ui.submit import submit
 
 _QUIET: dict[str, Any] = {"queue": False, "trigger_mode": "multiple", "show_progress": "hidden"}
 
@@ -37,20 +37,23 @@ def connect(
 def _connect_generate(
     services: PageServices, form: Form, generate: gr.Button, owner: gr.Textbox, answer: gr.JSON, check: Check
 ) -> None:
-    chosen, script = form.others["styles"], gr.Textbox(visible=False)
+    chosen, script, replaces = form.others["styles"], gr.Textbox(visible=False), gr.Textbox(visible=False)
 
     def on_generate(given: Mapping[Any, Any]) -> dict[str, Any]:
         values = styles.merged(services.styles, form.values(given), given[chosen])
         if errors := check(values, str(given[script] or "")):
             return {"job": None, "errors": errors, "message": ""}
+        if given[replaces]:
+            return queue.change(services.dispatcher.queue, values, services.plugins.kinds, str(given[replaces]))
         put_in = partial(scripts.with_styles, services.styles)
         told = str(given[owner] or ""), services.plugins.kinds, str(given[script] or ""), put_in
         return submit(services.series, values, *told)
 
-    names = form.names_with(owner=owner, script=script)
-    generate.click(
-        on_generate, inputs={*form.inputs, owner, script}, outputs=answer, js=call("beforeGenerate", form.tab, names), **_QUIET
-    ).success(None, inputs=answer, js=call("submitted", form.tab))
+    names = form.names_with(owner=owner, script=script, replaces=replaces)
+    given = {*form.inputs, owner, script, replaces}
+    generate.click(on_generate, inputs=given, outputs=answer, js=call("beforeGenerate", form.tab, names), **_QUIET).success(
+        None, inputs=answer, js=call("submitted", form.tab)
+    )
 
 
 def _connect_restore(services: PageServices, form: Form, tabs: gr.Tabs, text: gr.Textbox, answer: gr.JSON) -> None:
@@ -69,17 +72,3 @@ def _connect_restore(services: PageServices, form: Form, tabs: gr.Tabs, text: gr
         on_restore, inputs={text, chosen}, outputs=outputs, js=call("takeInfotext", given.index(text)), **_QUIET
     )
     form.tell_script(taken.then(None, inputs=answer, js=call("restored", form.tab)))
-
-
-def connect_again(services: PageServices) -> None:
-    """Tie what queues a job once more that was taken out of the queue."""
-    job = gr.Textbox(visible=False)
-    answer = gr.JSON(visible=False)
-    again = gr.Button("", elem_id="bridge_again", elem_classes=["bridge"])
-    again.click(
-        lambda job_id: submit_again(services.dispatcher, services.store, job_id),
-        inputs=job,
-        outputs=answer,
-        js=call("takeJob"),
-        **_QUIET,
-    ).success(None, inputs=answer, js=call("queuedAgain"))

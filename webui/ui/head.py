@@ -40,6 +40,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/hires.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/canvas.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/plot.css">'
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/queue.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/history.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/extras.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/pnginfo.css">'

@@ -10,9 +10,7 @@ from webui.core.extras import ExtraKinds, with_extras
 from webui.core.prompt_lines import WithStyles
 from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest, UnsupportedCheckpoint, WebUIError
-from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.series import SeriesService
-from webui.jobs.store import JobStore
 from webui.ui.form import collect
 
 
@@ -47,17 +45,6 @@ def submit(
     if submitted.job is None:
         return _answer(message=submitted.series.note if submitted.series else "")
     return _answer(job=submitted.job.id)
-
-
-def submit_again(dispatcher: Dispatcher, store: JobStore, job_id: str) -> dict[str, Any]:
-    """Queue a copy of a job that was taken out; the answer is that of `submit`. What cannot be done is a `message`."""
-    try:
-        job = store.get(job_id)
-        if job.extras is not None:
-            return _answer(job=dispatcher.submit_extras(job.extras, owner=job.owner, save=job.save).id)
-        return _answer(job=dispatcher.submit(job.request, owner=job.owner, save=job.save).id)
-    except WebUIError as error:
-        return _answer(message=str(error))
 
 
 def _answer(job: str | None = None, errors: dict[str, str] | None = None, message: str = "") -> dict[str, Any]:

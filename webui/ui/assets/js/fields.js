@@ -21,7 +21,7 @@ const BY_ID = Object.fromEntries(Object.keys(fields).map((name) => [name.replace
 // What is known of the field whose control has an id such as "txt2img_width".
 export const fieldWithId = (id) => BY_ID[id.slice(id.indexOf("_") + 1)];
 
-// `bridge` is one of the page's ("bridge_again") or of a form's ("txt2img_bridge_restore"). Returns whether it was pressed;
+// `bridge` is one of the page's ("bridge_model") or of a form's ("txt2img_bridge_restore"). Returns whether it was pressed;
 // where the server is needed and not there, the person is told instead.
 export function press(bridge) {
   if (!reachable()) return false;

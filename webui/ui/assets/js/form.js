@@ -8,6 +8,7 @@ import { post } from "./notices.js";
 import { drawExtra, drawOptions } from "./options.js";
 import { follow, pageId } from "./page.js";
 import { changed, state } from "./state.js";
+import { replaced, replacedBy } from "./queue-edit.js";
 import { selectedPicture, setExamples } from "./output.js";
 import { scriptOf } from "./scripts.js";
 import { hideNote, setNote } from "./header.js";
@@ -100,11 +101,12 @@ export async function beforeGenerate(tab, names, ...values) {
   keep();
   const { problems: found = {}, ...given } = (await lastMoment[tab]?.()) ?? {};
   problems = found;
-  const more = { owner: pageId, script: scriptOf(tab), ...given };
+  const more = { owner: pageId, script: scriptOf(tab), replaces: replacedBy(tab), ...given };
   return values.map((value, index) => (names[index] in more ? more[names[index]] : value));
 }
 
 export function submitted(tab, answer) {
+  replaced(tab, answer);
   document.dispatchEvent(new CustomEvent("periplus:submitted", { detail: { tab, job: answer?.job ?? null } }));
   clearErrors();
   if (answer?.job) {
@@ -171,18 +173,6 @@ export function setSeed(seed) {
   pending.seed = seed;
   document.getElementById(`${activeTab()}_seed_reuse`)?.click();
   setTimeout(() => delete pending.seed);
-}
-
-// A job that was taken out of the queue, once more.
-export function queueAgain(jobId) {
-  pending.job = jobId;
-  press("bridge_again");
-}
-
-export const takeJob = () => [pending.job];
-
-export function queuedAgain(answer) {
-  if (answer?.message) post(answer.message, "error");
 }
 
 // ---- checkpoint and preferences

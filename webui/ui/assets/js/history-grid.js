@@ -49,10 +49,13 @@ export function pictureGrid({ hungry, chosen, opened }) {
     const top = element.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor(-top / shape.row) - MARGIN_ROWS) * shape.columns;
     const last = (Math.ceil((window.innerHeight - top) / shape.row) + MARGIN_ROWS) * shape.columns;
-    const wanted = new Set(items.slice(first, Math.max(first, last)).map((item) => item.id));
-    if (items[active]) wanted.add(items[active].id); // what has the focus stays
-    for (const [id, cell] of cells) if (!wanted.has(id)) drop(id, cell);
-    for (const id of wanted) place(items[places.get(id)]);
+    const wanted = items.slice(first, Math.max(first, last));
+    if (items[active] && (active < first || active >= last)) wanted[active < first ? "unshift" : "push"](items[active]); // what has the focus stays
+    const ids = new Set(wanted.map(({ id }) => id));
+    for (const [id, cell] of cells) if (!ids.has(id)) drop(id, cell);
+    // In their order also as elements, as a screen reader goes through them.
+    let before = null;
+    for (const item of wanted) before = place(item, before);
     if (items.length && last >= items.length - HUNGRY_ROWS * shape.columns) hungry();
   }
 
@@ -62,10 +65,12 @@ export function pictureGrid({ hungry, chosen, opened }) {
     cells.delete(id);
   }
 
-  function place(item) {
+  function place(item, before) {
     const at = places.get(item.id);
     let cell = cells.get(item.id);
-    if (!cell) cells.set(item.id, (cell = element.appendChild(made(item))));
+    if (!cell) cells.set(item.id, (cell = made(item)));
+    const next = before ? before.nextSibling : element.firstChild;
+    if (before !== undefined && next !== cell) put(cell, next);
     const [row, column] = [Math.floor(at / shape.columns), at % shape.columns];
     cell.style.cssText = `width:${shape.cell}px;height:${shape.cell}px;transform:translate(${column * shape.row}px,${row * shape.row}px)`;
     cell.tabIndex = at === active ? 0 : -1;
@@ -73,6 +78,14 @@ export function pictureGrid({ hungry, chosen, opened }) {
     cell.setAttribute("aria-setsize", items.length);
     cell.setAttribute("aria-selected", String(selected.has(item.id)));
     cell.classList.toggle("favourite", item.favourite);
+    return cell;
+  }
+
+  // What is moved among the elements loses the focus.
+  function put(cell, next) {
+    const focused = cell === document.activeElement;
+    element.insertBefore(cell, next);
+    if (focused) cell.focus({ preventScroll: true });
   }
 
   function made(item) {

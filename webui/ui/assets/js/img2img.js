@@ -187,11 +187,13 @@ async function digestOf(blob) {
 
 // Puts a picture (a Blob, or where it lies) into a sub-tab ("img2img", "sketch", "inpaint", "inpaint_sketch", "inpaint_upload")
 // and shows it; `settings`, an infotext, go into the form. What was drawn there before can be had back.
-export async function sendPicture(name, blobOrUrl, settings = "") {
+// `mask`: where one lies, for a sub-tab that takes a picture as mask.
+export async function sendPicture(name, blobOrUrl, settings = "", mask = null) {
   const blob = blobOrUrl instanceof Blob ? blobOrUrl : await (await fetch(blobOrUrl)).blob();
   const { easels, ready } = subtab(name);
   await ready;
   await easels.source.take(blob);
+  if (mask) await easels.mask.take(await (await fetch(mask)).blob());
   showTab("img2img");
   show(name);
   if (settings) sendInfotext(settings, "img2img");

@@ -39,6 +39,7 @@ export { mountHires } from "./hires.js";
 export { mountOutput } from "./output.js";
 export { mountPngInfo, showInspection, takeUpload } from "./pnginfo.js";
 export { mountQueueButton } from "./queue.js";
+export { takeEdited } from "./queue-edit.js";
 export { mountScript } from "./scripts.js";
 export {
   beforeGenerate,
@@ -47,7 +48,6 @@ export {
   opened,
   preferenceChanged,
   pressGenerate,
-  queuedAgain,
   remember,
   restored,
   reuseSeed,
@@ -56,7 +56,6 @@ export {
   storedForms,
   submitted,
   takeInfotext,
-  takeJob,
   takeModel,
   takePrompt,
   takeSize,

@@ -1,19 +1,16 @@
 // The drawer with the queue, on every tab: what runs, what waits, what was made lately.
 
-import { coalesce, h, icon, iconButton, setHidden, setText } from "./dom.js";
-import { changed, finished, newestFirst, onChange, running, state, waiting } from "./state.js";
-import { percent, statusText } from "./status.js";
-import { choose } from "./page.js";
-import { stop } from "./output.js";
-import { url } from "./stream.js";
-import { queueAgain, showTab } from "./form.js";
-import { post } from "./notices.js";
+import { button, coalesce, h, icon, iconButton, setHidden, setText } from "./dom.js";
+import { act } from "./queue-actions.js";
+import { rowOf, update } from "./queue-rows.js";
+import { grouped, waitingList } from "./queue-waiting.js";
+import { finished, newestFirst, onChange, running, state, waiting } from "./state.js";
 import { t } from "./texts.js";
 
 const RECENT = 20;
-const UNDO_SECONDS = 8;
 
 let drawer = null;
+let parts = null;
 let opener = null;
 
 export function mountQueueButton(host) {
@@ -22,12 +19,16 @@ export function mountQueueButton(host) {
   host.replaceChildren(opener);
   const draw = coalesce(() => {
     const count = state.jobs.size ? waiting().length + (running() ? 1 : 0) : 0;
-    setText(label, t("queue.button", { count }));
+    const paused = Boolean(state.queue?.paused);
+    setText(label, t(paused ? "queue.button.paused" : "queue.button", { count }));
     opener.classList.toggle("busy", count > 0);
+    opener.classList.toggle("paused", paused);
     if (drawer && !drawer.hidden) drawDrawer();
   });
   onChange(draw);
   draw();
+  // On a phone the drawer lies over the form that is to be looked at now.
+  document.addEventListener("periplus:editing", () => drawerIsOpen() && window.matchMedia("(max-width: 899px)").matches && toggle());
 }
 
 export const drawerIsOpen = () => drawer !== null && !drawer.hidden;
@@ -43,17 +44,32 @@ export function toggle() {
 
 function build() {
   const made = h("aside", { id: "queue", class: "drawer", "aria-label": t("queue.title"), hidden: true });
-  const head = h("header", {}, h("h2", {}, t("queue.title")), iconButton(t("action.close"), "close", toggle));
-  made.append(head, ...["running", "waiting", "recent"].flatMap((part) => [h("h3", {}, t(`queue.${part}`)), h("ul", { class: `queue-${part}` })]));
+  const pause = button("", null, () => act(state.queue?.paused ? "queue/resume" : "queue/pause"), { id: "queue_pause" });
+  const head = h("header", {}, h("h2", {}, t("queue.title")), pause, iconButton(t("action.close"), "close", toggle));
+  const note = h("p", { class: "queue-note", role: "status", hidden: true }, t("queue.paused"));
+  const list = (part) => h("ul", { class: `queue-${part}` });
+  const waits = waitingList(made);
+  const count = h("span", { class: "subdued" });
+  made.append(head, note, h("h3", {}, t("queue.running")), list("running"), h("h3", {}, t("queue.waiting"), " ", count), waits.element, h("h3", {}, t("queue.recent")), list("recent"));
   document.body.append(made);
+  parts = { pause, note, waits, count };
   return made;
 }
 
 function drawDrawer() {
   const active = running();
+  const jobs = waiting();
+  const paused = Boolean(state.queue?.paused);
+  const word = paused ? "queue.resume" : "queue.pause";
+  if (parts.pause.dataset.word !== word) {
+    parts.pause.dataset.word = word;
+    parts.pause.replaceChildren(icon(paused ? "play" : "pause"), t(word));
+  }
+  setHidden(parts.note, !paused);
+  setText(parts.count, jobs.length > 1 ? String(jobs.length) : "");
   fill("running", active ? [active] : []);
-  fill("waiting", waiting());
-  fill("recent", newestFirst().filter(finished).slice(0, RECENT));
+  parts.waits.show(jobs);
+  fill("recent", grouped(newestFirst().filter(finished)).slice(0, RECENT).map(({ jobs: [newest] }) => newest));
 }
 
 // Rows are kept by job, so that a picture is not loaded again and a focused button keeps the focus.
@@ -62,58 +78,8 @@ function fill(part, jobs) {
   const known = new Map([...list.children].map((row) => [row.dataset.key, row]));
   const rows = jobs.map((job) => {
     const key = `${job.id}/${job.state}/${job.pictures.length}`;
-    return update(known.get(key) ?? row(job, key), job);
+    return update(known.get(key) ?? rowOf(job, key), job);
   });
   if (!rows.length) rows.push(known.get("none") ?? h("li", { class: "none", "data-key": "none" }, t(`queue.none_${part}`)));
   if (rows.some((row, index) => list.children[index] !== row) || list.children.length !== rows.length) list.replaceChildren(...rows);
-}
-
-function row(job, key) {
-  const last = job.pictures[job.pictures.length - 1];
-  const image = h("img", { alt: "", src: last && url(last.url), loading: "lazy", decoding: "async", hidden: !last });
-  const place = h("span", { class: "row-picture" }, icon("picture"), image);
-  const { width, height, steps } = job.request;
-  const facts = { width, height, steps: t(steps === 1 ? "queue.step" : "queue.steps", { steps }), count: job.image_count };
-  const text = h(
-    "span",
-    { class: "row-text" },
-    h("span", { class: "row-prompt" }, titleOf(job)),
-    h("span", { class: "row-facts" }, job.extras ? t("queue.facts.extras", facts) : t(job.image_count > 1 ? "queue.facts" : "queue.facts.one", facts)),
-    h("span", { class: "row-status" }),
-    job.state === "running" && h("span", { class: "bar active" }, h("span", { class: "bar-fill" })),
-  );
-  const open = h("button", { type: "button", class: "row-open", onclick: () => show(job) }, place, text);
-  const made = h("li", { "data-key": key, "data-job": job.id }, open);
-  if (job.state === "running") made.append(iconButton(t("action.interrupt"), "stop", () => stop(state.jobs.get(job.id), "interrupt")));
-  if (job.state === "queued") made.append(iconButton(t("action.remove"), "close", () => remove(state.jobs.get(job.id))));
-  return made;
-}
-
-// What it was asked for; of Extras the first file.
-const titleOf = (job) => (job.extras ? job.extras.sources[0]?.name || t("tab.extras") : job.request.prompt) || t("queue.no_prompt");
-
-async function remove(job) {
-  if (!(await stop(job, "interrupt"))) return;
-  const text = t("queue.removed", { prompt: titleOf(job).slice(0, 60) });
-  post(text, "info", { action: { text: t("action.undo"), press: () => queueAgain(job.id) }, seconds: UNDO_SECONDS });
-}
-
-function show(job) {
-  choose(job.id);
-  showTab(job.extras ? "extras" : "txt2img");
-  changed();
-}
-
-function update(made, job) {
-  const words = finished(job) ? (job.error || job.note || t(`queue.state.${job.state}`)) : statusText(job);
-  setText(made.querySelector(".row-status"), words);
-  const preview = state.previews.get(job.id);
-  if (preview && state.preferences.live_preview) {
-    const image = made.querySelector("img");
-    image.src = preview;
-    image.hidden = false;
-  }
-  const fill = made.querySelector(".bar-fill");
-  if (fill) fill.style.width = `${percent(job)}%`;
-  return made;
 }

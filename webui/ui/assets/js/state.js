@@ -99,7 +99,7 @@ export function asEvents() {
 }
 
 function forgetOld() {
-  const old = newestFirst().filter(finished);
+  const old = [...state.jobs.values()].filter(finished).sort((a, b) => b.created - a.created);
   const cells = old.filter((job) => job.kind === "plot");
   const others = old.filter((job) => job.kind !== "plot");
   for (const job of [...others.slice(KEPT), ...cells.slice(KEPT_CELLS)]) state.jobs.delete(job.id);

@@ -35,6 +35,8 @@ function shortPath(path) {
 const WORDS = {
   queued(job) {
     if (starting()) return t("state.starting.queued", { seconds: engineSeconds() });
+    if (job.held) return t("queue.held");
+    if (state.queue?.paused) return t("queue.waits_paused");
     return job.ahead ? t("state.queued", { place: ordinal(job.ahead + 1) }) : t("state.queued.next");
   },
   running(job) {
