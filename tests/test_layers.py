@@ -45,6 +45,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "webui.core": ("webui.errors",),
     "webui.storage": FOR_ALL,
     "webui.plugins": FOR_ALL,
+    "webui.plugins.testing": ("webui",),  # the whole program, for the tests of extensions
     "webui.library": (*FOR_ALL, "webui.storage", *LIGHT_CHECKPOINTS),
     "webui.checkpoints": FOR_ALL,
     "webui.diffusion": (*FOR_ALL, "webui.checkpoints"),

@@ -1,4 +1,4 @@
-"""Templates: texts with {choices} and __wildcards__, as trees that are counted and drawn from."""
+"""Templates: texts with {choices} and __wildcards__, read into rows that are counted and drawn from."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import math
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+_TOKEN = re.compile(r"\\[{|}]|[{|}]|__[\w./*-]*[\w*]__|[^\\{|}_]+|.", re.DOTALL)
 _WEIGHT = re.compile(r"\s*(\d+(?:\.\d+)?)::")
-_NAME = re.compile(r"__([\w./*-]*[\w*])__")
+
+#: Texts and choices, one after the other; a choice has a weight and a row for each option.
+Row = list["str | Choice"]
+Choice = list[tuple[float, Row]]
 
 #: A wildcard's name → the lines that it stands for.
 Lines = Callable[[str], Sequence[str]]
@@ -19,128 +22,80 @@ class TemplateError(Exception):
     """What is wrong with a template, in words."""
 
 
-@dataclass(frozen=True)
-class Text:
-    text: str
-    count: int = 1
-
-    def draw(self, _: random.Random) -> str:
-        return self.text
-
-    def nth(self, _: int) -> str:
-        return self.text
+def count(row: Row) -> int:
+    """How many texts there are."""
+    return math.prod(sum(count(option) for _, option in part) for part in row if not isinstance(part, str))
 
 
-@dataclass(frozen=True)
-class Row:
-    """All of them, one after the other; the last changes first when they are counted through."""
-
-    parts: tuple[Node, ...]
-
-    @property
-    def count(self) -> int:
-        return math.prod(part.count for part in self.parts)
-
-    def draw(self, chance: random.Random) -> str:
-        return "".join(part.draw(chance) for part in self.parts)
-
-    def nth(self, index: int) -> str:
-        found = []
-        for part in reversed(self.parts):
-            index, own = divmod(index, part.count)
-            found.append(part.nth(own))
-        return "".join(reversed(found))
+def draw(row: Row, chance: random.Random) -> str:
+    """One of them, by the weights; of weight 0 none is drawn, but it is counted."""
+    found = []
+    for part in row:
+        if not isinstance(part, str):
+            weights = [weight for weight, _ in part]
+            part = draw(chance.choices(part, weights if any(weights) else None)[0][1], chance)
+        found.append(part)
+    return "".join(found)
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One of them, by their weights; of weight 0 none is drawn, but it is counted."""
-
-    options: tuple[tuple[float, Node], ...]
-
-    @property
-    def count(self) -> int:
-        return sum(option.count for _, option in self.options)
-
-    def draw(self, chance: random.Random) -> str:
-        weights = [weight for weight, _ in self.options]
-        found = chance.choices(self.options, weights if any(weights) else None)[0]
-        return found[1].draw(chance)
-
-    def nth(self, index: int) -> str:
-        for _, option in self.options:
-            if index < option.count:
-                return option.nth(index)
-            index -= option.count
-        raise IndexError(index)
-
-
-Node = Text | Row | Choice
+def nth(row: Row, index: int) -> str:
+    """That one of them, from 0; the last choice changes first."""
+    found = []
+    for part in reversed(row):
+        if not isinstance(part, str):
+            index, own = divmod(index, count([part]))
+            options = iter(part)
+            while own >= (size := count(option := next(options)[1])):
+                own -= size
+            part = nth(option, own)
+        found.append(part)
+    return "".join(reversed(found))
 
 
 def parse(template: str, lines: Lines, within: tuple[str, ...] = ()) -> Row:
-    r"""The tree of a template. `\{` and `\|` are plain marks; a brace that is not closed is text.
+    r"""The row of a template. `\{` and `\|` are plain marks; a brace that is not closed is text.
 
     Raises:
         TemplateError: a wildcard is not there, or names itself.
     """
-    parts: list[Node] = []
-    place = begun = 0
-
-    def take_text(until: int) -> None:
-        if until > begun:
-            parts.append(Text(re.sub(r"\\([{|}])", r"\1", template[begun:until])))
-
-    while place < len(template):
-        if template[place] == "\\":
-            place += 2
-        elif template[place] == "{" and (end := _closing(template, place)) is not None:
-            take_text(place)
-            options = _split(template[place + 1 : end])
-            parts.append(Choice(tuple(_weighted(option, lines, within) for option in options)))
-            place = begun = end + 1
-        elif found := _NAME.match(template, place):
-            take_text(place)
-            parts.append(_wildcard(found[1], lines, within))
-            place = begun = found.end()
+    tokens = _TOKEN.findall(template)
+    closed = _closed(tokens)
+    rows: list[Row] = [[]]  # of the template, and of the option of each choice that is read
+    choices: list[Choice] = []
+    for place, token in enumerate(tokens):
+        if token == "{" and place in closed:
+            choices.append([])
+            rows.append([])
+        elif token in ("|", "}") and choices:
+            choices[-1].append(_weighted(rows.pop()))
+            if token == "|":
+                rows.append([])
+            else:
+                rows[-1].append(choices.pop())
+        elif token.startswith("__"):
+            rows[-1].append(_wildcard(token[2:-2], lines, within))
         else:
-            place += 1
-    take_text(len(template))
-    return Row(tuple(parts))
+            rows[-1].append(token[1:] if len(token) == 2 and token[0] == "\\" else token)
+    return rows[0]
+
+
+def _closed(tokens: Sequence[str]) -> set[int]:
+    """The places of the braces that are closed."""
+    found, opened = set[int](), list[int]()
+    for place, token in enumerate(tokens):
+        if token == "{":
+            opened.append(place)
+        elif token == "}" and opened:
+            found.add(opened.pop())
+    return found
 
 
 def _wildcard(name: str, lines: Lines, within: tuple[str, ...]) -> Choice:
     if name in within:
         raise TemplateError(f"The wildcard __{name}__ names itself: {' → '.join((*within, name))}.")
-    return Choice(tuple(_weighted(line, lines, (*within, name)) for line in lines(name)))
+    return [_weighted(parse(line, lines, (*within, name))) for line in lines(name)]
 
 
-def _weighted(text: str, lines: Lines, within: tuple[str, ...]) -> tuple[float, Node]:
-    weight = _WEIGHT.match(text)
-    return float(weight[1]) if weight else 1.0, parse(text[weight.end() :] if weight else text, lines, within)
-
-
-def _closing(template: str, place: int) -> int | None:
-    depth = 0
-    while place < len(template):
-        if template[place] == "\\":
-            place += 1
-        elif template[place] in "{}":
-            depth += 1 if template[place] == "{" else -1
-            if depth == 0:
-                return place
-        place += 1
-    return None
-
-
-def _split(text: str) -> list[str]:
-    """At each | that is in no inner brace."""
-    found, depth, begun = [], 0, 0
-    for place, mark in enumerate(text):
-        if place and text[place - 1] == "\\":
-            continue
-        depth += (mark == "{") - (mark == "}")
-        if mark == "|" and depth == 0:
-            found.append(text[begun:place])
-            begun = place + 1
-    return [*found, text[begun:]]
+def _weighted(row: Row) -> tuple[float, Row]:
+    weight = _WEIGHT.match(row[0]) if row and isinstance(row[0], str) else None
+    return (float(weight[1]), [str(row[0])[weight.end() :], *row[1:]]) if weight else (1.0, row)

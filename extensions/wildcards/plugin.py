@@ -14,7 +14,7 @@ from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest
 from webui.plugins.hooks import hookimpl
 
-from .grammar import TemplateError, parse
+from .grammar import TemplateError, count, draw, nth, parse
 
 #: Beside the lists of this folder, those of the data folder's.
 _FOLDERS = [Path(__file__).resolve().parent / "lists"]
@@ -60,48 +60,42 @@ def alter_request(request: GenerationRequest) -> GenerationRequest | None:
     if options is None or not options.use:
         return None
     others = tuple(extra for extra in request.extras if extra is not options)
-    prompt, count = _drawn(request, "prompt", options.combination)
-    negative, negative_count = _drawn(request, "negative_prompt", 0)
+    (prompt, combinations), (negative, others_too) = _drawn(request, "prompt"), _drawn(request, "negative_prompt")
     kept = replace(options, use=False)
-    if (count, negative_count) != (1, 1):  # where there is nothing to draw, what is known of an earlier draw stays
+    if (combinations, others_too) != (1, 1):  # where there is nothing to draw, what is known of an earlier draw stays
         kept = replace(
             kept,
-            combination=(options.combination - 1) % count + 1 if options.combination else 0,
-            template=request.prompt if count > 1 else "",
-            negative_template=request.negative_prompt if negative_count > 1 else "",
+            combination=(options.combination - 1) % combinations + 1 if options.combination else 0,
+            template=request.prompt if combinations > 1 else "",
+            negative_template=request.negative_prompt if others_too > 1 else "",
         )
     return replace(request, prompt=prompt, negative_prompt=negative, extras=(*others, kept))
 
 
-def _drawn(request: GenerationRequest, field: str, combination: int) -> tuple[str, int]:
+def _drawn(request: GenerationRequest, field: str) -> tuple[str, int]:
     """The text, and how many there could be."""
+    options = request.extra(Wildcards)
     try:
-        tree = parse(getattr(request, field), _lines)
+        row = parse(getattr(request, field), _lines)
     except TemplateError as error:
         raise InvalidRequest(field, str(error)) from error
-    if combination:
-        return tree.nth((combination - 1) % tree.count), tree.count
-    return tree.draw(random.Random(f"{field} {request.seed}")), tree.count
+    if options and options.combination and field == "prompt":
+        return nth(row, (options.combination - 1) % count(row)), count(row)
+    return draw(row, random.Random(f"{field} {request.seed}")), count(row)
 
 
 def _lines(name: str) -> Sequence[str]:
-    """Of the list of that name, or of all whose names fit "animals/*"."""
+    """Of the list of that name, or of all whose names fit "animals/*". What stands behind # is a remark."""
     files = {
         path.relative_to(folder).with_suffix("").as_posix().casefold(): path
         for folder in reversed(_FOLDERS)
         for path in sorted(folder.rglob("*.txt"))
     }
-    found = [path for key, path in files.items() if fnmatchcase(key, name.casefold())]
-    if not found:
+    texts = [path.read_text("utf-8", "replace") for key, path in files.items() if fnmatchcase(key, name.casefold())]
+    lines = [line.partition("#")[0].strip() for text in texts for line in text.splitlines()]
+    if not texts:
         where = f"{_FOLDERS[0]}/{name}.txt"
         raise TemplateError(f"There is no wildcard __{name:.80}__; {where} would hold it. {suggest(name, tuple(files))}")
-    lines = [line for path in found for line in _read(path)]
-    if not lines:
+    if not any(lines):
         raise TemplateError(f"The wildcard __{name:.80}__ is empty.")
-    return lines
-
-
-def _read(path: Path) -> list[str]:
-    """A line each; what stands behind # is none."""
-    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines())
     return [line for line in lines if line]

@@ -50,7 +50,7 @@ def test_no_refiner_is_told_of_where_there_is_none(shared_client: TestClient, no
 def test_a_refiner_that_is_not_there_is_refused_by_the_clients_name(shared_client: TestClient):
     answer = post(shared_client, refiner_checkpoint="no such file")
     assert (answer.status_code, answer.json()["field"]) == (422, "refiner_checkpoint")
-    assert "There is no checkpoint “no such file”" in answer.json()["detail"]
+    assert "Refiner: There is no checkpoint “no such file”" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("written", "expected"), [
@@ -71,7 +71,7 @@ def test_a_refiner_that_is_not_here_is_left_out_with_a_remark(shared_services: S
     text = "a cat\nSteps: 10, Sampler: Euler, Seed: 1, Size: 64x64, Refiner: gone [0123456789], Refiner switch at: 0.6"
     taken = read(text, shared_services.catalog, shared_services.plugins.kinds)
     assert taken.values["refiner.checkpoint"] == "None"
-    assert taken.remarks == ["Checkpoint: “gone [0123456789]” is not here, so it is left out."]
+    assert taken.remarks == ["Refiner: “gone [0123456789]” is not here, so it is left out."]
 
 
 def test_settings_without_a_refiner_switch_it_off(shared_services: Services):

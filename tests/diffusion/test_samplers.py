@@ -42,7 +42,7 @@ def info(name: str):
 
 
 def test_names_are_those_of_the_form_in_their_order():
-    assert tuple(SAMPLERS) == SAMPLER_NAMES
+    assert tuple(SAMPLERS) == tuple(SAMPLER_NAMES)
 
 
 # ---- the closed form

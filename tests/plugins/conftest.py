@@ -9,6 +9,9 @@ from fastapi.testclient import TestClient
 
 from tests.api.conftest import ADDRESS, started
 from webui.app import create_app
+from webui.core.readers import READERS
+from webui.core.samplers import SAMPLERS, SCHEDULER_LABELS, SCHEDULERS
+from webui.core.schedules import SCHEDULES
 from webui.settings import Settings
 
 
@@ -16,6 +19,11 @@ from webui.settings import Settings
 def folder(tmp_path: Path) -> Iterator[Path]:
     """Where extensions are written; their modules are forgotten afterwards."""
     yield tmp_path / "extensions"
+    for table in (SAMPLERS, SCHEDULERS, READERS):
+        for owner in table.owners:
+            table.remove(owner)
+    for label in SCHEDULES.keys() - {*SCHEDULER_LABELS, "DDIM timesteps"}:
+        del SCHEDULES[label]
     for module in [module for module in sys.modules if module.startswith("periplus_extensions")]:
         del sys.modules[module]
 

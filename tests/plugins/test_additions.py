@@ -93,3 +93,27 @@ def test_an_axis_has_a_rule_of_its_own_and_takes_no_name_of_the_program(folder: 
     assert type(types["Seed"]).__name__ == "AxisType"
     found = types["Shouting"]
     assert found.changes(GenerationRequest(prompt="a cat"), found.parse("2")[0]) == {"prompt": "a cat!!"}
+
+
+def test_its_author_has_it_read_anew_while_the_program_runs(folder: Path, request: pytest.FixtureRequest):
+    path = write_extension(folder, "x", "@hookimpl\ndef alter_settings(settings):\n    return {'Said': 'old'}\n")
+    services = request.getfixturevalue("services")
+    (path / "plugin.py").write_text((path / "plugin.py").read_text().replace("old", "new"))
+    with TestClient(create_app(services), base_url=ADDRESS, client=("127.0.0.1", 5000)) as client:
+        assert client.post("/api/v1/extensions/installed/x/reload").json()["loaded"]
+        assert client.post("/api/v1/extensions/installed/gone/reload").status_code == 404
+    assert services.plugins.kinds.alter_settings({}) == {"Said": "new"}
+
+
+def test_what_an_extension_costs_a_picture_is_told(folder: Path, request: pytest.FixtureRequest):
+    hooks = "@hookimpl\ndef alter_infotext(entries):\n    time.sleep(0.01)\n@hookimpl\ndef on_start():\n    time.sleep(0.2)\n"
+    write_extension(folder, "slow", f"import time\n{hooks}")
+    write_extension(folder, "idle")
+    services = request.getfixturevalue("services")
+    services.plugins.start()
+    job = services.dispatcher.submit(GenerationRequest(prompt="a cat", steps=1, batch_count=2))
+    services.dispatcher.wait(job.id, 20)
+    with TestClient(create_app(services), base_url=ADDRESS) as client:
+        told = {each["name"]: each["picture_seconds"] for each in client.get("/api/v1/extensions").json()["extensions"]}
+    assert 0.01 <= told["slow"] < 0.2
+    assert told["idle"] is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from types import ModuleType
 from typing import Any
 
@@ -137,3 +138,36 @@ def test_the_seconds_of_each_extension_are_counted():
     calls = calls_with(alter_latents)
     calls.fold("alter_latents", [], request=REQUEST)
     assert 0 < calls.seconds["p0"] < 1
+
+
+def test_what_happens_within_an_extension_is_not_counted_as_its_own():
+    def wrap_denoiser(denoiser):
+        return lambda latents, sigma: denoiser(latents, sigma)
+
+    def slow(latents: float, sigma: float) -> float:
+        time.sleep(0.05)
+        return latents
+
+    calls = calls_with(wrap_denoiser)
+    calls.fold("wrap_denoiser", slow, request=REQUEST)(1.0, 1.0)
+    assert calls.seconds["p0"] < 0.02
+
+
+@pytest.mark.parametrize("who", ["the model", "whoever stops", "the sampler"])
+def test_a_sampler_that_fails_is_told_from_what_it_calls(who: str):
+    def fail(*_: Any) -> Any:
+        raise LookupError(who)
+
+    def sample(denoise, latents, sigmas, noise, options, on_step):
+        return {"the model": denoise, "whoever stops": on_step, "the sampler": fail}[who](latents, 1.0)
+
+    guarded = Calls(engine=True).guarded_sampler("x", sample)
+    expected = PluginError if who == "the sampler" else LookupError
+    with pytest.raises(expected, match=who):
+        guarded(fail, 1.0, [1.0, 0.0], None, None, fail)
+
+
+def test_a_sampler_gives_latents_of_the_same_shape():
+    guarded = Calls(engine=True).guarded_sampler("x", lambda *_: Shaped(1, 4, 2, 2))
+    with pytest.raises(PluginError, match="x failed in register_sampler_functions: it gave Shaped of shape"):
+        guarded(abs, Shaped(1, 4, 8, 8), [1.0], None, None, abs)

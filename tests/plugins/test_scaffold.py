@@ -24,7 +24,7 @@ def test_a_new_extension_loads_and_passes_its_own_test(tmp_path: Path):
         [sys.executable, "-m", "pytest", "-q", str(path / "tests")],
         env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
-    assert "1 passed" in tested.stdout, tested.stdout
+    assert "2 passed" in tested.stdout, tested.stdout
 
 
 def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -137,7 +137,15 @@ def _add_lists(routes: APIRouter, services: Services) -> None:
     def extensions(request: Request) -> dict[str, Any]:
         """What is there, with versions, problems and the last failure in a job; and whether whoever asks may change it."""
         failures = _failures(services)
-        here = [{**installed_json(one), "failure": failures.get(one.info.name, "")} for one in installer.installed()]
+        times = services.plugins.times
+        here = [
+            {
+                **installed_json(one),
+                "failure": failures.get(one.info.name, ""),
+                "picture_seconds": times.per_picture(one.info.name),
+            }
+            for one in installer.installed()
+        ]
         return {
             "extensions": here,
             "trash": [asdict(deletion) for deletion in installer.trash()],
@@ -186,6 +194,11 @@ def _add_changes(routes: APIRouter, services: Services) -> None:
     def switch(name: Name, body: EnabledBody) -> dict[str, Any]:
         """Switch it on or off, now and for later starts."""
         return installed_json(installer.switch(name, body.enabled))
+
+    @routes.post("/extensions/installed/{name}/reload")
+    def reload(name: Name) -> dict[str, Any]:
+        """Read its files anew, for whoever writes it; the engine does before the next job."""
+        return installed_json(installer.reload(name))
 
     @routes.post("/extensions/check", status_code=202)
     def check() -> dict[str, Any]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from webui.core.fields.hires import HiresFields
 from webui.core.fields.outpaint import OutpaintFields
 from webui.core.fields.source import SourceFields
 from webui.core.fields.tiling import TILED_AUTO, TILED_ON
+from webui.core.growing import Listing
 from webui.core.params import params_of
 from webui.core.prompt_schedule import prompt_schedule
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN, GenerationRequest
 from webui.core.samplers import SAMPLERS, SamplerInfo, find_sampler
 
 
-def _samplers(suits: Callable[[SamplerInfo], bool]) -> Mapping[str, list[str]]:
-    return {"sampler": [sampler.name for sampler in SAMPLERS if suits(sampler)]}
+def _samplers(suits: Callable[[SamplerInfo], bool]) -> Mapping[str, Sequence[str]]:
+    return {"sampler": Listing(SAMPLERS, lambda sampler: sampler.name, fits=suits)}
 
 
 _CHURNS = _samplers(lambda sampler: sampler.churns)
@@ -24,7 +25,7 @@ _BETA = {"scheduler": ["Beta"]}
 _TILES = {"tiled_vae": [TILED_AUTO, TILED_ON]}
 
 #: By option: the field that decides, and its values with which the option has an effect. The page reads them.
-NEEDS: Mapping[str, Mapping[str, list[str]]] = {
+NEEDS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "eta": _samplers(lambda sampler: sampler.eta is not None),
     "eta_noise_seed_delta": _samplers(lambda sampler: sampler.ancestral),
     **dict.fromkeys(("sigma_churn", "sigma_tmin", "sigma_tmax"), _CHURNS),

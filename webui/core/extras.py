@@ -175,7 +175,7 @@ def _built(kind: type[Kind], values: Mapping[str, object]) -> Kind:
 
 def _check_kind(kind: object) -> None:
     if not (isinstance(kind, type) and is_dataclass(kind) and kind.__dataclass_params__.frozen):  # pyright: ignore[reportAttributeAccessIssue]
-        raise ValueError(f"register_params gave {kind!r:.80}, which is no frozen dataclass")
+        raise ValueError(f"{kind!r:.80} is no frozen dataclass")
     specs = params_of(kind)
     for field in fields(kind):
         if field.name not in specs:

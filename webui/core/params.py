@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args, get_type_hints
@@ -36,7 +36,7 @@ class Param:
     step: float | None = None
     multiple_of: int | None = None
     max_length: int | None = None
-    choices: tuple[str, ...] = ()
+    choices: Sequence[str] = ()
     help: str = ""
     always: bool = False
     absent: Any = None
@@ -141,7 +141,7 @@ def _check_number(spec: FieldSpec, value: float) -> None:
         )
 
 
-def suggest(value: str, choices: tuple[str, ...]) -> str:
+def suggest(value: str, choices: Sequence[str]) -> str:
     """A sentence with the nearest of `choices`, or with the first few where none is near."""
     from difflib import get_close_matches  # 10 ms that only a mistake has to pay
 

@@ -1,9 +1,13 @@
 """The names of samplers and schedule types, as A1111's users, files and clients spell them. No mathematics here:
-the schedules are in `core/schedules.py`, the samplers in `diffusion/samplers/`."""
+the schedules are in `core/schedules.py`, the samplers in `diffusion/samplers/`. Extensions add to both tables."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from webui.core.growing import Growing, Listing
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class SamplerInfo:
         ignores_steps: it chooses its steps itself.
         unit_variance: its latents begin as noise of unit variance in the scaling of training, √(1 + σ²) in ours instead of σ.
         stride: its levels are chosen from every so many-th of the model's, those that its models were distilled on.
+        function: an extension's `diffusion.samplers.Sampler`, in the engine; the program's own have theirs in a table there.
     """
 
     name: str
@@ -35,6 +40,7 @@ class SamplerInfo:
     ignores_steps: bool = False
     unit_variance: bool = False
     stride: int = 1
+    function: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class SchedulerInfo:
     aliases: tuple[str, ...] = ()
 
 
-SAMPLERS = (
+_OWN_SAMPLERS = (
     SamplerInfo("DPM++ 2M", ("k_dpmpp_2m",), "Karras"),
     SamplerInfo("DPM++ SDE", ("k_dpmpp_sde",), "Karras", calls=2, eta=1.0, brownian=True),
     SamplerInfo("DPM++ 2M SDE", ("k_dpmpp_2m_sde",), "Exponential", eta=1.0, brownian=True),
@@ -79,7 +85,7 @@ SAMPLERS = (
     SamplerInfo("Euler a CFG++", ("euler_ancestral_cfg_pp",), ancestral=True, eta=1.0),
 )
 
-SCHEDULERS = (
+_OWN_SCHEDULERS = (
     SchedulerInfo("automatic", "Automatic"),
     SchedulerInfo("uniform", "Uniform", need_inner_model=True),
     SchedulerInfo("karras", "Karras", default_rho=7.0),
@@ -98,25 +104,24 @@ SCHEDULERS = (
     SchedulerInfo("align_your_steps_32", "Align Your Steps 32"),
 )
 
-SAMPLER_NAMES = tuple(sampler.name for sampler in SAMPLERS)
-SCHEDULER_LABELS = tuple(scheduler.label for scheduler in SCHEDULERS)
+SAMPLERS = Growing(_OWN_SAMPLERS, lambda sampler: (sampler.name, *sampler.aliases))
+SCHEDULERS = Growing(_OWN_SCHEDULERS, lambda scheduler: (scheduler.name, scheduler.label, *scheduler.aliases))
+SAMPLER_NAMES = Listing(SAMPLERS, lambda sampler: sampler.name)
+SCHEDULER_LABELS = Listing(SCHEDULERS, lambda scheduler: scheduler.label)
 
-_BY_NAME = {key.lower(): sampler for sampler in SAMPLERS for key in (sampler.name, *sampler.aliases)}
 #: Of aliases from before schedule types had names of their own, such as k_dpmpp_2m_ka.
 _OLD_ENDINGS = {"_ka": "Karras", "_exp": "Exponential"}
-_LABELS = {
-    key.lower(): scheduler.label for scheduler in SCHEDULERS for key in (scheduler.name, scheduler.label, *scheduler.aliases)
-}
 
 
 def find_sampler(name: str) -> SamplerInfo | None:
     """The sampler of that name or alias, in any case; None if there is none."""
-    return _BY_NAME.get(name.strip().lower())
+    return SAMPLERS.find(name)
 
 
 def find_scheduler(name: str) -> str | None:
     """The label of the schedule type of that name or label, in any case; None if there is none."""
-    return _LABELS.get(name.strip().lower())
+    found = SCHEDULERS.find(name)
+    return found.label if found else None
 
 
 def split_sampler(name: str) -> tuple[str, str | None]:
@@ -130,10 +135,11 @@ def split_sampler(name: str) -> tuple[str, str | None]:
     for ending, label in _OLD_ENDINGS.items():
         if name.strip().lower().endswith(ending) and (found := find_sampler(name.strip()[: -len(ending)])):
             return found.name, "Automatic" if label == found.automatic else label
-    for key, label in _LABELS.items():
-        stem = name.strip()
-        if stem.lower().endswith(" " + key) and (found := find_sampler(stem[: -len(key) - 1])):
-            return found.name, "Automatic" if label == found.automatic else label
+    stem = name.strip()
+    for scheduler in SCHEDULERS:
+        for key in (scheduler.name, scheduler.label, *scheduler.aliases):
+            if stem.lower().endswith(" " + key.lower()) and (found := find_sampler(stem[: -len(key) - 1])):
+                return found.name, "Automatic" if scheduler.label == found.automatic else scheduler.label
     return name, None
 
 

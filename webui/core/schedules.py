@@ -40,6 +40,10 @@ class Range:
         return self.high or self.sigmas[-1], self.low or self.sigmas[0]
 
 
+#: (steps, range) → noise levels, falling.
+Schedule = Callable[[int, Range], list[float]]
+
+
 def _ramp(steps: int) -> list[float]:
     """`steps` values from 0 to 1."""
     return [index / (steps - 1) if steps > 1 else 0.0 for index in range(steps)]
@@ -149,7 +153,7 @@ _AYS_32_SDXL = (
 # fmt: on
 
 
-def _from_table(sd1: tuple[float, ...], sdxl: tuple[float, ...], source: str) -> Callable[[int, Range], list[float]]:
+def _from_table(sd1: tuple[float, ...], sdxl: tuple[float, ...], source: str) -> Schedule:
     def tabled(steps: int, over: Range) -> list[float]:
         return interpolate_log(sdxl if over.sdxl else sd1, steps) + [0.0]
 
@@ -171,7 +175,7 @@ def interpolate_log(table: Sequence[float], steps: int) -> list[float]:
 _AYS_SOURCE = "Source: Sabour et al. 2024, arXiv:2404.14507."
 
 #: By label. "Automatic" is resolved before (`samplers.effective_scheduler`); "DDIM timesteps" is only ever its meaning.
-SCHEDULES: dict[str, Callable[[int, Range], list[float]]] = {
+SCHEDULES: dict[str, Schedule] = {
     "Uniform": uniform,
     "Karras": karras,
     "Exponential": exponential,

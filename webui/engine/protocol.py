@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -182,12 +183,20 @@ class PictureAside:
 
 @dataclass(frozen=True)
 class Finished:
-    """The job is over. `cancelled`: it was interrupted; `skipped`: pictures left out by Skip; `memory`: with the job's peaks."""
+    """The job is over.
+
+    Args:
+        cancelled: it was interrupted.
+        skipped: pictures left out by Skip.
+        memory: with the job's peaks.
+        extensions: seconds that the job spent in each extension.
+    """
 
     job_id: str
     cancelled: bool = False
     skipped: int = 0
     memory: Memory = field(default=Memory(), compare=False)
+    extensions: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

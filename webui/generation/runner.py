@@ -58,7 +58,7 @@ def make_runner(settings: Settings) -> Runner:
     catalog = Catalog(settings.all_checkpoint_dirs, settings.all_vae_dirs)
     embeddings, sources = EmbeddingFiles(settings.all_embedding_dirs), SourceStore(settings.sources_dir)
     plugins = PluginManager.of(settings, engine=True)
-    upscalers = UpscalerFiles(settings.all_upscaler_dirs)
+    upscalers = UpscalerFiles(settings.all_upscaler_dirs, plugins.upscalers)
     return Runner(catalog, settings.device, ComputeOptions.of(settings), embeddings, sources, plugins, upscalers)
 
 
@@ -86,6 +86,7 @@ class Runner:
         self._gauge = MemoryGauge(self.device)
         self._economies = Economies()
         self._plugins = plugins or PluginManager()
+        self._upscalers.added = self._plugins.upscaler
         self._planner = Planner(catalog, EmbeddingShelf(embeddings or EmbeddingFiles(())), self._plugins)
         self._ahead = ReadingAhead(catalog, lambda: self._manager)
         self._memo = Memo()
@@ -136,6 +137,7 @@ class Runner:
             WebUIError: the job failed; pictures told of before are kept.
         """
         self._plugins.follow()
+        self._plugins.times.taken()  # what a job that failed left
         self._upscalers.on_loading = lambda name, size: emit(Loading(command.job_id, name, size))
         if command.extras is not None:
             return self._postprocess(command, command.extras, emit, control)
@@ -154,7 +156,7 @@ class Runner:
                 if not self._manager.keep_only_lent():
                     self._economise(work, checkpoint)
         left = bool(work.batches())
-        emit(Finished(command.job_id, cancelled=left, skipped=len(work.skipped), memory=self.memory()))
+        emit(self._finished(command, cancelled=left, skipped=len(work.skipped)))
 
     def _enlarger(self, command: Run, control: JobControl) -> Enlarge:
         options = TileOptions(command.upscaler_tile, command.upscaler_overlap)
@@ -166,7 +168,11 @@ class Runner:
         options = TileOptions(command.upscaler_tile, command.upscaler_overlap)
         postprocessor = Postprocessor(self._upscalers, self._sources, self._plugins, self._manager.unload, options)
         cancelled, skipped = postprocessor.run(command, request, emit, control)
-        emit(Finished(command.job_id, cancelled=cancelled, skipped=skipped, memory=self.memory()))
+        emit(self._finished(command, cancelled=cancelled, skipped=skipped))
+
+    def _finished(self, command: Run, *, cancelled: bool, skipped: int) -> Finished:
+        spent = self._plugins.times.taken()
+        return Finished(command.job_id, cancelled, skipped, memory=self.memory(), extensions=spent)
 
     def _attempt(self, work: Work, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> bool:
         """False: memory ran out, in `work.stage`."""

@@ -32,7 +32,8 @@ def _named(extra: Any, catalog: Catalog) -> object:
         try:
             info = _find(catalog, value)
         except CheckpointNotFound as error:
-            raise CheckpointNotFound(f"{extension_of(type(extra))}.{spec.name}", str(error)) from error
+            label = spec.param.infotext or spec.param.label
+            raise CheckpointNotFound(f"{extension_of(type(extra))}.{spec.name}", f"{label}: {error}") from error
         catalog.hash_later(info)
         found[spec.name] = info.name
     return replace(extra, **found) if found else extra

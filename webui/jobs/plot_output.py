@@ -19,7 +19,8 @@ from webui.checkpoints.catalog import Catalog
 from webui.core import infotext
 from webui.core.plot_cells import Expanded
 from webui.core.xyz import grid_facts
-from webui.errors import JobNotFound, SaveFailed, WebUIError
+from webui.errors import JobNotFound, PluginError, SaveFailed, WebUIError
+from webui.jobs.grid_altering import altered
 from webui.jobs.grid_files import write_grid
 from webui.jobs.plot_store import CellState, PlotCell, PlotRow, PlotState, PlotStore
 from webui.jobs.resolve import model_hashes
@@ -200,7 +201,7 @@ class PlotOutput:
         try:
             if row.save and self._plots.counts(plot_id).get(CellState.DONE):
                 self._plots.set_grids(plot_id, [*self._save(row, expanded), *row.grids])
-        except (SaveFailed, OSError) as error:
+        except (SaveFailed, PluginError, OSError) as error:
             note = f"The grid could not be saved, but all cells are: {error}"
         self._plots.set_state(plot_id, PlotState.DONE, note)
         self._tell(plot_id, None)
@@ -213,4 +214,5 @@ class PlotOutput:
 
     def _write(self, row: PlotRow, chunks: Iterator[bytes]) -> Path:
         chosen, root = self._preferences.current, self._settings.outputs_dir
-        return write_grid(chunks, row.plot.base, chosen, root, BASE_NAME)
+        whole = altered(chunks, row.plot.base, self._plugins)
+        return write_grid(whole, row.plot.base, chosen, root, BASE_NAME)

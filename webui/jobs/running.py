@@ -63,9 +63,10 @@ class RunningJob:
                 self._keep(job, message)
             case protocol.PictureAside():
                 self._keep_aside(job, message)
-            case protocol.Finished(_, cancelled, skipped, memory):
+            case protocol.Finished(_, cancelled, skipped, memory, extensions):
                 self._board.set_memory(memory)
                 made = len(self._board.store.get(job.id).pictures)
+                self._plugins.times.count(extensions, made)
                 self._finish(job, *_outcome(job, made, cancelled, skipped))
             case protocol.Failed(_, error, text, field, details):
                 if details:

@@ -15,7 +15,7 @@ import pluggy
 from webui.core.params import suggest
 from webui.errors import Cancelled, PluginError, WebUIError
 from webui.plugins import hooks
-from webui.plugins.hooks import ENGINE_HOOKS, HOOKS
+from webui.plugins.hooks import COMMON_HOOKS, ENGINE_HOOKS, HOOKS
 from webui.plugins.manifest import LoadProblem
 
 Value = TypeVar("Value")
@@ -52,7 +52,7 @@ class _Registry(pluggy.PluginManager):
         self.add_hookspecs(hooks)
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
-        ours = name == "register_params" or (name in ENGINE_HOOKS) == self._engine
+        ours = name in COMMON_HOOKS or (name in ENGINE_HOOKS) == self._engine
         return super().parse_hookimpl_opts(plugin, name) if ours else None
 
 
@@ -61,7 +61,7 @@ class Calls:
 
     def __init__(self, *, engine: bool) -> None:
         self._registry = _Registry(engine=engine)
-        #: Seconds spent in each extension's hooks since `seconds` was last cleared.
+        #: Seconds spent in each extension's hooks since `Times.taken`.
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
     def add(self, plugin: str, module: ModuleType, part: str) -> None:
@@ -95,6 +95,40 @@ class Calls:
             raise failure(plugin, hook, error) from error
         finally:
             self.seconds[plugin] += time.perf_counter() - begun
+
+    def guarded(self, plugin: str, hook: str, function: Callable[..., Value]) -> Callable[..., Value]:
+        """What a hook gave to be called later, called as the hook itself would be."""
+
+        def called(*given: Any) -> Value:
+            begun = time.perf_counter()
+            try:
+                return function(*given)
+            except Exception as error:
+                if _passes(error):
+                    raise
+                raise failure(plugin, hook, error) from error
+            finally:
+                self.seconds[plugin] += time.perf_counter() - begun
+
+        return called
+
+    def guarded_sampler(self, plugin: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A sampler of an extension: what the model or whoever stops the job raises is not the extension's."""
+        hook = "register_sampler_functions"
+
+        def sample(denoise: Any, latents: Any, sigmas: Any, noise: Any, options: Any, on_step: Any) -> Any:
+            model, told, begun = _Within(denoise), _Within(on_step), time.perf_counter()
+            try:
+                made = function(model, latents, sigmas, noise, options, told)
+            except Exception as error:
+                if error is model.error or error is told.error or _passes(error):
+                    raise
+                raise failure(plugin, hook, error) from error
+            finally:
+                self.seconds[plugin] += time.perf_counter() - begun - model.seconds - told.seconds
+            return _checked(plugin, hook, latents, made)
+
+        return sample
 
     def collect(self, hook: str, plugin: str | None = None, **arguments: Any) -> Iterator[tuple[str, Any]]:
         """What each extension (or the one that is named) answers, with its name, one by one. Raise PluginError."""
@@ -143,7 +177,11 @@ class Calls:
             given: Any = _Within(value) if hook.startswith("wrap_") and callable(value) else value
             answer = self.call(name, hook, function, {first: given, **others})
             if answer is not None:
-                value = Guarded(name, hook, given, answer) if given is not value else _checked(name, hook, value, answer)  # pyright: ignore[reportAssignmentType]
+                value = (
+                    Guarded(name, hook, given, answer, self.seconds)
+                    if given is not value
+                    else _checked(name, hook, value, answer)
+                )  # pyright: ignore[reportAssignmentType]
         return value
 
 
@@ -168,21 +206,25 @@ def _checked(plugin: str, hook: str, before: Value, answer: Any) -> Value:
 
 
 class _Within:
-    """What an extension stands around; it remembers its own error, which is not the extension's. The rest is as it was."""
+    """What an extension stands around; it remembers its own error and time, which are not the extension's."""
 
     def __init__(self, inner: Callable[..., Any]) -> None:
         self._inner = inner
         self.error: BaseException | None = None
+        self.seconds = 0.0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def __call__(self, latents: Any, sigma: float) -> Any:
+    def __call__(self, *given: Any) -> Any:
+        begun = time.perf_counter()
         try:
-            return self._inner(latents, sigma)
+            return self._inner(*given)
         except BaseException as error:
             self.error = error
             raise
+        finally:
+            self.seconds += time.perf_counter() - begun
 
 
 class Guarded:
@@ -191,19 +233,23 @@ class Guarded:
     Whatever else is asked of it, such as `unconditional`, the denoiser within answers.
     """
 
-    def __init__(self, plugin: str, hook: str, within: _Within, outer: Any) -> None:
+    def __init__(self, plugin: str, hook: str, within: _Within, outer: Any, seconds: defaultdict[str, float]) -> None:
         if not callable(outer):
             raise PluginError(plugin, hook, f"it gave {_described(outer)}; something to call or None was expected.")
         self._plugin, self._hook, self._within, self._outer = plugin, hook, within, outer
+        self._seconds = seconds
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._within, name)
 
     def __call__(self, latents: Any, sigma: float) -> Any:
+        begun, inside = time.perf_counter(), self._within.seconds
         try:
             result = self._outer(latents, sigma)
         except Exception as error:
             if error is self._within.error or _passes(error):
                 raise
             raise failure(self._plugin, self._hook, error) from error
+        finally:
+            self._seconds[self._plugin] += time.perf_counter() - begun - (self._within.seconds - inside)
         return _checked(self._plugin, self._hook, latents, result)

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from webui.core.plot_axes import AxisType
+    from webui.core.readers import Reader
+    from webui.core.samplers import SamplerInfo, SchedulerInfo
+    from webui.core.schedules import Schedule
     from webui.diffusion.conditioning import Conditioning
+    from webui.diffusion.samplers import Sampler
+    from webui.plugins.panels import Panel
 
 #: The version of this list. It grows when a hook changes so that an extension must; a new hook does not count.
 API = 1
@@ -42,6 +47,48 @@ hookimpl = pluggy.HookimplMarker("periplus")
 @hookspec
 def register_params() -> Sequence[type]:
     """Frozen dataclasses of `Param`s: the options. Form, HTTP API, infotext and plot read them there. Asked in both processes."""
+    return ()
+
+
+@hookspec
+def register_settings() -> Sequence[type]:
+    """Frozen dataclasses of `Param`s: settings, which hold for all pictures; see `own_settings`. Asked in both processes."""
+    return ()
+
+
+@hookspec
+def register_samplers() -> Sequence[SamplerInfo]:
+    """Samplers' names and traits; `register_sampler_functions` has what they do. Asked in both processes."""
+    return ()
+
+
+@hookspec
+def register_schedules() -> Sequence[tuple[SchedulerInfo, Schedule]]:
+    """Schedule types: names, and (steps, `Range`) → noise levels that fall. Asked in both processes."""
+    return ()
+
+
+@hookspec
+def register_upscalers() -> Sequence[str]:
+    """Upscalers' names; `register_upscaler_functions` has what they do. Asked in both processes."""
+    return ()
+
+
+@hookspec
+def register_readers() -> Sequence[tuple[str, Reader]]:
+    """Readers of other programs' pictures: the program's name, and (texts by keyword, size) → infotext or None."""
+    return ()
+
+
+@hookspec
+def register_localisations() -> Sequence[tuple[str, Mapping[str, str]]]:
+    """Languages of the page: a name, and the sentences by their keys in `en.json` or by the English words."""
+    return ()
+
+
+@hookspec
+def register_panels() -> Sequence[Callable[[Panel], None]]:
+    """What draws the accordion of this extension's options with Gradio, once a form, instead of a control for each in a row."""
     return ()
 
 
@@ -84,6 +131,11 @@ def alter_file_name(name: str, request: GenerationRequest, index: int) -> str | 
 
 
 @hookspec
+def alter_grid(grid: Image, request: GenerationRequest) -> Image | None:
+    """Change the grid of a plot (RGB) before it is saved; `request` is the plot's own, without what its axes change."""
+
+
+@hookspec
 def on_start(data_dir: Path) -> None:
     """The program has loaded its extensions, before the page is served; or this one was switched on since."""
 
@@ -94,6 +146,18 @@ def on_job_done(request: GenerationRequest, state: str, paths: Sequence[str]) ->
 
 
 # ---- in the engine
+
+
+@hookspec
+def register_sampler_functions() -> Sequence[tuple[str, Sampler]]:
+    """For each name of `register_samplers`, what goes from noise to clean latents: see `webui.diffusion.samplers.base`."""
+    return ()
+
+
+@hookspec
+def register_upscaler_functions() -> Sequence[tuple[str, Callable[[Image, tuple[int, int]], Image]]]:
+    """For each name of `register_upscalers`, (picture, wanted width and height) → a larger picture of any size, both RGB."""
+    return ()
 
 
 @hookspec
@@ -158,5 +222,10 @@ HOOKS: Mapping[str, Callable[..., Any]] = {
 }
 
 #: The first of the engine's.
-_FIRST = list(HOOKS).index("change_modules")
+_FIRST = list(HOOKS).index("register_sampler_functions")
 ENGINE_HOOKS = frozenset(list(HOOKS)[_FIRST:])
+
+#: Of the others those that `plugin.py` is asked in both processes.
+COMMON_HOOKS = frozenset(
+    ("register_params", "register_settings", "register_samplers", "register_schedules", "register_upscalers")
+)

@@ -14,14 +14,16 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from webui.core.extras import ExtraKinds, extras_to_json
-from webui.core.params import params_of
 from webui.core.request import GenerationRequest
 from webui.errors import PluginError, WebUIError
+from webui.plugins.additions import Additions, Enlarge, core_keys
 from webui.plugins.calls import Calls, implemented
 from webui.plugins.choices import Choices, read_choices, write_choices
 from webui.plugins.finding import PluginInfo, anew, found, in_order, is_second
 from webui.plugins.importing import forget, import_part, open_packages
 from webui.plugins.manifest import LoadProblem, check_packages
+from webui.plugins.own_settings import OwnSettings
+from webui.plugins.times import Times
 from webui.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,9 +32,6 @@ Value = TypeVar("Value")
 
 #: An import of plugin.py, of engine.py, that is not done by then is given up; engine.py may load torch from a cold disk.
 FRONT_SECONDS, ENGINE_SECONDS = 10.0, 120.0
-
-#: Infotext keys that are no field's, but which the program writes.
-_RESERVED = ("Model hash", "VAE hash", "TI hashes", "VAE precision", "Version", "User", "Negative prompt")
 
 
 class PluginManager:
@@ -66,6 +65,12 @@ class PluginManager:
         self._infos: dict[Path, PluginInfo] = {}
         self._lock = threading.RLock()
         self._calls = Calls(engine=engine)
+        #: What each extension costs.
+        self.times = Times(self._calls.seconds)
+        self._additions = Additions(self._calls, engine=engine)
+        #: The settings of the extensions that are loaded; `change_setting` changes them.
+        self.settings = OwnSettings()
+        self.settings.adopt(self._choices.settings)
         #: The options of the extensions that are loaded.
         self.kinds = ExtraKinds()
         self.kinds.alter_settings = lambda settings: self.fold("alter_settings", settings)
@@ -148,13 +153,19 @@ class PluginManager:
         for part, module in modules.items():
             self._calls.add(info.name, module, part)
         kinds = [kind for _, answer in self._calls.collect("register_params", info.name) for kind in answer]
+        settings = [kind for _, answer in self._calls.collect("register_settings", info.name) for kind in answer]
         try:
-            self.kinds.add(info.name, kinds, _core_keys())
+            self.kinds.add(info.name, kinds, core_keys())
         except (ValueError, TypeError) as error:
             raise LoadProblem(f"Its options cannot be used: {error}.") from error
+        try:
+            self.settings.add(info.name, settings)
+        except (ValueError, TypeError) as error:
+            raise LoadProblem(f"Its settings cannot be used: {error}.") from error
         if kinds and manifest.summary:
             self.kinds.summaries[info.name] = manifest.summary
-        return {"problem": None, "hooks": tuple(sorted(hooks)), "adds": tuple(self.kinds.fields_of(info.name))}
+        adds = (*self.kinds.fields_of(info.name), *self._additions.add(info.name))
+        return {"problem": None, "hooks": tuple(sorted(hooks)), "adds": adds}
 
     def _import(self, info: PluginInfo, part: str) -> ModuleType:
         usual = FRONT_SECONDS if part == "plugin" else ENGINE_SECONDS
@@ -169,6 +180,8 @@ class PluginManager:
     def _unload(self, info: PluginInfo) -> None:
         self._calls.remove(info.name)
         self.kinds.remove(info.name)
+        self.settings.remove(info.name)
+        self._additions.remove(info.name)
         forget(info.name, info.path)
 
     # ---- on and off
@@ -206,6 +219,19 @@ class PluginManager:
             self._choose(self._choices.with_reload(name))
             return self._switch(name, name not in self._choices.disabled)
 
+    def change_setting(self, name: str, value: Any) -> None:
+        """Keep a value of a setting ("watermark.text"); the engine has it from the next job on. None: the default again.
+
+        Raises:
+            InvalidRequest: there is no such setting, or the value is not allowed.
+            OSError: it could not be written.
+        """
+        with self._lock:
+            value = self.settings.fields[name].default if value is None and name in self.settings.fields else value
+            extension, field = self.settings.checked(name, value)
+            self._choose(self._choices.with_setting(extension, field, value))
+            self.settings.adopt(self._choices.settings)
+
     def _choose(self, choices: Choices) -> None:
         self._choices = choices
         if self._file is not None:
@@ -217,10 +243,21 @@ class PluginManager:
             return
         with self._lock:
             before, self._choices = self._choices, read_choices(self._file)
+            self.settings.adopt(self._choices.settings)
             changed = before.disabled ^ self._choices.disabled
             changed |= {name for name, count in self._choices.reloads.items() if count != before.reloads.get(name, 0)}
             self._load_anew(changed & {info.name for info in self._infos.values()})
             self.load_all()
+
+    # ---- what they add
+
+    def upscalers(self) -> list[str]:
+        """The names of those that extensions add."""
+        return [name for names in list(self._additions.upscalers.values()) for name in names]
+
+    def upscaler(self, name: str) -> Enlarge | None:
+        """What an extension's upscaler does, in the engine."""
+        return self._additions.upscaler_functions.get(name)
 
     # ---- calling
 
@@ -233,10 +270,12 @@ class PluginManager:
         """The value as the extensions leave it. Raise PluginError, which names the extension and the hook."""
         return self._calls.fold(hook, value, **others)
 
-    def registered(self, hook: str, fits: Callable[[Any], bool] = lambda item: True) -> list[tuple[str, Any]]:
-        """What extensions add, each with the extension's name. Who fails, or adds what does not fit, is switched off."""
+    def registered(
+        self, hook: str, fits: Callable[[Any], bool] = lambda item: True, only: str | None = None
+    ) -> list[tuple[str, Any]]:
+        """What extensions (or the one that is named) add, with their names. Who fails, or adds what is none, is switched off."""
         found: list[tuple[str, Any]] = []
-        for info in [info for info in self.plugins() if info.loaded and hook in info.hooks]:
+        for info in [info for info in self.plugins() if info.loaded and hook in info.hooks and only in (None, info.name)]:
             try:
                 for name, items in self._calls.collect(hook, info.name):
                     wrong = next((item for item in items if not fits(item)), None)
@@ -273,6 +312,14 @@ class PluginManager:
                 self._tell_start(info)
             except WebUIError as error:
                 self._give_up(info, error)
+        self.times.taken()  # no picture's
+
+    def close(self) -> None:
+        """Unload all, which takes what they added out of the process's tables: for tests, which have one after the other."""
+        with self._lock:
+            for info in [info for info in self.plugins() if info.loaded]:
+                self._unload(info)
+                self._infos[info.path] = anew(info, enabled=info.enabled)
 
     def _tell_start(self, info: PluginInfo) -> None:
         for _ in self._calls.collect("on_start", info.name, data_dir=self._data_dir):
@@ -299,8 +346,3 @@ class PluginManager:
     def check(self, request: GenerationRequest) -> GenerationRequest:
         """The request with its options typed. Raise InvalidRequest for one that is not there or not allowed."""
         return replace(request, extras=self.kinds.checked(request.extras)) if request.extras else request
-
-
-def _core_keys() -> Iterable[str]:
-    own = (spec.param.infotext for spec in params_of(GenerationRequest).values())
-    return {*_RESERVED, *(key.removesuffix("-1").removesuffix("-2") for key in own if key)}

@@ -20,6 +20,8 @@ description = "What it does, in one sentence."
     "README.md": """# {title}
 
 What it does, and how to use it. Here: it adds a word to every prompt.
+
+Its tests, with the program's own environment: `python -m pytest tests`
 """,
     "plugin.py": '''"""{title}: adds a word to every prompt."""
 
@@ -56,13 +58,23 @@ def alter_request(request: GenerationRequest) -> GenerationRequest | None:
     "tests/test_plugin.py": """from pathlib import Path
 
 from webui.core.request import GenerationRequest
-from webui.plugins.testing import load_extension
+from webui.plugins.testing import load_extension, running
+
+FOLDER = Path(__file__).resolve().parent.parent
 
 
 def test_the_word_joins_the_prompt():
-    extension = load_extension(Path(__file__).resolve().parent.parent)
+    extension = load_extension(FOLDER)
     request = extension.check(GenerationRequest.from_dict({{"prompt": "a cat", "extras": {{"{name}": {{"word": "asleep"}}}}}}))
     assert extension.fold("alter_request", request).prompt == "a cat asleep"
+
+
+def test_a_picture_is_made_and_says_how():
+    with running(FOLDER) as program:
+        [made] = program.make(prompt="a cat", extras={{"{name}": {{"word": "asleep"}}}})
+    assert made.image.size == (64, 64)
+    assert made.infotext.startswith("a cat asleep")
+    assert made.restored["prompt"] == "a cat asleep"
 """,
 }
 

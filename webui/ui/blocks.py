@@ -20,6 +20,7 @@ from webui.storage.preferences import Preferences
 from webui.ui import (
     counting,
     extension_options,
+    extension_settings,
     extension_tabs,
     extensions,
     extras,
@@ -29,6 +30,7 @@ from webui.ui import (
     history,
     img2img,
     library,
+    localisation,
     merger,
     models,
     plot,
@@ -101,6 +103,7 @@ def _mount_page(app: FastAPI, services: PageServices) -> None:
 def build(services: PageServices) -> gr.Blocks:
     """The whole page. It asks nothing of Gradio's queue: jobs are followed by the script through the event stream."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    localisation.speak(services)
     form, second = (Form(tab, services.plugins.kinds) for tab in ("txt2img", "img2img"))
     forms = (form, second)
     with gr.Blocks(title="Periplus", analytics_enabled=False, fill_width=True) as page:
@@ -125,6 +128,7 @@ def build(services: PageServices) -> gr.Blocks:
             extension_tabs.draw(services.plugins)
             with gr.Tab(t("tab.settings"), id="settings", elem_id="tab_settings"):
                 preferences = settings_tab.build(services.preferences, services.settings)
+                extension_settings.build(services)
             with gr.Tab(t("tab.extensions"), id="extensions", elem_id="tab_extensions"):
                 extensions.build()
         host("foot", "mountFooter")

@@ -10,7 +10,10 @@ import gradio as gr
 from webui.checkpoints.catalog import Catalog
 from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec
+from webui.errors import PluginError
+from webui.plugins.calls import failure
 from webui.plugins.loader import PluginManager
+from webui.plugins.panels import Panel
 from webui.ui import models
 from webui.ui.form import Form
 
@@ -28,9 +31,29 @@ def draw(form: Form, plugins: PluginManager, catalog: Catalog) -> None:
             elem_id=f"{form.tab}_extension_{extension}",
             elem_classes=["extension-options"],
         )
-        with accordion, gr.Row(elem_classes=["options-grid"]):
-            for name, spec in specs.items():
-                form.draw(name, **_own_look(spec, catalog))
+        with accordion:
+            left = _draw_panels(form, plugins, extension, catalog)
+            with gr.Row(elem_classes=["options-grid"]):
+                for name in left:
+                    form.draw(name, **_own_look(specs[name], catalog))
+
+
+def _draw_panels(form: Form, plugins: PluginManager, extension: str, catalog: Catalog) -> list[str]:
+    """What the extension draws itself; the full names of the options that it leaves. One that fails says so in its place."""
+    specs = {name.partition(".")[2]: spec for name, spec in plugins.kinds.fields_of(extension).items()}
+
+    def draw(name: str, **options: Any) -> Any:
+        return form.draw(specs[name].name, **{**_own_look(specs[name], catalog), **options})
+
+    panel = Panel(form.tab, tuple(specs), draw)
+    for _, build in plugins.registered("register_panels", callable, extension):
+        try:
+            build(panel)
+        except Exception as error:
+            found = error if isinstance(error, PluginError) else failure(extension, "register_panels", error)
+            plugins.give_up(extension, found)
+            gr.Markdown(str(found))
+    return [specs[name].name for name in panel.left]
 
 
 def _own_look(spec: FieldSpec, catalog: Catalog) -> dict[str, Any]:

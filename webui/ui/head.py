@@ -15,14 +15,14 @@ from webui.ui.layout import EXTRA
 from webui.ui.merger import describe
 from webui.ui.options import OPTIONS
 from webui.ui.script import ASSETS_URL
-from webui.ui.texts import table
+from webui.ui.texts import spoken, words
 
 
 def head(kinds: ExtraKinds | None = None) -> str:
     fields = {name: describe_field(spec) for name, spec in specs_with(kinds).items()}
     config = {
         "version": __version__,
-        "texts": table(),
+        "texts": spoken(),
         "fields": fields,
         "options": OPTIONS,
         "extensions": extension_options.describe(kinds or ExtraKinds()),
@@ -33,7 +33,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
         "scripts": scripts.describe(),
     }
     # "<" never stands in the data, so that no text can end the script element.
-    data = json.dumps(config, ensure_ascii=False).replace("<", "\\u003c")
+    data = json.dumps(config, ensure_ascii=False, default=list).replace("<", "\\u003c")
     return (
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/page.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/models.css">'
@@ -55,9 +55,9 @@ def describe_field(spec: FieldSpec) -> dict[str, Any]:
     """What the script knows of a field. `short` names it where there is little room; `needs` says where it has an effect."""
     param = spec.param
     return {
-        "label": param.label,
-        "short": param.label if spec.kind is bool else param.infotext or param.label,
-        "help": param.help,
+        "label": words(param.label),
+        "short": words(param.label if spec.kind is bool else param.infotext or param.label),
+        "help": words(param.help),
         "low": param.low,
         "high": param.high,
         "multiple_of": param.multiple_of,

@@ -64,7 +64,7 @@ def _take_files(values: dict[str, Any], kinds: ExtraKinds | None, catalog: Catal
             values[full_name] = info.name
         else:
             values[full_name] = spec.default
-            remarks.append(t("transfer.file_missing", label=spec.param.label, name=text))
+            remarks.append(t("transfer.file_missing", label=spec.param.infotext or spec.param.label, name=text))
 
 
 def find_checkpoint(catalog: Catalog, name: str | None, digest: str | None) -> CheckpointInfo | None:

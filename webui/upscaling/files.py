@@ -7,7 +7,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class UpscalerInfo:
     """An upscaler as listed.
 
     Args:
-        path: None for a built-in filter.
+        path: None for a built-in filter, and for one of an extension.
         scale: by which a model enlarges, as its name tells; what it really is stands in the file. 4 where nothing tells it.
         problem: says in words, to go after the file's name, why it cannot be used (None: it can).
     """
@@ -68,19 +68,23 @@ BUILT_IN = tuple(UpscalerInfo(name) for name in PIXEL_UPSCALERS)
 class UpscalerFiles:
     """The built-in upscalers and those in some folders. Thread-safe; front and engine each have their own."""
 
-    def __init__(self, folders: Iterable[Path] = ()) -> None:
-        self._folders = tuple(folders)
+    def __init__(self, folders: Iterable[Path] = (), added: Callable[[], Iterable[str]] = tuple) -> None:
+        """
+        Args:
+            added: the names of those that extensions add.
+        """
+        self._folders, self._names_added = tuple(folders), added
         self._lock = threading.Lock()
         self._inspected: dict[tuple[Path, int, float], str | None] = {}
         self._models: list[UpscalerInfo] = []
         self._looked = -math.inf
 
     def all(self) -> list[UpscalerInfo]:
-        """The built-in ones, then the models by name; those with a `problem` cannot be used."""
+        """The built-in ones, those of extensions, then the models by name; those with a `problem` cannot be used."""
         with self._lock:
             if time.monotonic() - self._looked > _FRESH:
                 self._look()
-            return [*BUILT_IN, *self._models]
+            return [*self._without_files(), *self._models]
 
     def refresh(self) -> None:
         """Look at the folders again."""
@@ -113,9 +117,12 @@ class UpscalerFiles:
             raise InvalidRequest(field, f"The upscaler “{found.name}” cannot be used: its file {found.problem}.")
         return found
 
+    def _without_files(self) -> list[UpscalerInfo]:
+        return [*BUILT_IN, *map(UpscalerInfo, self._names_added())]
+
     def _look(self) -> None:
         before, self._inspected = self._inspected, {}
-        found: dict[str, UpscalerInfo] = {info.name.casefold(): info for info in BUILT_IN}
+        found: dict[str, UpscalerInfo] = {info.name.casefold(): info for info in self._without_files()}
         seen: set[Path] = set()
         for folder in self._folders:
             for path in model_files(folder):

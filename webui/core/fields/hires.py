@@ -107,7 +107,7 @@ class HiresFields:
             "Hires sampling method",
             infotext="Hires sampler",
             api="hr_sampler_name",
-            choices=(SAME_SAMPLER, *SAMPLER_NAMES),
+            choices=SAMPLER_NAMES.after(SAME_SAMPLER),
             group="hires",
         ),
     ] = SAME_SAMPLER
@@ -117,7 +117,7 @@ class HiresFields:
             "Hires schedule type",
             infotext="Hires schedule type",
             api="hr_scheduler",
-            choices=(SAME_SCHEDULER, *SCHEDULER_LABELS),
+            choices=SCHEDULER_LABELS.after(SAME_SCHEDULER),
             group="hires",
         ),
     ] = SAME_SCHEDULER

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from webui.core.readers import READERS
+from webui.errors import PluginError
 from webui.storage.chunks import XMP
 from webui.storage.metadata import (
     automatic1111,
@@ -44,6 +46,26 @@ def read_texts(texts: Mapping[str, str], size: tuple[int, int]) -> Reading:
         BadFile: they are made to do harm.
     """
     texts = {**texts, "XMP comment": xmp_comment(texts.get(XMP, ""))}
+    found, problems = _by_extensions(texts, size)
+    found = found or _by_own(texts, size)
+    return replace(found, notes=(*problems, *found.notes)) if problems else found
+
+
+def _by_extensions(texts: Mapping[str, str], size: tuple[int, int]) -> tuple[Reading | None, tuple[str, ...]]:
+    """What the first one finds that knows the program, and what is to be said of those that failed."""
+    problems: list[str] = []
+    for reader in READERS:
+        try:
+            text = reader.read(texts, size)
+        except PluginError as error:
+            problems.append(str(error))
+            continue
+        if isinstance(text, str):
+            return Reading(text, reader.program), tuple(problems)
+    return None, tuple(problems)
+
+
+def _by_own(texts: Mapping[str, str], size: tuple[int, int]) -> Reading:
     for reader in (novelai.read, invokeai.read, easy_diffusion.read):
         if found := _tried(lambda reader=reader: reader(texts)):
             return _told(found)

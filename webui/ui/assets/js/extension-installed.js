@@ -99,7 +99,10 @@ export function buildInstalled(board) {
 function stateWords(one) {
   if (one.problem) return t("ext.state.problem");
   if (!one.enabled) return t("ext.state.off");
-  return one.loaded ? t("ext.state.loaded", { ms: Math.max(1, Math.round(one.load_seconds * 1000)) }) : "";
+  if (!one.loaded) return "";
+  const loaded = t("ext.state.loaded", { ms: Math.max(1, Math.round(one.load_seconds * 1000)) });
+  const spent = one.picture_seconds; // null: no picture was made with it yet
+  return spent == null ? loaded : `${loaded}, ${t("ext.state.picture", { ms: Math.max(0.1, Math.round(spent * 10000) / 10) })}`;
 }
 
 export const shortCommit = (commit) => commit.replace(/^sha256:/, "").slice(0, 10);

@@ -1,0 +1,83 @@
+"""What the tab Settings has of extensions: their settings, and the languages that they bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from webui.core.params import FieldSpec
+from webui.errors import WebUIError
+from webui.plugins.loader import PluginManager
+from webui.storage.preferences import PreferencesFile
+from webui.ui import localisation
+from webui.ui.form import lenient, typed
+from webui.ui.services import PageServices
+from webui.ui.texts import t, words
+
+
+def build(services: PageServices) -> None:
+    """Draw them where the layout stands. Those of an extension that is switched on later come at the next start."""
+    found = localisation.languages(services.plugins)
+    if not found and not services.plugins.settings.extensions:
+        return
+    with gr.Column(elem_id="settings_extensions", elem_classes=["sheet"]):
+        confirmation = gr.Markdown("", elem_id="settings_extensions_saved")
+        if found:
+            control = _language(services.preferences, list(found))
+            _on_change(control, partial(_save_language, services.preferences), confirmation)
+        for extension in services.plugins.settings.extensions:
+            gr.Markdown(f"### {services.plugins.title(extension)}")
+            for name, spec in services.plugins.settings.fields_of(extension).items():
+                control = _draw(spec, services.plugins)
+                _on_change(control, partial(save, services.plugins, name), confirmation)
+
+
+def save(plugins: PluginManager, name: str, value: Any) -> str:
+    """Keep one setting; the sentence that confirms it, or says why it was not kept."""
+    specs = plugins.settings.fields
+    label = words(specs[name].param.label) if name in specs else name
+    try:
+        plugins.change_setting(name, typed(name, value, specs) if name in specs else value)
+    except (WebUIError, OSError) as error:
+        return t("settings.not_saved", label=label, reason=error)
+    shown = t("on") if value is True else t("off") if value is False else str(value)
+    return t("settings.saved", label=label, value=shown)
+
+
+def _draw(spec: FieldSpec, plugins: PluginManager) -> Component:
+    def now() -> Any:
+        return plugins.settings.values.get(spec.name, spec.default)
+
+    name = f"settings_{spec.name.replace('.', '_')}"
+    common: dict[str, Any] = {"label": words(spec.param.label), "info": words(spec.param.help) or None, "elem_id": name}
+    if spec.kind is bool:
+        return gr.Checkbox(now, **common)
+    if spec.param.choices:
+        return lenient(gr.Dropdown)(choices=list(spec.param.choices), value=now, **common)
+    if spec.kind in (int, float):
+        return lenient(gr.Number)(now, **common)
+    return gr.Textbox(now, **common)
+
+
+def _language(preferences: PreferencesFile, names: list[str]) -> Component:
+    choices = [localisation.ENGLISH, *names]
+    common: dict[str, Any] = {"label": t("settings.language"), "info": t("settings.language.help")}
+    return lenient(gr.Dropdown)(
+        choices=choices, value=lambda: preferences.current.language, elem_id="settings_language", **common
+    )
+
+
+def _save_language(preferences: PreferencesFile, name: str) -> str:
+    try:
+        preferences.update(language=name)
+    except (WebUIError, OSError) as error:
+        return t("settings.not_saved", label=t("settings.language"), reason=error)
+    return t("settings.saved", label=t("settings.language"), value=name)
+
+
+def _on_change(control: Any, save: Callable[[Any], str], confirmation: Component) -> None:
+    control.input(save, inputs=control, outputs=confirmation, queue=False, show_progress="hidden")
