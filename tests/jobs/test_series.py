@@ -173,7 +173,7 @@ def test_sd_upscale_enlarges_makes_the_tiles_and_puts_them_together(running: Ser
 
 
 def test_tiles_survive_a_restart_in_the_middle(running: Services, again: Services):
-    request = replace(QUICK, source=put(running, (96, 64)), prompt="slow", steps=10)
+    request = replace(QUICK, source=put(running, (96, 64)), prompt="slow", steps=4)
     submitted = running.series.submit(request, {"script": "SD upscale", "overlap": 16})
     assert submitted.series is not None
     with running.bus.subscribe(replay=False) as events:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from fastapi import Response
 from starlette.concurrency import run_in_threadpool
 
-from webui.api.sdapi_answer import echo, info_text
+from webui.api.sdapi_answer import AnswerFormat, echo, encoded_pictures, info_text
 from webui.api.sdapi_plot import PLOT_TITLES, make_plot
 from webui.api.sdapi_request import Translated, api_field
 from webui.api.services import Services
@@ -127,6 +126,7 @@ _READERS: Mapping[str, Callable[[Sequence[Any], Sequence[str]], dict[str, Any]]]
 
 
 def _submit(services: Services, body: Any, title: str, translated: Translated) -> Series:
+    AnswerFormat.of(body, services.preferences.current)  # it is one that there is
     options = options_of(title, body.script_args or [], services.upscalers.names())
     try:
         series = services.series.submit(translated.request, options, owner="API", save=bool(body.save_images)).series
@@ -163,8 +163,9 @@ def _answer(services: Services, body: Any, series_id: str, comments: list[str]) 
         raise ScriptFailed(errors[0] if errors else series.note or "The script was stopped before its first picture.")
     jobs = [services.store.get(part.job_id or "") for part in parts]
     parameters = body.model_dump()
-    pictures = [services.dispatcher.picture_bytes(picture) for job in jobs for picture in job.pictures]
-    images = [base64.b64encode(picture).decode() for picture in pictures] if parameters["send_images"] is not False else []
+    wanted = AnswerFormat.of(body, services.preferences.current)
+    shown = jobs if parameters["send_images"] is not False else []
+    images = [picture for job in shown for picture in encoded_pictures(services, job, wanted)]
     notes = [*comments, *([series.note] if series.note else [])]
     info = _info(services, jobs, parameters, notes, grids=sum(part.kind == GRID for part in parts))
     return Response(json.dumps({"images": images, "parameters": echo(parameters), "info": info}), media_type="application/json")
