@@ -6,10 +6,11 @@ size of a desktop and of a phone.
 
 from __future__ import annotations
 
+import io
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.__main__ import find_chromium
@@ -32,7 +33,9 @@ def main() -> None:
         saved = make_pictures(desktop, Path(folder))
         take_pictures(desktop, phone, saved)
         take_img2img(desktop, phone, saved)
+        take_hires_and_extras(desktop, phone, saved)
         take_plot(desktop, phone)
+        take_history_and_queue(desktop, phone, app)
         write_models(Path(folder))
         take_models(desktop, phone)
         take_merger(desktop, phone)
@@ -61,12 +64,61 @@ def take_img2img(desktop: Studio, phone: Studio, saved: Path) -> None:
             take_in_both_themes(studio, name)
         else:
             take(studio, name, at="#img2img_source")
-    easel = Easel(desktop, "sketch").show()
+    for studio in (desktop, phone):
+        sketch(Easel(studio, "sketch").show())
+        if studio is desktop:
+            take(desktop, "sketch-desktop")
+        sketch(Easel(studio, "inpaint_sketch").show())
+        Easel(studio, "img2img").show().choose(saved)
+        Easel(studio, "inpaint_upload").show().choose(saved)
+    take_subtabs(desktop, "img2img-desktop", columns=2, width=640)
+    take_subtabs(phone, "img2img-phone", columns=6, width=260)
+    desktop.show("txt2img")
+    phone.show("txt2img")
+
+
+def sketch(easel: Easel) -> None:
+    """A sun on one layer, a meadow on another."""
     easel.new(128, 128)
     easel.set(colour="#e8b923", size=50)
     easel.stroke((64, 52))
-    take(desktop, "sketch-desktop")
-    desktop.show("txt2img")
+    easel.tool("layers")
+    easel.tool("layer_add")
+    easel.set(colour="#4a9c3e", size=20)
+    easel.stroke((4, 118), (124, 118))
+
+
+def take_subtabs(studio: Studio, name: str, columns: int, width: int) -> None:
+    """All sub-tabs of img2img on one picture, each `width` pixels wide."""
+    pictures = []
+    for tab in studio.page.locator(".subtabs [role=tab]").all():
+        tab.click()
+        settle(studio, "body" if columns < 6 else "#img2img_source")
+        with Image.open(io.BytesIO(studio.page.screenshot())) as image:
+            size = width, round(image.height * width / image.width)
+            pictures.append(ImageOps.expand(image.convert("RGB").resize(size, Image.Resampling.LANCZOS), 1, "#8a94a0"))
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * pictures[0].width, rows * pictures[0].height), "white")
+    for place, picture in enumerate(pictures):
+        sheet.paste(picture, (place % columns * picture.width, place // columns * picture.height))
+    write(sheet, name)
+
+
+def take_hires_and_extras(desktop: Studio, phone: Studio, saved: Path) -> None:
+    for studio, kind in ((desktop, "desktop"), (phone, "phone")):
+        studio.tick("hires")
+        studio.page.locator("#txt2img_hires_steps").wait_for()
+        take(studio, f"hires-{kind}", at="#txt2img_hr")
+        studio.tick("hires", ticked=False)
+        studio.show("Extras")
+        studio.page.set_input_files("#extras_single_file", saved)
+        studio.page.locator("#extras_size", has_text="becomes").wait_for()
+        if studio is desktop:
+            with studio.new_job():
+                studio.page.click("#extras_generate")
+            studio.wait_for("done")
+        take(studio, f"extras-{kind}")
+        studio.show("txt2img")
 
 
 def take_models(desktop: Studio, phone: Studio) -> None:
@@ -113,6 +165,30 @@ def take_plot(desktop: Studio, phone: Studio) -> None:
     take(phone, "plot-phone")
 
 
+def take_history_and_queue(desktop: Studio, phone: Studio, app: RunningApp) -> None:
+    app.wait(
+        *(app.submit(prompt=name, seed=7, width=128, height=128) for name in ("red heart", "sun", "cat face", "pizza", "castle"))
+    )
+    for studio, name in ((desktop, "history-desktop"), (phone, "history-phone")):
+        studio.show("History")
+        studio.page.locator(".history-cell img").nth(5).wait_for()
+        if studio is desktop:
+            studio.page.locator(".history-cell").nth(2).click()
+            studio.page.locator("#history_detail").get_by_text("Steps:").wait_for()
+        take(studio, name)
+    app.http.post("/api/v1/queue/pause")
+    jobs = [app.submit(prompt=name, width=128, height=128) for name in ("rocket", "blue car", "snowman", "sailboat")]
+    app.http.post(f"/api/v1/jobs/{jobs[2]}/pause")
+    desktop.show("txt2img")
+    desktop.page.click("#queue_opener")
+    desktop.page.locator(".queue-waiting li.held").wait_for()
+    take(desktop, "queue-desktop")
+    desktop.page.click("#queue_opener", force=True)
+    for job in jobs:
+        app.http.delete(f"/api/v1/jobs/{job}")
+    app.http.post("/api/v1/queue/resume")
+
+
 def take_merger(desktop: Studio, phone: Studio) -> None:
     for studio, name in ((desktop, "merger-desktop"), (phone, "merger-phone")):
         studio.show("Checkpoint Merger")
@@ -143,15 +219,23 @@ def make_pictures(studio: Studio, folder: Path) -> Path:
 
 
 def take(studio: Studio, name: str, at: str = "body") -> None:
-    """Photograph the window, from `at` on, when its pictures are loaded and its transitions are over."""
+    """Photograph the window, from `at` on."""
+    settle(studio, at)
+    with Image.open(io.BytesIO(studio.page.screenshot())) as image:
+        write(image.convert("RGB"), name)
+
+
+def settle(studio: Studio, at: str) -> None:
+    """Scroll to `at` and wait until pictures are loaded and transitions are over."""
     studio.page.evaluate("at => { document.activeElement?.blur(); document.querySelector(at).scrollIntoView() }", at)
     studio.page.wait_for_function("() => [...document.images].every(image => !image.checkVisibility() || image.complete)")
     studio.page.wait_for_function("() => document.getAnimations().every(animation => animation.playState !== 'running')")
+
+
+def write(image: Image.Image, name: str) -> None:
     path = IMAGES / f"{name}.png"
-    studio.page.screenshot(path=path)
-    with Image.open(path) as image:
-        # 256 colours are enough for an interface, and a repository keeps every version.
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    # 256 colours are enough for an interface, and a repository keeps every version.
+    image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
 
 
