@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 import webuiapi
+from fastapi.testclient import TestClient
 from PIL import Image
 
 from tests.api.conftest import add_checkpoint, wait_until
-from webui.app import Services
+from webui.app import Services, create_app
 from webui.core.request import GenerationRequest
 from webui.core.samplers import SAMPLER_NAMES
+from webui.core.styles import Style
 
 
 @pytest.fixture
@@ -64,15 +67,75 @@ def test_it_interrupts_and_skips(api: Any, services: Services):
     services.dispatcher.wait(job.id, 10)
 
 
-def test_its_listings_can_be_read(api: Any):
+def test_it_makes_pictures_of_pictures(api: Any, services: Services):
+    source = Image.new("RGB", (64, 64), "red")
+    mask = Image.new("L", (64, 64), 255)
+    result = api.img2img(images=[source], mask_image=mask, prompt="blue car", seed=3, steps=2, denoising_strength=0.5, width=64)
+    request = services.store.recent(1)[0].request
+    assert (request.kind, request.prompt, request.denoising_strength) == ("img2img", "blue car", 0.5)
+    assert request.source and request.mask
+    assert result.info["denoising_strength"] == 0.5
+    assert result.image.getpixel((0, 0)) == (3, 3, 3)  # the colour that the stand-in for an engine gives this seed
+    assert (result.parameters["init_images"], result.parameters["mask"]) == (None, None)
+
+
+def test_it_makes_a_second_pass_and_a_script(api: Any, services: Services):
+    api.txt2img(
+        prompt="x", steps=1, enable_hr=True, hr_scale=1.5, hr_upscaler=webuiapi.HiResUpscaler.Latent, denoising_strength=0.6
+    )
+    request = services.store.recent(1)[0].request
+    assert (request.hires, request.hires_scale, request.hires_upscaler) == (True, 1.5, "Latent")
+    plotted = api.txt2img(prompt="x", seed=1, steps=1, script_name="X/Y/Z Plot", script_args=[1, "4,5", [], 0, "", [], 0, "", []])
+    assert plotted.info["index_of_first_image"] == 1
+    assert len(plotted.info["infotexts"]) == len(plotted.images)
+
+
+def test_it_enlarges_pictures(api: Any):
+    picture = Image.new("RGB", (8, 8), "green")
+    single = api.extra_single_image(image=picture, upscaler_1=webuiapi.Upscaler.Lanczos, upscaling_resize=2)
+    assert single.image.size == (16, 16)
+    assert "Lanczos" in single.info
+    several = api.extra_batch_images(images=[picture, picture], name_list=["a", "b"], upscaler_1="Nearest", upscaling_resize=3)
+    assert [image.size for image in several.images] == [(24, 24), (24, 24)]
+
+
+def test_it_changes_options(api: Any, services: Services):
+    api.set_options({"samples_format": "webp", "live_previews_enable": False})
+    options = api.get_options()
+    assert (options["samples_format"], options["live_previews_enable"]) == ("webp", False)
+    assert services.preferences.current.samples_format == "webp"
+    assert api.txt2img(steps=1).image.format == "WEBP"
+
+
+def test_it_is_told_that_nobody_describes_pictures(api: Any):
+    with pytest.raises(RuntimeError) as caught:
+        api.interrogate(Image.new("RGB", (8, 8)))
+    assert caught.value.args[0] == 404
+
+
+def test_it_asks_with_a_password(services: Services):
+    client = TestClient(create_app(replace(services, settings=replace(services.settings, api_auth=(("bot", "key"),)))))
+    api = webuiapi.WebUIApi(baseurl="http://127.0.0.1/sdapi/v1")
+    api.session = cast(Any, client)
+    with pytest.raises(RuntimeError) as caught:
+        api.png_info(Image.new("RGB", (8, 8)))
+    assert caught.value.args[0] == 401
+    client.auth = ("bot", "key")
+    assert api.get_samplers()
+
+
+def test_its_listings_can_be_read(api: Any, services: Services):
     assert sorted(api.util_get_sampler_names()) == sorted(SAMPLER_NAMES)
     assert "karras" in api.util_get_scheduler_names()
-    assert "prompt matrix" in api.get_scripts()["txt2img"] and "loopback" in api.get_scripts()["img2img"]
+    assert {"x/y/z plot", "prompt matrix", "refiner"} <= set(api.get_scripts()["txt2img"])
     assert (api.has_controlnet, api.has_adetailer) == (False, False)
     assert "Lanczos" in [upscaler["name"] for upscaler in api.get_upscalers()]
     assert "Latent" in [mode["name"] for mode in api.get_latent_upscale_modes()]
+    assert [model["model_name"] for model in api.get_sd_models()] == ["starter"]
+    services.styles.save(Style("photo", "photo of {prompt}", ""))
+    assert [style["name"] for style in api.get_prompt_styles()] == ["photo"]
     for listing in (api.get_sd_vae, api.get_loras, api.get_hypernetworks,
-                    api.get_face_restorers, api.get_realesrgan_models, api.get_prompt_styles):  # fmt: skip
+                    api.get_face_restorers, api.get_realesrgan_models):  # fmt: skip
         assert listing() == []
     assert api.get_embeddings()["loaded"] == {}
     assert api.get_memory()["ram"]["total"] > 0

@@ -72,8 +72,14 @@ def _in_format(picture: Picture, data: bytes, wanted: AnswerFormat) -> bytes:
 
 
 def echo(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The request as it goes back. What JSON cannot say (NaN deep inside a script's arguments) becomes null."""
-    return json.loads(json.dumps(parameters), parse_constant=lambda _: None)
+    """The request as it goes back, its pictures only where `include_init_images` asks for them.
+
+    What JSON cannot say (NaN deep inside a script's arguments) becomes null.
+    """
+    told = dict(parameters)
+    if not told.pop("include_init_images", True):
+        told |= {"init_images": None, "mask": None}
+    return json.loads(json.dumps(told), parse_constant=lambda _: None)
 
 
 # ---- info
