@@ -4,7 +4,7 @@ import { post } from "./notices.js";
 import { stop } from "./output.js";
 import { titleOf } from "./queue-rows.js";
 import { request } from "./server.js";
-import { changed, state } from "./state.js";
+import { apply, changed, state } from "./state.js";
 import { t } from "./texts.js";
 
 const UNDO_SECONDS = 8;
@@ -29,7 +29,19 @@ export async function move({ jobs }, before) {
   order.splice(next ? order.indexOf(next) : order.length, 0, ...ids);
   if (state.queue) state.queue = { ...state.queue, waiting: order };
   changed();
-  for (const id of ids) if (!(await act(`jobs/${encodeURIComponent(id)}/move`, next ? { to: "before", other: next } : { to: "last" }))) break;
+  state.moves += 1;
+  try {
+    for (const id of ids) if (!(await act(`jobs/${encodeURIComponent(id)}/move`, next ? { to: "before", other: next } : { to: "last" }))) break;
+  } finally {
+    state.moves -= 1;
+    if (!state.moves) confirm();
+  }
+}
+
+// What the server says of the order once the last move has arrived there; it is what was shown, unless something was refused.
+async function confirm() {
+  const told = await request("GET", "api/v1/queue").catch(() => null);
+  if (told && state.queue && !state.moves) apply({ ...state.queue, ...told });
 }
 
 export const hold = (job) => act(path(job, job.held ? "resume" : "pause"));

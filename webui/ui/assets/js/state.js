@@ -8,6 +8,7 @@ export const state = {
   online: true,
   engine: null,
   queue: null, // the ids of the jobs that wait, in their order, and whether the queue is paused
+  moves: 0, // of jobs in the queue, that the server has not confirmed yet
   jobs: new Map(), // by id, in order of creation
   progress: new Map(), // by job id; only what runs
   previews: new Map(), // by job id: the latest preview that was sent
@@ -48,7 +49,8 @@ const HANDLERS = {
     if (finished(job) || job.state === "queued") for (const table of [state.progress, state.previews, state.asked]) table.delete(job.id);
     forgetOld();
   },
-  queue(event) {
+  queue(given) {
+    const event = state.moves ? { ...given, waiting: inOrderOf(state.queue?.waiting ?? [], given.waiting) } : given;
     state.queue = event;
     let ahead = event.running ? 1 : 0;
     for (const id of event.waiting) {
@@ -83,6 +85,12 @@ const HANDLERS = {
     for (const old of ended.slice(0, -KEPT_TASKS)) state.tasks.delete(old.id);
   },
 };
+
+// While jobs are being moved, what is told of the order is older than what is shown.
+function inOrderOf(shown, waiting) {
+  const places = new Map(shown.map((id, place) => [id, place]));
+  return [...waiting].sort((one, other) => (places.get(one) ?? Infinity) - (places.get(other) ?? Infinity) || 0);
+}
 
 // The stream begins with how things stand; what was known before it may be out of date.
 export function reset() {

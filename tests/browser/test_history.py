@@ -1,0 +1,91 @@
+"""The tab History, from a picture that was just made to one that is deleted and taken back."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from playwright.sync_api import Locator
+
+from tests.browser.conftest import PHONE
+from tests.browser.page import Studio
+
+
+def cells(studio: Studio) -> Locator:
+    return studio.page.locator(".history-cell")
+
+
+def wait_for_count(studio: Studio, count: int) -> None:
+    studio.page.wait_for_function("count => document.querySelectorAll('.history-cell').length === count", arg=count)
+
+
+def search(studio: Studio, text: str, count: int) -> None:
+    studio.page.fill("#history_search", text)
+    wait_for_count(studio, count)
+
+
+def test_pictures_are_found_liked_compared_sent_deleted_and_taken_back(studio: Studio, app):
+    page = studio.page
+    size = {"width": 128, "height": 128, "steps": 2}
+    jobs = [app.submit(prompt=f"zebra {animal} <b>", seed="18446744073709551615", **size) for animal in ("foal", "herd")]
+    picture = Path(app.wait(*jobs)[0]["pictures"][0]["path"])
+    outputs = picture.parents[2]
+    studio.show("History")
+    search(studio, "zebra", 2)
+    (outputs / "from elsewhere").mkdir()
+    shutil.copy(picture, outputs / "from elsewhere/copied.png")
+    page.click("#history_refresh")
+    wait_for_count(studio, 3)
+    search(studio, "zebra -herd copied", 1)
+    search(studio, "zebra", 3)
+
+    cells(studio).first.click()
+    detail = page.locator("#history_detail")
+    detail.get_by_text("Steps: 2,").wait_for()
+    page.keyboard.press("f")
+    page.locator(".history-cell.favourite").wait_for()
+    page.click("#history_favourites")
+    wait_for_count(studio, 1)
+    page.click("#history_favourites")
+    wait_for_count(studio, 3)
+
+    cells(studio).first.click()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("c")
+    page.locator("#plot_told", has_text="pixels").wait_for()
+    page.keyboard.press("Escape")
+    page.locator("#plot_comparison").wait_for(state="detached")
+
+    page.locator(".history-cell:focus").press("Delete")
+    wait_for_count(studio, 1)
+    page.locator(".notice", has_text="2 pictures are in the trash").get_by_role("button", name="Undo").click()
+    wait_for_count(studio, 3)
+    cells(studio).first.click()
+    page.keyboard.press("Delete")
+    wait_for_count(studio, 2)
+    page.click("#history_trash_open")
+    page.locator("#history_trash").get_by_role("button", name="Restore").first.click()
+    wait_for_count(studio, 3)
+
+    search(studio, "zebra herd", 1)
+    cells(studio).first.dblclick()
+    page.locator(".viewer-image").wait_for()
+    page.keyboard.press("Escape")
+    page.click("#history_send")
+    page.locator(".notice", has_text="in the form").wait_for()
+    assert studio.values("prompt", "seed") == {"prompt": "zebra herd <b>", "seed": "18446744073709551615"}
+
+
+def test_a_phone_shows_the_pictures_and_a_sheet_with_what_can_be_done(new_context, app):
+    app.wait(app.submit(prompt="penguin", width=128, height=128, steps=2))
+    phone = Studio(new_context(**PHONE).new_page(), app.address).open()
+    phone.show("History")
+    search(phone, "penguin", 1)
+    assert phone.page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    cells(phone).first.tap()
+    sheet = phone.page.locator("#history_detail.open")
+    sheet.get_by_text("Steps: 2,").wait_for()
+    box = sheet.bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["y"] + box["height"] <= 844
+    phone.page.locator(".history-close").tap()
+    sheet.wait_for(state="detached")
