@@ -26,10 +26,11 @@ from webui.diffusion.inpainting import changed
 from webui.diffusion.latents import SCALE
 from webui.generation.economy import Stage
 from webui.generation.hires import enlarge_latents, enlarge_pixels, hires_size, second_pass
+from webui.generation.levels import calls_of, foreseen_levels
 from webui.generation.masks import Pixels
 from webui.generation.models import Model, Models
 from webui.generation.source_picture import SourcePicture
-from webui.generation.stages import Beginning, Fold, Plan, calls_of, foreseen_levels, sample, unaltered
+from webui.generation.stages import Beginning, Fold, Plan, sample, unaltered
 from webui.generation.takeover import Takeover
 from webui.generation.vae_stage import VaeStage
 from webui.generation.work import Work

@@ -15,9 +15,7 @@ from webui.checkpoints.families import PIX2PIX_CHANNELS
 from webui.checkpoints.pipeline import Pipeline
 from webui.core.img2img import PartOfSchedule
 from webui.core.request import GenerationRequest
-from webui.core.samplers import SamplerInfo, effective_scheduler, find_sampler
-from webui.core.schedules import Range, schedule
-from webui.core.sigmas import in_half_precision, zero_terminal_snr
+from webui.core.samplers import SamplerInfo
 from webui.core.switching import AESTHETIC_SCORE, NEGATIVE_AESTHETIC_SCORE
 from webui.diffusion import inpainting
 from webui.diffusion.conditioning import Conditioning, HiddenStates, PromptEncoder
@@ -28,15 +26,12 @@ from webui.diffusion.lengths import Level, level_as_v0, level_with
 from webui.diffusion.noise import NoiseOptions, NoiseSource
 from webui.diffusion.samplers import SAMPLERS
 from webui.diffusion.samplers.base import Denoise, OnStep, SamplerOptions
-from webui.errors import InvalidRequest
+from webui.generation.levels import calls_of, noise_levels, noise_table, sampler_of
 from webui.generation.takeover import Around, Successor
 
 #: CFG++ interpolates where plain guidance extrapolates; as in A1111 this brings the CFG scales in use to the range 0…1 and a
 #: little above. Source of the method: Chung et al. 2024, arXiv:2406.08070.
 CFG_PLUS_PLUS_DIVISOR = 12.5
-
-#: The schedule of samplers that count in whole timesteps; its last level is theirs, so that none may be left out.
-_WHOLE_TIMESTEPS = "DDIM timesteps"
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,7 @@ def make_plan(
     Raises:
         InvalidRequest: request and checkpoint do not go together.
     """
-    sampler = _sampler(request)
+    sampler = sampler_of(request)
     table = noise_table(pipeline, request)
     sigmas = noise_levels(request, sampler, table, part, sdxl=pipeline.family.sdxl)
     guidance = make_guidance(request, sampler, sees_picture=pipeline.family.channels == PIX2PIX_CHANNELS)
@@ -95,60 +90,6 @@ def make_plan(
     conditioning = encode(pipeline, request, guidance, states, embeddings, calls_before)
     facts = {"TI hashes": embeddings.hashes} if embeddings.hashes else {}
     return Plan(request, sampler, table, sigmas, guidance, conditioning, facts)
-
-
-def noise_table(pipeline: Pipeline, request: GenerationRequest) -> Sequence[float]:
-    """The noise level of each of the model's timesteps, rising, as the request or the checkpoint wants it changed."""
-    table = in_half_precision(pipeline.sigmas) if request.downcast_alphas else pipeline.sigmas
-    return zero_terminal_snr(table) if request.zero_terminal_snr or pipeline.zero_terminal_snr else table
-
-
-def _sampler(request: GenerationRequest) -> SamplerInfo:
-    found = find_sampler(request.sampler)
-    assert found is not None, request.sampler
-    return found
-
-
-def noise_levels(
-    request: GenerationRequest,
-    sampler: SamplerInfo,
-    table: Sequence[float],
-    part: PartOfSchedule | None = None,
-    *,
-    sdxl: bool = False,
-) -> list[float]:
-    """Falling, ending in 0; 0 alone where no step is to be done.
-
-    Where the range is overridden, a 0 stands for the model's own end.
-    """
-    label = effective_scheduler(request.sampler, request.scheduler)
-    over = Range(
-        sigmas=table[sampler.stride - 1 :: sampler.stride],
-        low=request.schedule_low or None,
-        high=request.schedule_high or None,
-        rho=request.schedule_rho or None,
-        sdxl=sdxl,
-        alpha=request.beta_alpha,
-        beta=request.beta_beta,
-    )
-    high, low = over.ends
-    if low >= high:
-        raise InvalidRequest(
-            "schedule_low", f"The lowest noise level ({low:g}) must be below the highest ({high:g}) of the schedule."
-        )
-    discard = (sampler.discards or request.discard_penultimate) and label != _WHOLE_TIMESTEPS
-    part = part or PartOfSchedule(request.steps, 0)
-    return schedule(label, part.steps, over, discard_penultimate=discard)[part.start :]
-
-
-def foreseen_levels(request: GenerationRequest, table: Sequence[float], part: PartOfSchedule | None = None) -> list[float]:
-    """`noise_levels` with the table of another checkpoint than the one that will do it: nearly the same, and as many."""
-    return noise_levels(request, _sampler(request), table, part)
-
-
-def calls_of(request: GenerationRequest) -> int:
-    """How often the model is called for the steps of a request."""
-    return request.steps * _sampler(request).calls
 
 
 def make_guidance(request: GenerationRequest, sampler: SamplerInfo, *, sees_picture: bool = False) -> Guidance:

@@ -12,7 +12,8 @@ from webui.core.request import GenerationRequest
 from webui.core.switching import ModelSwitch
 from webui.diffusion.conditioning import Conditioning
 from webui.errors import CheckpointNotFound, InvalidRequest
-from webui.generation.stages import Plan, noise_table
+from webui.generation.levels import noise_table
+from webui.generation.stages import Plan
 from webui.generation.takeover import Successor
 
 #: (pipeline, the pass's request as the successor is told it) → encoded prompts.
