@@ -36,6 +36,7 @@ COMPOSED = (
     "canvas.",
     "img2img.",
     "extras.",
+    "batch.view.",
     "send.",
     "ext.view.",
     "ext.sort.",
