@@ -244,9 +244,16 @@ def test_resuming_a_finished_plot_changes_nothing(working: Services, settings: S
 
 
 def test_many_cells_want_to_be_confirmed(working: Services):
-    with pytest.raises(TooManyCells, match="1,200 cells"):
-        working.plots.submit(plot_of(("Seed", "1-1200")))
-    working.plots.cancel(working.plots.submit(plot_of(("Seed", "1-1200")), confirmed=True).id)
+    check = working.plots.check(plot_of(("Seed", "1-1000"), ("Steps", "1-10")))
+    assert check.expanded is not None
+    assert check.expanded.total == 10_000
+    with pytest.raises(TooManyCells, match="10,000 cells"):
+        working.plots.submit(plot_of(("Seed", "1-1000"), ("Steps", "1-10")))
+    plot = working.plots.submit(plot_of(("Seed", "1-1000"), ("Steps", "1-10"), prompt="slow cat"), confirmed=True)
+    assert (plot.total, plot.state) == (10_000, PlotState.RUNNING)
+    assert working.store.waiting()[2:] == []
+    cancelled = working.plots.cancel(plot.id)
+    assert (cancelled.state, cancelled.done < 10_000) == (PlotState.CANCELLED, True)
 
 
 def test_checking_tells_size_loads_time_and_errors_and_keeps_nothing(working: Services):

@@ -155,7 +155,7 @@ def _with_rule(name: str, styles: tuple[Style, ...]) -> AxisType:
 def _of_field(
     name: str, spec: FieldSpec, tabs: tuple[str, ...], choices: tuple[str, ...], find: Callable[[str], str] | None
 ) -> AxisType:
-    choices = choices or spec.param.choices or (("True", "False") if spec.kind is bool else ())
+    choices = choices or tuple(spec.param.choices) or (("True", "False") if spec.kind is bool else ())
     kind = "choice" if choices and spec.kind is str else _KINDS[spec.kind]
     cost = _COST.get(spec.name, _COST_BY_NAME.get(name, 0.0))
     # Messages speak of the axis, not of the field's place in a form.

@@ -79,11 +79,11 @@ class PlotService:
         """
         request = settled(self._reader.based(request), self._reader.types(), _draw)
         request = replace(request, styles=self._reader.styles_of(request))
-        expanded = expand(request, self._reader.types(request.styles))
+        row = PlotRow(f"plot-{secrets.token_hex(5)}", request, PlotState.RUNNING, owner, save, time.time(), time.time())
+        expanded, planned = self._reader.expand(row)
         if expanded.total > MANY_CELLS and not confirmed:
             raise TooManyCells("confirmed", f"The plot has {expanded.total:,} cells; confirm that you mean so many.")
-        row = PlotRow(f"plot-{secrets.token_hex(5)}", request, PlotState.RUNNING, owner, save, time.time(), time.time())
-        self._plots.add(row, _new_cells(expanded, plan(expanded)))
+        self._plots.add(row, _new_cells(expanded, planned))
         self._worker.go_on(row.id)
         return self.get(row.id)
 
