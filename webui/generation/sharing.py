@@ -126,7 +126,7 @@ def _networks(request: GenerationRequest) -> tuple[object, ...]:
 
 
 def _recalled(
-    memo: Memo, model: Hashable, unet: Any, noisy: Tensor, timesteps: Tensor, vectors: Tensor, others: Mapping[str, Any]
+    memo: Memo, model: Hashable, unet: Any, noisy: Tensor, timesteps: Tensor, vectors: Tensor, others: dict[str, Any]
 ) -> Tensor:
     """What the UNet says, or said when it was told the same to the last bit."""
     key = "model call", model, _digest(noisy, timesteps, vectors, others)
@@ -142,7 +142,7 @@ def _digest(*told: Tensor | Mapping[str, Any]) -> bytes:
     for each in told:
         if isinstance(each, Tensor):
             digest.update(f"{each.dtype} {tuple(each.shape)}".encode())
-            digest.update(each.detach().cpu().contiguous().view(torch.uint8).numpy())
+            digest.update(each.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
         else:
             for name, value in sorted(each.items()):
                 digest.update(name.encode() + _digest(value))
