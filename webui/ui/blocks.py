@@ -152,10 +152,12 @@ def build(services: PageServices) -> gr.Blocks:
 
 
 def _connect_load(page: gr.Blocks, services: PageServices, forms: Sequence[Form], preferences: Mapping[str, Any]) -> None:
-    stored = [gr.Textbox(visible=False) for _ in forms]
     told = gr.JSON(visible=False)
+    controls = {component for form in forms for component in form.inputs}
+    outputs = [*controls, *preferences.values(), told]
 
-    def on_load(*texts: str | None) -> dict[Any, Any]:
+    def opening(stored: Any) -> list[Any]:
+        texts = [*map(str, stored), *[""] * len(forms)][: len(forms)] if isinstance(stored, list) else [""] * len(forms)
         updates: dict[Any, Any] = {}
         values: dict[str, Any] = {}
         for form, text in reversed(list(zip(forms, texts, strict=True))):  # what they share holds what the first one says
@@ -164,12 +166,12 @@ def _connect_load(page: gr.Blocks, services: PageServices, forms: Sequence[Form]
         answer = {**header.checkpoint_answer(services, values["checkpoint"]), **page_preferences(services)}
         for name, component in preferences.items():
             updates[component] = getattr(services.preferences.current, name)
-        return {**updates, told: answer}
+        updates[told] = answer
+        return [updates.get(component, gr.skip()) for component in outputs]
 
-    controls = {component for form in forms for component in form.inputs}
-    outputs = [*controls, *preferences.values(), told]
-    tabs = [form.tab for form in forms]
-    loaded = page.load(on_load, inputs=stored, outputs=outputs, js=call("storedForms", tabs), queue=False, show_progress="hidden")
+    # The script asks and sets: of an event of Gradio's own the outcome would be drawn for all of them at every later event.
+    gr.api(opening, api_name="opening", queue=False)  # pyright: ignore[reportPrivateImportUsage]
+    loaded = page.load(None, outputs=outputs, js=call("openForms", [form.tab for form in forms]), show_progress="hidden")
     opened = loaded.then(None, inputs=told, js=call("opened"))
     for form in forms:
         form.tell_script(opened)
@@ -209,6 +211,6 @@ def page_preferences(services: PageServices) -> dict[str, Any]:
 
 
 def _remember(form: Form) -> None:
-    """Keep the form in the browser at every change, without asking the server."""
-    changes = [component.change for component in form.inputs]  # pyright: ignore[reportAttributeAccessIssue]
-    gr.on(changes, None, inputs=form.inputs, js=call("remember", form.tab, form.names), queue=False, show_progress="hidden")
+    """What the script presses when the form may have changed, to keep it in the browser (docs/decisions/0016)."""
+    read = form.bridge("read")
+    read.click(None, inputs={*form.inputs}, js=call("remember", form.tab, form.names), queue=False, show_progress="hidden")

@@ -84,6 +84,10 @@ class Form:
         """After an event that set controls: the script reads them all, for what is not rendered tells of no change."""
         event.then(None, inputs=self.inputs, js=call("settled", self.tab, self.names))
 
+    def heed(self, event: Any) -> None:
+        """After an event that set a control or a few: the script reads the form as if a person had typed them."""
+        event.then(None, js=call("readForm", self.tab))
+
     def updates(self, values: Mapping[str, Any]) -> dict[Component, Any]:
         """A handler's answer that shows those of `values` (by field name) that have a control here, and leaves the others be."""
         there = {name: value for name, value in values.items() if name in self.components}

@@ -29,9 +29,10 @@ def connect(
     answer = gr.JSON(visible=False)
     _connect_generate(services, form, generate, owner, answer, check)
     _connect_restore(services, form, tabs, owner, answer)
-    form.bridge("size").click(None, outputs=[form.components["width"], form.components["height"]], js=call("takeSize"))
+    size = [form.components["width"], form.components["height"]]
+    form.heed(form.bridge("size").click(None, outputs=size, js=call("takeSize")))
     prompt = form.bridge("prompt").click(None, outputs=form.components["prompt"], js=call("takePrompt"))
-    prompt.then(None, js=call("pressGenerate"))
+    form.heed(prompt.then(None, js=call("pressGenerate")))
 
 
 def _connect_generate(

@@ -89,7 +89,7 @@ def _draw_size(form: Form) -> None:
         width = form.draw("width", scale=5, min_width=110)
         swap = icon_button(form, "swap", "swap")
         height = form.draw("height", scale=5, min_width=110)
-    swap.click(None, inputs=[width, height], outputs=[width, height], js="(width, height) => [height, width]")
+    form.heed(swap.click(None, inputs=[width, height], outputs=[width, height], js="(width, height) => [height, width]"))
 
 
 def _draw_seed(form: Form, name: str, reuse: str) -> None:
@@ -97,8 +97,8 @@ def _draw_seed(form: Form, name: str, reuse: str) -> None:
     seed = form.draw(name, scale=5, min_width=110)
     random_button = icon_button(form, f"{name}_random", "die")
     reuse_button = icon_button(form, f"{name}_reuse", "recycle")
-    random_button.click(None, outputs=seed, js="() => '-1'")
-    reuse_button.click(None, inputs=seed, outputs=seed, js=call(reuse))
+    form.heed(random_button.click(None, outputs=seed, js="() => '-1'"))
+    form.heed(reuse_button.click(None, inputs=seed, outputs=seed, js=call(reuse)))
 
 
 def _draw_extra(form: Form) -> None:
@@ -111,7 +111,7 @@ def _draw_extra(form: Form) -> None:
             form.draw("seed_resize_width", scale=1, min_width=120)
             form.draw("seed_resize_height", scale=1, min_width=120)
     bridge = form.bridge("extra")
-    bridge.click(None, outputs=[form.components[name] for name in EXTRA], js=call("takeExtra", form.tab, EXTRA))
+    form.heed(bridge.click(None, outputs=[form.components[name] for name in EXTRA], js=call("takeExtra", form.tab, EXTRA)))
 
 
 def icon_button(form: Form, name: str, icon: str) -> gr.Button:

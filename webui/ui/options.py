@@ -63,7 +63,7 @@ def draw(form: Form) -> None:
             host(f"{form.tab}_options_unused", "mountUnused", form.tab)
             reset = gr.Button(t("options.reset"), elem_id=f"{form.tab}_options_reset", size="sm", scale=0, min_width=140)
     defaults = [shown(name, FIELDS[name].default) for name in OPTIONS]
-    reset.click(None, outputs=[form.components[name] for name in OPTIONS], js=f"() => {json.dumps(defaults)}")
+    form.heed(reset.click(None, outputs=[form.components[name] for name in OPTIONS], js=f"() => {json.dumps(defaults)}"))
 
 
 def _own_look(name: str) -> dict[str, Any]:

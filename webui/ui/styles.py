@@ -100,12 +100,12 @@ def draw(form: Form, styles: Styles) -> None:
         values = merged(styles, {"prompt": prompt, "negative_prompt": negative_prompt}, names)
         return values["prompt"], values["negative_prompt"], []
 
-    apply.click(on_apply, inputs=[*prompts, chosen], outputs=[*prompts, chosen], **quiet)
+    form.heed(apply.click(on_apply, inputs=[*prompts, chosen], outputs=[*prompts, chosen], **quiet))
     edit.click(None, js=call("openStyles", form.tab))
     # Another program may have written the files since the page was opened.
     chosen.focus(lambda: gr.update(choices=choices(styles)), outputs=chosen, **quiet)  # pyright: ignore[reportAttributeAccessIssue]
     refresh = form.bridge("styles")
-    refresh.click(lambda names: listed(styles, names_of(names)), inputs=chosen, outputs=chosen, **quiet)
+    form.heed(refresh.click(lambda names: listed(styles, names_of(names)), inputs=chosen, outputs=chosen, **quiet))
 
 
 def _icon_button(elem_id: str, icon: str) -> gr.Button:

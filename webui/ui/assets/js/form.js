@@ -11,6 +11,7 @@ import { changed, state } from "./state.js";
 import { replaced, replacedBy } from "./queue-edit.js";
 import { selectedPicture, setExamples } from "./output.js";
 import { scriptOf } from "./scripts.js";
+import { call } from "./server.js";
 import { hideNote, setNote } from "./header.js";
 import { t } from "./texts.js";
 
@@ -22,12 +23,41 @@ let timer = null;
 
 const pending = { infotext: "", size: null, prompt: "" };
 
+// ---- read when it may have changed: once for what a person did, through a bridge, for Gradio's own news of each control's
+// change take time that grows with the square of the page (docs/decisions/0016)
+
+const MAY_CHANGE = ["input", "change", "mousedown", "click", "keyup", "focusout", "drop"];
+const AGAIN_MS = 600; // what an extension's handler sets comes some time after the event
+const asked = {}; // by tab: the timers of the next reading and of the one after the last event
+
+export const readForm = (tab) => document.getElementById(`${tab}_bridge_read`)?.click();
+
+function heard({ target }) {
+  if (!ready || target.closest?.(".bridge")) return;
+  const tab = TABS.find((each) => document.getElementById(`${each}_frame`)?.contains(target));
+  if (tab) askSoon(tab);
+  else if (document.getElementById("header")?.contains(target)) TABS.forEach(askSoon);
+}
+
+function askSoon(tab) {
+  const timers = (asked[tab] ??= {});
+  timers.soon ??= setTimeout(() => {
+    timers.soon = null;
+    readForm(tab);
+  });
+  clearTimeout(timers.again);
+  timers.again = setTimeout(readForm, AGAIN_MS, tab);
+}
+
+for (const type of MAY_CHANGE) document.addEventListener(type, heard, true);
+
 // ---- kept over a reload: by tab in sessionStorage; a new tab begins with what was last typed in any
 
 const storedAs = (tab) => (tab === TABS[0] ? "periplus.form" : `periplus.form.${tab}`);
 
-export function storedForms(tabs) {
-  return tabs.map((tab) => sessionStorage.getItem(storedAs(tab)) ?? localStorage.getItem(storedAs(tab)));
+// The page is opened: what all controls show, from what was kept.
+export function openForms(tabs) {
+  return call("opening", tabs.map((tab) => sessionStorage.getItem(storedAs(tab)) ?? localStorage.getItem(storedAs(tab)) ?? ""));
 }
 
 export function opened(answer) {
@@ -41,7 +71,9 @@ export function opened(answer) {
 
 export function remember(tab, componentNames, ...values) {
   if (!ready) return;
+  const before = JSON.stringify(latest[tab]);
   latest[tab] = Object.fromEntries(componentNames.map((name, index) => [name, values[index]]));
+  if (JSON.stringify(latest[tab]) === before) return;
   clearTimeout(timer);
   timer = setTimeout(keep, KEPT_MS);
   follows(tab, false);
