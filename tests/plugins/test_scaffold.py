@@ -22,7 +22,7 @@ def test_a_new_extension_loads_and_passes_its_own_test(tmp_path: Path):
     assert str(path) in written.stdout
     tested = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", str(path / "tests")],
-        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=100,
+        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert "2 passed" in tested.stdout, tested.stdout
 

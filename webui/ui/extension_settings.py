@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,6 +15,7 @@ from webui.storage.preferences import PreferencesFile
 from webui.ui import localisation
 from webui.ui.form import lenient, typed
 from webui.ui.services import PageServices
+from webui.ui.settings_tab import as_typed
 from webui.ui.texts import t, words
 
 
@@ -28,12 +28,12 @@ def build(services: PageServices) -> None:
         confirmation = gr.Markdown("", elem_id="settings_extensions_saved")
         if found:
             control = _language(services.preferences, list(found))
-            _on_change(control, partial(_save_language, services.preferences), confirmation)
+            as_typed(control, partial(_save_language, services.preferences), confirmation)
         for extension in services.plugins.settings.extensions:
             gr.Markdown(f"### {services.plugins.title(extension)}")
             for name, spec in services.plugins.settings.fields_of(extension).items():
                 control = _draw(spec, services.plugins)
-                _on_change(control, partial(save, services.plugins, name), confirmation)
+                as_typed(control, partial(_save_changed, services.plugins, name), confirmation)
 
 
 def save(plugins: PluginManager, name: str, value: Any) -> str:
@@ -46,6 +46,10 @@ def save(plugins: PluginManager, name: str, value: Any) -> str:
         return t("settings.not_saved", label=label, reason=error)
     shown = t("on") if value is True else t("off") if value is False else str(value)
     return t("settings.saved", label=label, value=shown)
+
+
+def _save_changed(plugins: PluginManager, name: str, value: Any) -> Any:
+    return gr.skip() if value == plugins.settings.values.get(name) else save(plugins, name, value)
 
 
 def _draw(spec: FieldSpec, plugins: PluginManager) -> Component:
@@ -77,7 +81,3 @@ def _save_language(preferences: PreferencesFile, name: str) -> str:
     except (WebUIError, OSError) as error:
         return t("settings.not_saved", label=t("settings.language"), reason=error)
     return t("settings.saved", label=t("settings.language"), value=name)
-
-
-def _on_change(control: Any, save: Callable[[Any], str], confirmation: Component) -> None:
-    control.input(save, inputs=control, outputs=confirmation, queue=False, show_progress="hidden")

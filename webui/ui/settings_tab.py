@@ -106,7 +106,7 @@ def _save_on_change(preferences: PreferencesFile, name: str, component: Any, con
     def on_change(value: Any) -> Any:
         return gr.skip() if value == getattr(preferences.current, name) else save(preferences, name, value)
 
-    _on_change(component, on_change, confirmation).then(None, inputs=component, js=call("preferenceChanged", name))
+    as_typed(component, on_change, confirmation).then(None, inputs=component, js=call("preferenceChanged", name))
 
 
 def _show_example(preferences: PreferencesFile, settings: Settings, name: str, component: Any, shown: list[Component]) -> None:
@@ -118,10 +118,10 @@ def _show_example(preferences: PreferencesFile, settings: Settings, name: str, c
             told = f"<p class='warning'>{escape(str(error))}</p>"
         return [told] * len(shown)
 
-    _on_change(component, on_change, shown)
+    as_typed(component, on_change, shown)
 
 
-def _on_change(component: Any, act: Callable[[Any], Any], outputs: Component | list[Component]) -> Any:
+def as_typed(component: Any, act: Callable[[Any], Any], outputs: Component | list[Component]) -> Any:
     """While a person types; of text also when it is left, for Gradio does not tell of what was pasted with the mouse."""
     triggers = [component.input, *([component.blur] if isinstance(component, gr.Textbox) else [])]
     return gr.on(triggers, act, inputs=component, outputs=outputs, queue=False, show_progress="hidden")
