@@ -54,7 +54,13 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+#: What the description shows of a request, rather than all its fields.
+_EXAMPLE = {"prompt": "red heart", "steps": 20, "width": 128, "height": 128, "guidance_scale": 4, "seed": "18446744073709551615"}
+
+
 class _JobOptions(_Strict):
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE, "owner": "my script"}]})
+
     save: bool = Field(True, description="Whether the pictures are kept in the outputs folder.")
     owner: str = Field("", max_length=200, description="Who asks; only shown.")
 

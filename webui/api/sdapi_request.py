@@ -113,9 +113,13 @@ def _model_fields(specs: Mapping[str, FieldSpec], others: Mapping[str, tuple[Any
     return own | {name: (kind | None, default) for name, (kind, default) in others.items()}
 
 
+#: What the description shows of a request, rather than all its fields.
+_EXAMPLE: dict[str, Any] = {"prompt": "red heart", "sampler_name": "Euler a", "steps": 20, "width": 128, "height": 128, "seed": 1}
+
+
 class _A1111Request(BaseModel):
     # A1111 ignores keys that it does not know; clients count on it.
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, json_schema_extra={"examples": [_EXAMPLE]})
 
 
 Txt2ImgRequest: type[BaseModel] = create_model(
