@@ -144,8 +144,7 @@ export function plotEditor(started) {
     // What a plot there was varied, its axes and options, to run it again or otherwise.
     take(given) {
       show({ ...given, over: given.kind });
-      document.addEventListener("periplus:form", () => showTab("plot"), { once: true }); // what is sent to a form shows it
-      sendInfotext(given.base_infotext, given.kind);
+      sendInfotext(given.base_infotext, given.kind, () => showTab("plot")); // the form that got it is shown first
       changed();
     },
   };
