@@ -188,7 +188,8 @@ def measure_history(services: Services, page: Page, repeats: int) -> None:
 
     timed(page, "history: search, 180 ms of waiting for further letters included", repeats, search, "≤ 200 ms + 180")
     page.fill("#history_search", "")
-    page.wait_for_function("() => /^\\d+,\\d+ pictures/.test(document.querySelector('.history-count').textContent)")
+    every = f"{services.history.facets().total:,} pictures"
+    page.wait_for_function("all => document.querySelector('.history-count').textContent === all", arg=every)
     bottom = (
         "window.scrollTo(0, document.body.scrollHeight); window.before = document.querySelector('#history_grid').clientHeight"
     )
