@@ -10,6 +10,7 @@ from PIL import Image
 
 from tests.browser.page import Studio
 from tests.data.pictures import all_pictures
+from webui.storage.metadata import read_infotext
 
 
 def pixels(path: str | Path) -> bytes:
@@ -148,3 +149,29 @@ def test_a_graph_of_comfyui_fills_the_form_and_tells_what_it_could_not_use(studi
         "steps": "21",
         "width": "832",
     }
+
+
+def test_a_picture_made_lately_is_freed_of_its_settings_given_them_back_and_sent_to_the_plot(studio: Studio, app, tmp_path):
+    page = studio.page
+    studio.generate(prompt="green star", seed="11", steps="3")
+    studio.fill(prompt="", seed="-1")
+    studio.show("PNG Info")
+    page.click("#pnginfo_recent_open")
+    page.locator("#pnginfo_recent .thumb").first.click()
+    page.locator("#pnginfo_remove").wait_for()
+    with page.expect_download() as clean:
+        page.click("#pnginfo_remove")
+    assert "-clean" in clean.value.suggested_filename
+    clean.value.save_as(tmp_path / "clean.png")
+    assert read_infotext(tmp_path / "clean.png", "clean.png").infotext is None
+    with page.expect_download() as written:
+        page.set_input_files("#pnginfo_write_file", tmp_path / "clean.png")
+    written.value.save_as(tmp_path / "written.png")
+    assert (read_infotext(tmp_path / "written.png", "x.png").infotext or "").startswith("green star")
+    assert pixels(tmp_path / "clean.png") == pixels(tmp_path / "written.png")
+    page.fill("#pnginfo_url", "http://127.0.0.1/x.png")
+    page.click("#pnginfo_fetch")
+    page.locator(".notice-error", has_text="Allow http:// and https:// URLs for input images").wait_for()
+    page.click("#pnginfo_send_plot")
+    page.locator("#plot_prompt", has_text="green star").wait_for()
+    assert studio.values("seed") == {"seed": "11"}

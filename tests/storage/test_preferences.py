@@ -38,6 +38,7 @@ OTHER_VALUES: dict[str, Any] = {
     "directories_filename_pattern": "[model_name]/[date]",
     "directories_max_prompt_words": 3,
     "api_enable_requests": True,
+    "language": "Deutsch",
 }
 
 
