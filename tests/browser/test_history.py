@@ -1,4 +1,4 @@
-"""The tab History, from a picture that was just made to one that is liked."""
+"""The tab History, from a picture that was just made to one that is deleted and taken back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def search(studio: Studio, text: str, count: int) -> None:
     wait_for_count(studio, count)
 
 
-def test_pictures_are_found_also_those_copied_from_elsewhere_and_liked(studio: Studio, app):
+def test_pictures_are_found_liked_compared_sent_deleted_and_taken_back(studio: Studio, app):
     page = studio.page
     size = {"width": 128, "height": 128, "steps": 2}
     jobs = [app.submit(prompt=f"zebra {animal} <b>", seed="18446744073709551615", **size) for animal in ("foal", "herd")]
@@ -48,6 +48,32 @@ def test_pictures_are_found_also_those_copied_from_elsewhere_and_liked(studio: S
     wait_for_count(studio, 1)
     page.click("#history_favourites")
     wait_for_count(studio, 3)
+
+    cells(studio).first.click()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("c")
+    page.locator("#plot_told", has_text="pixel").wait_for()
+    page.keyboard.press("Escape")
+    page.locator("#plot_comparison").wait_for(state="detached")
+
+    page.locator(".history-cell:focus").press("Delete")
+    wait_for_count(studio, 1)
+    page.locator(".notice", has_text="2 pictures are in the trash").get_by_role("button", name="Undo").click()
+    wait_for_count(studio, 3)
+    cells(studio).first.click()
+    page.keyboard.press("Delete")
+    wait_for_count(studio, 2)
+    page.click("#history_trash_open")
+    page.locator("#history_trash").get_by_role("button", name="Restore").first.click()
+    wait_for_count(studio, 3)
+
+    search(studio, "zebra herd", 1)
+    cells(studio).first.dblclick()
+    page.locator(".viewer-image").wait_for()
+    page.keyboard.press("Escape")
+    page.click("#history_send")
+    page.locator(".notice", has_text="in the form").wait_for()
+    assert studio.values("prompt", "seed") == {"prompt": "zebra herd <b>", "seed": "18446744073709551615"}
 
 
 def test_a_phone_shows_the_pictures_and_a_sheet_with_what_can_be_done(new_context, app):
