@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -79,25 +80,75 @@ def test_a_plot_is_filled_by_clicking_run_compared_and_a_cell_sent(tab: Studio, 
 
 
 def test_a_plot_goes_on_after_a_pause_and_a_reload(tab: Studio, app: RunningApp):
-    tab.show("txt2img")
-    tab.fill(steps="20", width="128", height="128")
-    open_tab(tab)
     choose_type(tab, 0, "Seed")
-    tab.page.fill("#plot_values_0", "1-4")
+    tab.page.fill("#plot_values_0", "1-300")  # so many that it is not done before the page is back, however slow that is
     choose_type(tab, 1, "CFG Scale")
     tab.page.fill("#plot_values_1", "3, 6, 9")
     plot_id = run(tab)
     tab.page.click("#plot_pause")
     wait_for(tab, "paused")
-    assert app.http.get(f"/api/v1/plots/{plot_id}").json()["done"] < 12
+    assert app.http.get(f"/api/v1/plots/{plot_id}").json()["done"] < 900
     open_tab(tab.reload())
     wait_for(tab, "paused")
-    assert tab.page.input_value("#plot_values_0") == "1-4"
+    assert tab.page.input_value("#plot_values_0") == "1-300"
     tab.page.click("#plot_resume")
     wait_for(tab, "running")
     open_tab(tab.reload())
     tab.page.click("#plot_cancel")
     wait_for(tab, "cancelled")
+
+
+def test_a_cell_becomes_the_source_of_a_plot_over_img2img_that_is_exported_and_used_again(tab: Studio, app: RunningApp):
+    choose_type(tab, 0, "Seed")
+    tab.page.fill("#plot_values_0", "5")
+    run(tab)
+    wait_for(tab, "done")
+    press_cell(tab, 0, 0)
+    tab.page.click("#plot_send_img2img")
+    tab.page.locator(".notice", has_text="The picture's settings are in the form.").wait_for()
+    open_tab(tab)
+    tab.page.select_option("#plot_over", "img2img")
+    tab.page.fill("#plot_type_0", "hires s")
+    tab.page.locator("#plot_type_0_list", has_text="Nothing").wait_for()
+    assert tab.page.locator("#plot_type_0_list").get_by_role("option", name="Hires steps").count() == 0
+    choose_type(tab, 0, "Denoising")
+    tab.page.fill("#plot_values_0", "0.4, 0.9")
+    plot = app.http.get(f"/api/v1/plots/{run(tab)}").json()
+    assert (plot["kind"], len(plot["base"]["source"])) == ("img2img", 64)
+    wait_for(tab, "done")
+
+    press_cell(tab, 1, 0)
+    tab.page.click("#plot_star")
+    tab.page.keyboard.press("Escape")
+    tab.page.click("#plot_export")
+    with tab.page.expect_download() as download:
+        tab.page.click("#plot_export_html")
+    assert shown_in(tab, download.value.path()) == ["0.4", "0.9"]
+
+    open_tab(tab.reload())
+    wait_for(tab, "done")
+    press_cell(tab, 1, 0)
+    assert tab.page.locator("#plot_star").get_attribute("aria-pressed") == "true"
+    tab.page.keyboard.press("Escape")
+    tab.show("img2img")
+    tab.page.locator("#img2img_prompt textarea").fill("green star")
+    open_tab(tab)
+    tab.page.select_option("#plot_over", "txt2img")
+    tab.page.fill("#plot_values_0", "1")
+    tab.page.click("#plot_edit")
+    tab.page.locator("#plot_prompt", has_text="red heart").wait_for()
+    assert tab.page.input_value("#plot_over") == "img2img"
+    assert tab.page.input_value("#plot_values_0") == "0.4, 0.9"
+
+
+def shown_in(studio: Studio, file: Path) -> list[str]:
+    """What stands above the pictures of an exported plot, each of which is inside the file."""
+    page = studio.page.context.new_page()
+    page.set_content(file.read_text(encoding="utf-8"))
+    page.wait_for_function("() => [...document.images].filter(image => image.naturalWidth).length === 2")
+    labels = page.locator("thead th").all_inner_texts()[1:]
+    page.close()
+    return labels
 
 
 def test_values_are_added_to_a_finished_plot(tab: Studio, app: RunningApp):
