@@ -28,8 +28,10 @@ def test_a_value_of_the_wrong_kind_is_refused(services):
 @pytest.mark.parametrize("name", [name for name in params_of(Preferences) if name not in ("checkpoint", "vae", "language")])
 def test_every_preference_is_drawn(services, name):
     with a_page():
-        components = settings_tab.build(services.preferences, services.settings)
-    assert components[name].label == params_of(Preferences)[name].param.label
+        filled = settings_tab.build(services.preferences, services.settings)
+    [(control, now)] = [(control, now) for control, now in filled.items() if control.elem_id == f"settings_{name}"]
+    assert now() == getattr(services.preferences.current, name)
+    assert control.label == params_of(Preferences)[name].param.label
 
 
 def test_a_broken_settings_file_is_told_in_the_tab(services):

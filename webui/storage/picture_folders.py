@@ -37,7 +37,7 @@ def chosen_folder(text: str, settings: Settings, field: str) -> Path:
 
 
 def picture_paths(folder: Path, field: str) -> list[Path]:
-    """The files of a folder that are called as pictures are, by name. Raise InvalidRequest, with `field`, if it cannot be read."""
+    """The files of a folder that are called as pictures are, by name. Raise InvalidRequest, with `field`, if it is not read."""
     try:
         return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
     except OSError as error:

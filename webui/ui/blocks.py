@@ -127,8 +127,8 @@ def build(services: PageServices) -> gr.Blocks:
                 library.build()
             extension_tabs.draw(services.plugins)
             with gr.Tab(t("tab.settings"), id="settings", elem_id="tab_settings"):
-                preferences = settings_tab.build(services.preferences, services.settings)
-                extension_settings.build(services)
+                filled = settings_tab.build(services.preferences, services.settings)
+                filled |= extension_settings.build(services)
             with gr.Tab(t("tab.extensions"), id="extensions", elem_id="tab_extensions"):
                 extensions.build()
         host("foot", "mountFooter")
@@ -145,16 +145,16 @@ def build(services: PageServices) -> gr.Blocks:
         merger.connect(services)
         header.connect(services, forms, refresh)
         hires.connect(services, form, refresh)
-        _connect_load(page, services, forms, preferences)
+        _connect_load(page, services, forms, filled)
         for each in forms:
             _remember(each)
     return page
 
 
-def _connect_load(page: gr.Blocks, services: PageServices, forms: Sequence[Form], preferences: Mapping[str, Any]) -> None:
+def _connect_load(page: gr.Blocks, services: PageServices, forms: Sequence[Form], filled: settings_tab.Filled) -> None:
     told = gr.JSON(visible=False)
     controls = {component for form in forms for component in form.inputs}
-    outputs = [*controls, *preferences.values(), told]
+    outputs = [*controls, *filled, told]
 
     def opening(stored: Any) -> list[Any]:
         texts = [*map(str, stored), *[""] * len(forms)][: len(forms)] if isinstance(stored, list) else [""] * len(forms)
@@ -164,10 +164,9 @@ def _connect_load(page: gr.Blocks, services: PageServices, forms: Sequence[Form]
             values = opening_values(services, stored_values(text, services.plugins.kinds))
             updates |= _opening_updates(services, form, values, text)
         answer = {**header.checkpoint_answer(services, values["checkpoint"]), **page_preferences(services)}
-        for name, component in preferences.items():
-            updates[component] = getattr(services.preferences.current, name)
+        updates |= {component: now() for component, now in filled.items()}
         updates[told] = answer
-        return [updates.get(component, gr.skip()) for component in outputs]
+        return [_as_sent(updates.get(component, gr.skip())) for component in outputs]
 
     # The script asks and sets: of an event of Gradio's own the outcome would be drawn for all of them at every later event.
     gr.api(opening, api_name="opening", queue=False)  # pyright: ignore[reportPrivateImportUsage]
@@ -175,6 +174,14 @@ def _connect_load(page: gr.Blocks, services: PageServices, forms: Sequence[Form]
     opened = loaded.then(None, inputs=told, js=call("opened"))
     for form in forms:
         form.tell_script(opened)
+
+
+def _as_sent(update: Any) -> Any:
+    """As the page takes it: of each choice its label and its value."""
+    if not isinstance(update, dict) or "choices" not in update:
+        return update
+    pairs = [choice if isinstance(choice, list | tuple) else (choice, choice) for choice in update["choices"]]
+    return {**update, "choices": pairs}
 
 
 def _opening_updates(services: PageServices, form: Form, values: Mapping[str, Any], stored: str | None) -> dict[Any, Any]:

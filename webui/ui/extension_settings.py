@@ -15,25 +15,29 @@ from webui.storage.preferences import PreferencesFile
 from webui.ui import localisation
 from webui.ui.form import lenient, typed
 from webui.ui.services import PageServices
-from webui.ui.settings_tab import as_typed
+from webui.ui.settings_tab import Filled, as_typed
 from webui.ui.texts import t, words
 
 
-def build(services: PageServices) -> None:
+def build(services: PageServices) -> Filled:
     """Draw them where the layout stands. Those of an extension that is switched on later come at the next start."""
     found = localisation.languages(services.plugins)
+    filled: Filled = {}
     if not found and not services.plugins.settings.extensions:
-        return
+        return filled
     with gr.Column(elem_id="settings_extensions", elem_classes=["sheet"]):
         confirmation = gr.Markdown("", elem_id="settings_extensions_saved")
         if found:
-            control = _language(services.preferences, list(found))
+            control = _language(list(found))
+            filled[control] = lambda: services.preferences.current.language
             as_typed(control, partial(_save_language, services.preferences), confirmation)
         for extension in services.plugins.settings.extensions:
             gr.Markdown(f"### {services.plugins.title(extension)}")
             for name, spec in services.plugins.settings.fields_of(extension).items():
-                control = _draw(spec, services.plugins)
+                control = _draw(spec)
+                filled[control] = partial(_now, services.plugins, spec)
                 as_typed(control, partial(_save_changed, services.plugins, name), confirmation)
+    return filled
 
 
 def save(plugins: PluginManager, name: str, value: Any) -> str:
@@ -52,27 +56,26 @@ def _save_changed(plugins: PluginManager, name: str, value: Any) -> Any:
     return gr.skip() if value == plugins.settings.values.get(name) else save(plugins, name, value)
 
 
-def _draw(spec: FieldSpec, plugins: PluginManager) -> Component:
-    def now() -> Any:
-        return plugins.settings.values.get(spec.name, spec.default)
+def _now(plugins: PluginManager, spec: FieldSpec) -> Any:
+    return plugins.settings.values.get(spec.name, spec.default)
 
+
+def _draw(spec: FieldSpec) -> Component:
     name = f"settings_{spec.name.replace('.', '_')}"
     common: dict[str, Any] = {"label": words(spec.param.label), "info": words(spec.param.help) or None, "elem_id": name}
     if spec.kind is bool:
-        return gr.Checkbox(now, **common)
+        return gr.Checkbox(**common)
     if spec.param.choices:
-        return lenient(gr.Dropdown)(choices=list(spec.param.choices), value=now, **common)
+        return lenient(gr.Dropdown)(choices=list(spec.param.choices), **common)
     if spec.kind in (int, float):
-        return lenient(gr.Number)(now, **common)
-    return gr.Textbox(now, **common)
+        return lenient(gr.Number)(**common)
+    return gr.Textbox(**common)
 
 
-def _language(preferences: PreferencesFile, names: list[str]) -> Component:
+def _language(names: list[str]) -> Component:
     choices = [localisation.ENGLISH, *names]
     common: dict[str, Any] = {"label": t("settings.language"), "info": t("settings.language.help")}
-    return lenient(gr.Dropdown)(
-        choices=choices, value=lambda: preferences.current.language, elem_id="settings_language", **common
-    )
+    return lenient(gr.Dropdown)(choices=choices, elem_id="settings_language", **common)
 
 
 def _save_language(preferences: PreferencesFile, name: str) -> str:

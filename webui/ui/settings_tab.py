@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -55,8 +56,12 @@ def folders_table(settings: Settings) -> str:
     return f"<table class='folders'><tbody>{''.join(rows)}</tbody></table>"
 
 
-def build(preferences: PreferencesFile, settings: Settings) -> dict[str, Component]:
-    """Draw the tab; the controls by preference name, for the page to fill when it is opened."""
+#: What the page fills when it is opened: each control, and how its value is found then.
+Filled = dict[Component, Callable[[], Any]]
+
+
+def build(preferences: PreferencesFile, settings: Settings) -> Filled:
+    """Draw the tab."""
     components: dict[str, Component] = {}
     shown: list[Component] = []  # the same example below each group of patterns, so that it is seen while one is typed
     with gr.Column(elem_id="settings", elem_classes=["sheet"]):
@@ -68,7 +73,8 @@ def build(preferences: PreferencesFile, settings: Settings) -> dict[str, Compone
             gr.Markdown(f"### {t(f'settings.group.{group}')}")
             components |= _draw_group(group)
             if group in (SAVING, DIRECTORIES):
-                shown.append(_draw_example(preferences, settings, f"settings_example_{group}"))
+                named = f"settings_example_{group}"
+                shown.append(gr.HTML(elem_id=named, elem_classes=["settings-example"], apply_default_css=False))
         confirmation = gr.Markdown("", elem_id="settings_saved")
         gr.Markdown(f"### {t('settings.folders')}")
         gr.HTML(folders_table(settings), elem_id="settings_folders", apply_default_css=False)
@@ -76,14 +82,12 @@ def build(preferences: PreferencesFile, settings: Settings) -> dict[str, Compone
         _save_on_change(preferences, name, component, confirmation)
         if name in DECIDING:
             _show_example(preferences, settings, name, component, shown)
-    return components
+    filled: Filled = {component: partial(_now, preferences, name) for name, component in components.items()}
+    return filled | {each: lambda: example(preferences.current, settings) for each in shown}
 
 
-def _draw_example(preferences: PreferencesFile, settings: Settings, name: str) -> Component:
-    def now() -> str:
-        return example(preferences.current, settings)
-
-    return gr.HTML(now, elem_id=name, elem_classes=["settings-example"], apply_default_css=False)
+def _now(preferences: PreferencesFile, name: str) -> Any:
+    return getattr(preferences.current, name)
 
 
 def _draw_group(group: str) -> dict[str, Component]:
