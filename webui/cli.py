@@ -93,10 +93,10 @@ def _port(text: str) -> int:
 
 def _users(text: str) -> tuple[tuple[str, str], ...]:
     """A1111's form: user:password, several with commas between them."""
-    users = tuple(part.strip().partition(":")[::2] for part in text.split(",") if part.strip())
-    if not users or not all(name and password for name, password in users):
+    parts = [part.strip().partition(":") for part in text.split(",") if part.strip()]
+    if not parts or not all(name and password for name, _, password in parts):
         raise argparse.ArgumentTypeError("USER:PASSWORD was expected, several with commas between them")
-    return users
+    return tuple((name, password) for name, _, password in parts)
 
 
 def _origins(text: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
@@ -120,7 +121,7 @@ def test_layers_are_painted_hidden_mixed_and_merged_and_all_of_it_can_be_undone(
     rows = studio.page.locator("#canvas_inpaint_sketch_layer_list li")
     assert rows.count() == 2
 
-    def seen() -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    def seen() -> tuple[Any, Any, Any]:
         source, mask = easel.exported("source").convert("RGB"), easel.exported("mask").convert("L")
         return source.getpixel((50, 60)), source.getpixel((150, 60)), mask.getpixel((150, 60))
 
