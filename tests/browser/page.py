@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 PATIENCE = 60_000  # milliseconds; machines are busy
 
@@ -62,10 +62,9 @@ class Studio:
     def options_header(self) -> Locator:
         return self.page.locator("#txt2img_options > button")
 
-    @property
-    def options_state(self) -> str:
-        """What the header of the closed accordion says."""
-        return self.options_header.inner_text().partition("\n")[0]
+    def expect_options_state(self, words: str) -> None:
+        """What the header of the closed accordion says, once the script has read the form."""
+        expect(self.options_header.locator("span").first).to_have_text(words)
 
     def open_options(self) -> None:
         self.options_header.click()

@@ -42,15 +42,15 @@ def test_options_are_not_rendered_before_they_are_opened_and_then_show_what_has_
 
 def test_the_header_of_the_closed_accordion_says_what_is_not_default(studio: Studio):
     studio.choose("sampler", "Euler a")
-    assert studio.options_state == "Sampling options"
+    studio.expect_options_state("Sampling options")
     studio.open_options()
     studio.fill(eta="0.5", ngms="1.2")
     studio.tick("sgm_noise_multiplier")
     studio.choose("noise_source", "NV")
     studio.close_options()
-    assert studio.options_state == "Sampling options · NGMS 1.2, RNG NV, Eta 0.5, SGM noise multiplier"
+    studio.expect_options_state("Sampling options · NGMS 1.2, RNG NV, Eta 0.5, SGM noise multiplier")
     studio.choose("sampler", "Euler")
-    assert studio.options_state == "Sampling options · NGMS 1.2, RNG NV, SGM noise multiplier"  # Euler knows no eta
+    studio.expect_options_state("Sampling options · NGMS 1.2, RNG NV, SGM noise multiplier")  # Euler knows no eta
 
 
 def test_opening_the_options_changes_nothing(studio: Studio):
@@ -75,7 +75,7 @@ def test_reset_gives_every_option_its_default(studio: Studio):
     studio.page.wait_for_function("() => document.querySelector('#txt2img_eta input').value === ''")
     assert studio.values("ngms", "sigma_noise") == {"ngms": "0", "sigma_noise": "1"}
     studio.close_options()
-    assert studio.options_state == "Sampling options"
+    studio.expect_options_state("Sampling options")
 
 
 def test_extra_options_and_clip_skip_survive_a_reload_and_reach_the_job(studio: Studio, app):
@@ -90,7 +90,7 @@ def test_extra_options_and_clip_skip_survive_a_reload_and_reach_the_job(studio: 
     extra = {"variation_seed": BIG, "variation_strength": "0.25", "seed_resize_width": "64", "seed_resize_height": "96"}
     assert studio.extra.is_checked()
     assert studio.values(*extra, "clip_skip") == {**extra, "clip_skip": "2"}
-    assert studio.options_state == "Sampling options · CFG rescale 0.7, Eta 0.5, Emphasis No norm"
+    studio.expect_options_state("Sampling options · CFG rescale 0.7, Eta 0.5, Emphasis No norm")
     request = app.job(studio.press_generate())["request"]  # the accordion was never opened on this page
     assert (request["eta"], request["cfg_rescale"], request["emphasis"]) == (0.5, 0.7, "No norm")
     assert (request["variation_strength"], request["clip_skip"], request["unipc_order"]) == (0.25, 2, 3)
@@ -135,13 +135,13 @@ def test_send_to_txt2img_restores_variation_clip_skip_and_options_and_the_next_s
         "sampler": "Euler a",
         "scheduler": "Karras",
     }
-    assert studio.options_state == "Sampling options · NGMS 1.2, RNG NV, Eta 0.5"
+    studio.expect_options_state("Sampling options · NGMS 1.2, RNG NV, Eta 0.5")
     studio.open_options()
     assert studio.values("ngms", "eta", "noise_source") == {"ngms": "1.2", "eta": "0.5", "noise_source": "NV"}
     studio.close_options()
     send(studio, infotext.format(GenerationRequest(prompt="plain", steps=3)))
     studio.page.wait_for_function("() => !document.querySelector('#txt2img_extra_box').checked")
-    assert studio.options_state == "Sampling options"
+    studio.expect_options_state("Sampling options")
     assert studio.values("clip_skip", "steps") == {"clip_skip": "1", "steps": "3"}
 
 

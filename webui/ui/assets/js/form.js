@@ -73,10 +73,12 @@ export function remember(tab, componentNames, ...values) {
   if (!ready) return;
   const before = JSON.stringify(latest[tab]);
   latest[tab] = Object.fromEntries(componentNames.map((name, index) => [name, values[index]]));
-  if (JSON.stringify(latest[tab]) === before) return;
-  clearTimeout(timer);
-  timer = setTimeout(keep, KEPT_MS);
-  follows(tab, false);
+  if (JSON.stringify(latest[tab]) !== before) {
+    clearTimeout(timer);
+    timer = setTimeout(keep, KEPT_MS);
+    follows(tab, false);
+  }
+  document.dispatchEvent(new CustomEvent("periplus:read", { detail: tab }));
 }
 
 // After the program has set fields: when the page was opened, a checkpoint chosen, settings taken over.

@@ -110,11 +110,23 @@ function show(form, shown) {
   document.getElementById(`${form.tab}_extra_fields`)?.classList.toggle("shown", shown);
 }
 
-function toggle(form, shown) {
+async function toggle(form, shown) {
   show(form, shown);
+  if (!shown) await readAnew(form.tab); // what was typed a moment ago may not have been read yet
   if (!shown) form.kept = Object.fromEntries(EXTRA.map((name) => [name, form.values[name]]));
   form.taken = shown ? form.kept : Object.fromEntries(EXTRA.map((name) => [name, fields[name].default]));
   if (form.taken) document.getElementById(`${form.tab}_bridge_extra`)?.click(); // asks nobody, so also offline
+}
+
+function readAnew(tab) {
+  return new Promise((resolve) => {
+    document.addEventListener("periplus:read", function read({ detail }) {
+      if (detail !== tab) return;
+      document.removeEventListener("periplus:read", read);
+      resolve();
+    });
+    document.getElementById(`${tab}_bridge_read`)?.click();
+  });
 }
 
 export const takeExtra = (tab, names) => names.map((name) => forms[tab].taken[name]);
