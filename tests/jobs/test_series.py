@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.fakes import FAKE_RUNNER
+from tests.fakes import FAKE_RUNNER, FakeRunner
 from tests.jobs.conftest import close
 from webui.app import Services, build_services
 from webui.core.request import GenerationRequest
 from webui.engine.client import InlineEngine
-from webui.errors import InvalidRequest
-from webui.jobs.series_store import PartState, Series, SeriesState
+from webui.engine.protocol import Run
+from webui.errors import InvalidRequest, UnsupportedCheckpoint
+from webui.jobs import series_store
+from webui.jobs.events import NoticePosted
+from webui.jobs.series_store import PartState, Series, SeriesState, SeriesStore
+from webui.jobs.series_work import SeriesWorker
 from webui.jobs.store import Job, JobState
 from webui.settings import Settings
 
@@ -53,7 +60,16 @@ def jobs_of(services: Services, series: Series | None) -> list[Job]:
 def done(services: Services, request: GenerationRequest, options: dict, **more) -> Series:
     series = services.series.submit(request, options, **more).series
     assert series is not None
-    return services.series.wait(series.id, 20)
+    return services.series.wait(series.id, 120)
+
+
+def wait_until(services: Services, condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 120
+    with services.bus.subscribe(replay=False) as events:
+        while not (found := condition()):
+            assert time.monotonic() < deadline
+            events.get(0.05)
+    return found
 
 
 def put(services: Services, size: tuple[int, int] = (64, 64), seed: int = 0) -> str:
@@ -117,6 +133,40 @@ def test_a_part_that_fails_is_reported_and_the_others_are_made(running: Services
     )
 
 
+def test_a_grid_is_put_together_anew_of_what_was_missing(running: Services):
+    series = done(running, replace(QUICK, prompt="a|b"), MATRIX)
+    [first, second, grid] = jobs_of(running, series)
+    running.series.resume(series.id)
+    assert [job.id for job in jobs_of(running, series)] == [first.id, second.id, grid.id]  # nothing is missing
+    SeriesStore(running.store).set_part(series.id, 2, state=PartState.FAILED, error="It broke.")
+    running.series.resume(series.id)
+    again = running.series.wait(series.id, 120)
+    assert again.count(PartState.DONE) == 3
+    assert [job.id for job in jobs_of(running, again)] == [first.id, f"{second.id}-2", f"{grid.id}-2"]
+
+
+def test_a_series_that_cannot_be_taken_up_keeps_nobody_from_starting(services: Services, monkeypatch: pytest.MonkeyPatch):
+    services.series.submit(replace(QUICK, prompt="a|b"), MATRIX)
+
+    def broken(worker: SeriesWorker, series_id: str) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(SeriesWorker, "go_on", broken)
+    with services.bus.subscribe(replay=False) as events:
+        services.series.start()
+        notice = events.get(10)
+    assert isinstance(notice, NoticePosted) and "a defect" in notice.text
+
+
+def test_pictures_that_a_stopped_script_needs_are_kept_for_a_while(services: Services, monkeypatch: pytest.MonkeyPatch):
+    source = put(services)
+    series = services.series.submit(replace(QUICK, source=source), {"script": "Loopback"}).series
+    assert series is not None and services.series.cancel(series.id)
+    assert services.series.sources() == {source}
+    monkeypatch.setattr(series_store, "_RESUMABLE_SECONDS", -1)
+    assert services.series.sources() == set()
+
+
 # ---- loopback
 
 
@@ -137,19 +187,21 @@ def test_a_loop_that_fails_pauses_the_others_and_resuming_tries_it_again(running
     assert series.state is SeriesState.PAUSED and "The file is broken." in series.note
     assert [part.state for part in series.parts] == [PartState.FAILED, PartState.WAITING]
     running.series.resume(series.id)
-    assert running.series.wait(series.id, 20).state is SeriesState.PAUSED
+    assert running.series.wait(series.id, 120).state is SeriesState.PAUSED
     assert len([job for job in running.store.recent(9) if job.id.startswith(series.id)]) == 2
 
 
 def test_interrupting_a_loop_stops_the_script(running: Services):
     request = replace(QUICK, source=put(running), prompt="slow", steps=150)
     submitted = running.series.submit(request, {"script": "Loopback"})
-    assert submitted.series is not None and submitted.job is not None
-    with running.bus.subscribe() as events:
-        while (running_job := running.store.running()) is None or running.dispatcher.progress(running_job.id) is None:
-            events.get(0.05)
-    running.dispatcher.cancel(submitted.job.id)
-    series = running.series.wait(submitted.series.id, 20)
+    assert submitted.series is not None
+
+    def at_work() -> Job | None:
+        job = running.store.running()
+        return job if job and running.dispatcher.progress(job.id) is not None else None
+
+    running.dispatcher.cancel(wait_until(running, at_work).id)
+    series = running.series.wait(submitted.series.id, 120)
     assert (series.state, running.store.waiting()) == (SeriesState.CANCELLED, [])
 
 
@@ -175,13 +227,12 @@ def test_sd_upscale_enlarges_makes_the_tiles_and_puts_them_together(running: Ser
 def test_tiles_survive_a_restart_in_the_middle(running: Services, again: Services):
     request = replace(QUICK, source=put(running, (96, 64)), prompt="slow", steps=4)
     submitted = running.series.submit(request, {"script": "SD upscale", "overlap": 16})
-    assert submitted.series is not None
-    with running.bus.subscribe(replay=False) as events:
-        while running.series.get(submitted.series.id).count(PartState.DONE) < 4:
-            events.get(0.05)
+    series = submitted.series
+    assert series is not None
+    wait_until(running, lambda: running.series.get(series.id).count(PartState.DONE) >= 4)
     close(running)
-    before = {part.number: part.job_id for part in again.series.get(submitted.series.id).parts if part.state is PartState.DONE}
-    after = start(again).series.wait(submitted.series.id, 20)
+    before = {part.number: part.job_id for part in again.series.get(series.id).parts if part.state is PartState.DONE}
+    after = start(again).series.wait(series.id, 120)
     assert after.state is SeriesState.DONE and len(before) >= 4
     assert {number: job_id for part in after.parts if (number := part.number) in before and (job_id := part.job_id)} == before
 
@@ -220,17 +271,44 @@ def test_of_a_hundred_files_five_are_broken(running: Services, tmp_path: Path):
     assert len({job.request.seed for job in jobs_of(running, series)}) == 1
 
 
+def test_a_decoder_that_breaks_down_fails_its_picture_alone(running: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write(tmp_path / "in", "a.png", "b.png", "c.png")
+    whole = running.sources.put
+
+    def fragile(data: bytes, name: str = "") -> str:
+        if name == "b.png":
+            raise RuntimeError("no such tile")
+        return whole(data, name)
+
+    monkeypatch.setattr(running.sources, "put", fragile)
+    series = done(running, QUICK, batch(tmp_path / "in"))
+    assert [part.state for part in series.parts] == [PartState.DONE, PartState.FAILED, PartState.DONE]
+    assert series.parts[1].error == "RuntimeError: no such tile"
+
+
+def test_one_that_fails_after_its_first_picture_fails_alone(running: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write(tmp_path / "in", "a.png", "b.png")
+
+    def sample(runner: FakeRunner, command: Run, emit: object, control: object, first: int) -> bool:
+        if first:
+            raise UnsupportedCheckpoint("The second cannot be made.")
+        return True
+
+    monkeypatch.setattr(FakeRunner, "_sample", sample)
+    series = done(running, replace(QUICK, batch_count=2), batch(tmp_path / "in"))
+    assert (series.state, series.count(PartState.FAILED)) == (SeriesState.DONE, 2)
+    assert [len(job.pictures) for job in jobs_of(running, series)] == [1, 1]
+
+
 def test_a_batch_is_taken_up_again_after_a_restart_and_only_the_rest_is_done(running: Services, again: Services, tmp_path: Path):
     write(tmp_path / "in", *(f"{number}.png" for number in range(12)), "bad.png")
     request = replace(QUICK, prompt="slow", steps=4)
     series = running.series.submit(request, batch(tmp_path / "in", output_folder=str(tmp_path / "out"))).series
     assert series is not None
-    with running.bus.subscribe(replay=False) as events:
-        while running.series.get(series.id).count(PartState.DONE) < 4:
-            events.get(0.05)
+    wait_until(running, lambda: running.series.get(series.id).count(PartState.DONE) >= 4)
     close(running)
     before = {part.name: part.job_id for part in again.series.get(series.id).parts if part.state is PartState.DONE}
-    after = start(again).series.wait(series.id, 20)
+    after = start(again).series.wait(series.id, 120)
     assert (after.state, after.count(PartState.DONE), after.count(PartState.FAILED)) == (SeriesState.DONE, 12, 1)
     assert {part.name: part.job_id for part in after.parts if part.name in before} == before
     assert len(list((tmp_path / "out").iterdir())) == 12
@@ -282,10 +360,31 @@ def test_pictures_can_be_handed_in_instead(running: Services):
     assert [(job.request.width, len(job.pictures)) for job in jobs] == [(128, 2)] * 2
 
 
+def test_of_pictures_that_are_handed_in_again_only_those_that_came_are_done(running: Services):
+    pictures = [{"digest": put(running, seed=seed), "name": f"photo{seed}.png"} for seed in range(3)]
+    for given, names in ((pictures[:2], ["photo0.png", "photo1.png"]), (pictures, ["photo2.png"])):
+        series = done(running, QUICK, {"script": "Batch", "pictures": given})
+        assert [part.name for part in series.parts] == names
+    with pytest.raises(InvalidRequest, match="All 3 pictures have results"):
+        running.series.submit(QUICK, {"script": "Batch", "pictures": pictures})
+
+
+def test_two_presses_at_once_begin_one_batch(services: Services, tmp_path: Path):
+    write(tmp_path / "in", "a.png", "b.png")
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(services.series.submit, QUICK, batch(tmp_path / "in")) for _ in range(2)]
+    [error] = [error for each in asked if (error := each.exception()) is not None]
+    assert "worked on already" in str(error) and len(services.series.recent()) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "field"),
     [
         ({}, "folder"),
+        ({"folder": "~nobody-of-that-name/in"}, "folder"),
+        ({"folder": "in", "pictures": 5}, "pictures"),
+        ({"folder": "in", "scale": "x"}, "scale"),
+        ({"folder": "in", "scale": None}, "scale"),
         ({"folder": "nowhere"}, "folder"),
         ({"folder": "in", "output_folder": "in"}, "output_folder"),
         ({"folder": "in", "mask_folder": "empty"}, "mask_folder"),

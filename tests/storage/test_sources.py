@@ -59,6 +59,15 @@ def test_what_is_no_whole_picture_is_refused_by_name(store: SourceStore, data: b
         store.put(data, "cat.png")
 
 
+def test_whatever_a_decoder_raises_the_picture_is_refused(store: SourceStore, monkeypatch: pytest.MonkeyPatch):
+    def broken(picture: Image.Image) -> Image.Image:
+        raise RuntimeError("no such tile")
+
+    monkeypatch.setattr(sources.ImageOps, "exif_transpose", broken)
+    with pytest.raises(UnreadableImage, match=r"cat\.avif is damaged and cannot be read: no such tile\."):
+        store.put(encoded(Image.new("RGB", (9, 9))), "cat.avif")
+
+
 def test_too_many_pixels_are_refused_before_decoding(store: SourceStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sources, "MAX_PIXELS", 100)
     with pytest.raises(UnreadableImage, match="11 × 11 pixels"):

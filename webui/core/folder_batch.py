@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from webui.core import infotext
-from webui.core.params import Param, check_ranges
+from webui.core.params import Param, settle
 from webui.core.postprocessing import ExtrasSource, source_from
 from webui.core.request import GenerationRequest
+from webui.errors import InvalidRequest
 
 #: Fields of a request that can come from a picture's own metadata, by the option that asks for it. The prompts are put behind
 #: those of the form, as in A1111; the others take their place.
@@ -60,9 +61,10 @@ class FolderBatch:
     pictures: tuple[ExtrasSource, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", float(self.scale))
+        settle(self)
+        if not isinstance(self.pictures, list | tuple):
+            raise InvalidRequest("pictures", "pictures must be a list.")
         object.__setattr__(self, "pictures", tuple(map(source_from, self.pictures)))
-        check_ranges(self)
 
     @property
     def needs_seed(self) -> bool:

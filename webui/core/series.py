@@ -49,7 +49,7 @@ def script_of(values: Mapping[str, Any]) -> Script | None:
     name = options.pop("script", "None")
     if name in (None, "", "None"):
         return None
-    if name not in SCRIPTS:
+    if not isinstance(name, str) or name not in SCRIPTS:
         raise InvalidRequest("script", f"There is no script “{name!s:.80}”; {', '.join(SCRIPTS)} are.")
     known = {part.name for part in fields(SCRIPTS[name])}
     if unknown := sorted(set(options) - known):

@@ -97,6 +97,15 @@ class SeriesService:
             return Submitted(self._dispatcher.submit(request, owner=owner, save=save))
         check_source(script, request)
         script, request = self._settled(script, request)
+        with self._worker.lock:  # a second press finds what the first began
+            series = self._begun(script, request, owner, save, with_styles)
+            self._store.add(series)
+        self._worker.go_on(series.id)
+        return self._submitted(series.id)
+
+    def _begun(
+        self, script: Script, request: GenerationRequest, owner: str, save: bool, with_styles: WithStyles | None
+    ) -> Series:
         asked = _digest(script, request)
         before = self._same(script, asked)
         seed = before[0].request.seed if before else secrets.randbelow(RANDOM_SEED_LIMIT)
@@ -106,10 +115,7 @@ class SeriesService:
         series_id = f"{PREFIX}{secrets.token_hex(5)}"
         series = Series(series_id, script, request, asked, SeriesState.RUNNING, owner, save, now, now)
         parts = self._maker(script, with_styles).parts(series)
-        series = replace(series, parts=tuple(self._missing(parts, before)))
-        self._store.add(series)
-        self._worker.go_on(series.id)
-        return self._submitted(series.id)
+        return replace(series, parts=tuple(self._missing(parts, before)))
 
     def _submitted(self, series_id: str) -> Submitted:
         series = self._store.get(series_id)
@@ -156,6 +162,8 @@ class SeriesService:
         with self._worker.lock:
             series = self.get(series_id)
             missing = [part for part in series.parts if part.state in (PartState.WAITING, PartState.FAILED)]
+            if missing:  # a grid that was made without them is made again
+                missing += [part for part in series.parts if part.kind == GRID and part.state is PartState.DONE]
             if series.state is not SeriesState.RUNNING and missing:
                 for part in missing:
                     self._store.set_part(series.id, part.number, state=PartState.WAITING, job_id=None, error="")
@@ -206,7 +214,9 @@ class SeriesService:
         if not isinstance(script, FolderBatch) or not script.only_missing:
             return []
         found = self._store.same(asked)
-        if any(series.state is SeriesState.RUNNING for series in found):
+        if any(
+            series.state is SeriesState.RUNNING and getattr(series.script, "pictures", ()) == script.pictures for series in found
+        ):
             raise InvalidRequest("folder", "These pictures are being worked on already, with these settings.")
         return found
 
@@ -241,6 +251,6 @@ class SeriesService:
 
 
 def _digest(script: Script, request: GenerationRequest) -> str:
-    """What makes two series the same question."""
-    options = {name: value for name, value in to_dict(script).items() if name != "only_missing"}
+    """What makes two series the same question; of pictures that were handed in each is looked at by itself."""
+    options = {name: value for name, value in to_dict(script).items() if name not in ("only_missing", "pictures")}
     return hashlib.sha256(json.dumps([options, request.to_dict()], sort_keys=True).encode()).hexdigest()

@@ -29,6 +29,9 @@ _SCHEMA = (
     "CREATE INDEX IF NOT EXISTS series_parts_by_job ON series_parts (job_id)",
 )
 
+#: For so long what a stopped series needs in order to go on is kept.
+_RESUMABLE_SECONDS = 30 * 24 * 3600
+
 #: How the ids of series and of their jobs begin.
 PREFIX = "series-"
 
@@ -179,9 +182,10 @@ class SeriesStore:
             db.execute(f"UPDATE series SET state = ?, note = ?, finished = ?{begun} WHERE id = ?", values)
 
     def sources(self) -> set[str]:
-        """The digests of all pictures that series which are not done refer to."""
+        """The digests of all pictures that series refer to which are not done, or were stopped of late."""
         found: set[str] = set()
-        for series in self._series("WHERE state <> 'done'"):
+        unfinished = "WHERE state IN ('running', 'paused') OR (state = 'cancelled' AND finished > ?)"
+        for series in self._series(unfinished, time.time() - _RESUMABLE_SECONDS):
             whole = self._whole(series)
             pictures = getattr(series.script, "pictures", ())
             found |= {source.digest for source in pictures}

@@ -48,8 +48,11 @@ class SeriesWorker:
         self._subscription = self._bus.subscribe(replay=False)
         self._thread = threading.Thread(target=self._follow, args=(self._subscription,), daemon=True, name="series")
         for series in self._series.at_work():
-            self._reconcile(series)
-            self.go_on(series.id)
+            try:
+                self._reconcile(series)
+                self.go_on(series.id)
+            except Exception as error:  # a defect: the program starts all the same
+                self._tell_defect(error)
         self._thread.start()
 
     def close(self) -> None:
@@ -120,8 +123,8 @@ class SeriesWorker:
             self._wait_again(series.id, part)
             self._pause(series, str(error))
             return False
-        except (WebUIError, OSError) as error:
-            self._fail(series, part, str(error), maker)
+        except Exception as error:
+            self._fail(series, part, _told(error), maker)
             return not maker.chained
         return True
 
@@ -135,8 +138,8 @@ class SeriesWorker:
         except SaveFailed as error:
             self._wait_again(series.id, part)
             self._pause(series, str(error))
-        except (WebUIError, OSError, ValueError) as error:
-            self._fail(series, part, str(error), maker)
+        except Exception as error:
+            self._fail(series, part, _told(error), maker)
 
     def _free_id(self, series: Series, part: Part) -> str:
         """A part that is tried again gets a job of its own."""
@@ -187,8 +190,11 @@ class SeriesWorker:
             try:
                 self._on_end(event.job.id)
             except Exception as error:  # a defect, or a disk that takes nothing: the other series go on
-                log.exception("While following the jobs of scripts")
-                self._bus.publish(NoticePosted(f"{type(error).__name__}: {error}", "error"))
+                self._tell_defect(error)
+
+    def _tell_defect(self, error: Exception) -> None:
+        log.error("While working on scripts", exc_info=error)
+        self._bus.publish(NoticePosted(f"{type(error).__name__}: {error}", "error"))
 
     def _on_end(self, job_id: str) -> None:
         with self.lock:
@@ -208,7 +214,8 @@ class SeriesWorker:
             self._done(series, part, job, maker)
         elif job.state is JobState.DONE:
             self._fail(series, part, job.note or "It was skipped.", maker)
-        elif job.state is JobState.FAILED and job.pictures:  # they could not be saved: nor could those of the others
+        elif job.state is JobState.FAILED and any(picture.path is None for picture in job.pictures):
+            # It could not be saved: nor could those of the others.
             self._wait_again(series.id, part)
             self._pause(series, job.error)
         elif job.state is JobState.FAILED:
@@ -222,7 +229,7 @@ class SeriesWorker:
         seconds = job.finished - job.started if job.started and job.finished else None
         try:
             facts: dict[str, Any] = {**part.facts, **maker.facts(series, part, job)}
-        except WebUIError as error:
+        except (WebUIError, OSError) as error:
             self._fail(series, part, str(error), maker)
             return
         self._series.set_part(series.id, part.number, state=PartState.DONE, seconds=seconds, facts=facts, error="")
@@ -235,6 +242,14 @@ class SeriesWorker:
         self._wait_again(series.id, part)
         self._series.set_state(series.id, SeriesState.CANCELLED, "Stopped; what is finished is kept.")
         self.take_back(self._series.get(series.id))
+
+
+def _told(error: Exception) -> str:
+    """Why a part could not be made, in words; the log has the whole story of a defect."""
+    if isinstance(error, (WebUIError, OSError)):
+        return str(error)
+    log.error("While making a part of a script", exc_info=error)
+    return f"{type(error).__name__}: {error}"
 
 
 def report(series: Series) -> str:

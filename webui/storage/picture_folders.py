@@ -24,9 +24,12 @@ def chosen_folder(text: str, settings: Settings, field: str) -> Path:
     Raises:
         InvalidRequest: with `field`, where it may not be used.
     """
-    folder = Path(text).expanduser()
-    folder = folder if folder.is_absolute() else settings.data_dir / folder
-    inside = folder.resolve().is_relative_to(settings.data_dir.resolve())
+    try:
+        folder = Path(text).expanduser()
+        folder = folder if folder.is_absolute() else settings.data_dir / folder
+        inside = folder.resolve().is_relative_to(settings.data_dir.resolve())
+    except (RuntimeError, ValueError, OSError) as error:  # of a person who is not known, with a NUL, round in a circle
+        raise InvalidRequest(field, f"The folder {text!r:.80} cannot be used: {error}.") from error
     if not inside and settings.host not in _LOOPBACK:
         raise InvalidRequest(
             field,

@@ -89,7 +89,9 @@ def _as_png(data: bytes, name: str) -> bytes:
             kept = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     except UnidentifiedImageError:
         raise UnreadableImage(f"{name} is no picture of a known format ({len(data):,} bytes).") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (UnreadableImage, MemoryError):
+        raise
+    except Exception as error:  # decoders raise anything: RuntimeError (AVIF), struct.error (EXIF)
         raise UnreadableImage(f"{name} is damaged and cannot be read: {error}.") from error
     kept.info.clear()
     out = io.BytesIO()
