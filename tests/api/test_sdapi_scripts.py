@@ -18,6 +18,7 @@ from tests.api.test_img2img import encoded
 from webui.api.sdapi_scripts import options_of
 from webui.app import Services
 from webui.core.series import script_of
+from webui.core.styles import Style
 from webui.errors import InvalidRequest
 from webui.jobs.series_store import PartState
 
@@ -71,6 +72,16 @@ def test_prompts_from_lines_answer_with_all_their_pictures(shared_client: TestCl
         shared_client, "txt2img", "prompts from file or textbox", [True, False, "end", "x\n--prompt y --n_iter 2"]
     )
     assert info["all_prompts"] == ["a cat x", "a cat y", "a cat y"] and info["all_seeds"] == [5, 6, 7] and len(pictures) == 3
+
+
+def test_lines_name_styles(client: TestClient, services: Services):
+    services.styles.save(Style("ink", "in ink"))
+    line = "--prompt y --styles ink"
+    _, info = make(client, "txt2img", "prompts from file or textbox", [False, False, "start", line], prompt="")
+    assert info["all_prompts"] == ["y, in ink"]
+    answer = client.post("/api/v1/series", json={"script": {"script": "Prompts from file or textbox", "lines": line}})
+    job_id = answer.json()["parts"][0]["job_id"]
+    assert services.store.get(job_id).request.prompt == "y, in ink"
 
 
 def test_scripts_that_begin_with_a_picture(shared_client: TestClient):
@@ -131,3 +142,4 @@ def test_series_are_begun_listed_stopped_and_resumed(client: TestClient, service
     assert client.post(f"/api/v1/series/{found['id']}/cancel").json() == {"cancelled": 0}
     assert client.get("/api/v1/series/none").status_code == 404
     assert client.post("/api/v1/series", json={"request": {}}).json()["field"] == "script"
+    assert client.post("/api/v1/series", json={"script": {"script": ["a"]}}).json()["field"] == "script"

@@ -129,7 +129,8 @@ def _submit(services: Services, body: Any, title: str, translated: Translated) -
     AnswerFormat.of(body, services.preferences.current)  # it is one that there is
     options = options_of(title, body.script_args or [], services.upscalers.names())
     try:
-        series = services.series.submit(translated.request, options, owner="API", save=bool(body.save_images)).series
+        save, put_in = bool(body.save_images), services.styles.put_into
+        series = services.series.submit(translated.request, options, owner="API", save=save, with_styles=put_in).series
     except InvalidRequest as error:
         own = error.field in options and error.field not in params_of(GenerationRequest)
         raise type(error)("script_args" if own else api_field(error.field, services.plugins.kinds), str(error)) from error

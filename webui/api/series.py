@@ -31,7 +31,8 @@ def router(services: Services) -> APIRouter:
         if body.script.get("script") in (None, "", "None"):
             raise InvalidRequest("script", "A series needs a script; a single job is queued by POST /api/v1/jobs.")
         request = GenerationRequest.from_dict(body.request)
-        series = services.series.submit(request, body.script, owner=body.owner, save=body.save).series
+        put_in = services.styles.put_into
+        series = services.series.submit(request, body.script, owner=body.owner, save=body.save, with_styles=put_in).series
         assert series is not None
         response.headers["Location"] = f"/api/v1/series/{series.id}"
         return series_json(series)

@@ -13,11 +13,12 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from webui.core.styles import Style
+from webui.core.request import GenerationRequest
+from webui.core.styles import Style, apply_styles
 from webui.errors import InvalidRequest, SaveFailed
 
 _COLUMNS = ("name", "prompt", "negative_prompt")
@@ -89,6 +90,12 @@ class Styles:
         """The styles of these names, in their order; a name that is not known is passed over."""
         known = {style.name: style for style in self.all()}
         return [known[name] for name in names if name in known]
+
+    def put_into(self, request: GenerationRequest, names: Iterable[str]) -> GenerationRequest:
+        """The request with the texts of these styles in its prompts."""
+        found = self.chosen(name.strip() for name in names)
+        prompt, negative_prompt = apply_styles(found, request.prompt, request.negative_prompt)
+        return replace(request, prompt=prompt, negative_prompt=negative_prompt)
 
     def save(self, style: Style) -> None:
         """Write a style where its name stands, or else at the end of the default file.

@@ -4,12 +4,11 @@ prompt. A job of the queue that is being changed takes what the form holds, inst
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from webui.ui import queue, scripts, styles, transfer
+from webui.ui import queue, styles, transfer
 from webui.ui.form import Form
 from webui.ui.script import call
 from webui.ui.services import PageServices
@@ -42,12 +41,12 @@ def _connect_generate(
 
     def on_generate(given: Mapping[Any, Any]) -> dict[str, Any]:
         values = styles.merged(services.styles, form.values(given), given[chosen])
-        if errors := check(values, str(given[script] or "")):
+        told_script = "" if given[replaces] else str(given[script] or "")  # a job that is changed stays one job
+        if errors := check(values, told_script):
             return {"job": None, "errors": errors, "message": ""}
         if given[replaces]:
             return queue.change(services.dispatcher.queue, values, services.plugins.kinds, str(given[replaces]))
-        put_in = partial(scripts.with_styles, services.styles)
-        told = str(given[owner] or ""), services.plugins.kinds, str(given[script] or ""), put_in
+        told = str(given[owner] or ""), services.plugins.kinds, told_script, services.styles.put_into
         return submit(services.series, values, *told)
 
     names = form.names_with(owner=owner, script=script, replaces=replaces)

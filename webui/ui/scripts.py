@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from webui.core.params import params_of
-from webui.core.request import GenerationRequest
 from webui.core.series import BATCH, SCRIPTS, Script, scripts_of
-from webui.core.styles import apply_styles
-from webui.storage.styles import Styles
 from webui.ui.script import host
 
 
@@ -39,11 +34,3 @@ def _options(kind: type[Script]) -> dict[str, dict[str, Any]]:
         }
         for name, spec in params_of(kind).items()
     }
-
-
-def with_styles(styles: Styles, request: GenerationRequest, names: Sequence[str]) -> GenerationRequest:
-    """The request with the texts of these styles in its prompts."""
-    prompt, negative_prompt = apply_styles(
-        styles.chosen([name.strip() for name in names]), request.prompt, request.negative_prompt
-    )
-    return replace(request, prompt=prompt, negative_prompt=negative_prompt)
