@@ -104,6 +104,13 @@ def test_what_is_no_picture_is_refused_in_words(data):
         without_metadata(data, "mine")
 
 
+def test_a_webp_that_begins_with_no_frame_is_refused_in_words():
+    data = encode_picture(PIXELS, 8, 8, "", "webp").data
+    assert data[23:26] == b"\x9d\x01*"  # where the pixels begin
+    with pytest.raises(UnreadableImage, match=r"“mine” is damaged\."):
+        with_infotext(data[:23] + bytes(3) + data[26:], SETTINGS, "mine")
+
+
 def test_what_lies_behind_the_end_of_a_png_goes_too():
     chunks = PngImagePlugin.PngInfo()
     chunks.add_text("parameters", SETTINGS, zip=True)

@@ -89,7 +89,7 @@ def read_text(text: str) -> Reading:
 def _read_one(text: str, place: str) -> Reading | None:
     values = read_object(text, f"“{place}”")
     if values is None:
-        if text.lstrip().startswith("{"):  # JSON that is cut or damaged is no prompt
+        if text.lstrip().startswith("{") and not automatic1111.is_infotext(text):  # JSON that is cut or damaged is no prompt
             return None
         if place in ("comment", "XMP comment") and not automatic1111.is_infotext(text):
             return None

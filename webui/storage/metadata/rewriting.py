@@ -188,9 +188,12 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _webp_head(data: bytes) -> bytes:
     """The chunk that says what a WebP holds, which one of pixels alone goes without."""
-    with Image.open(io.BytesIO(data)) as image:
-        flags = _WEBP_ALPHA if image.mode == "RGBA" else 0
-        sizes = (image.width - 1).to_bytes(3, "little") + (image.height - 1).to_bytes(3, "little")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            flags = _WEBP_ALPHA if image.mode == "RGBA" else 0
+            sizes = (image.width - 1).to_bytes(3, "little") + (image.height - 1).to_bytes(3, "little")
+    except Exception as error:  # Pillow's readers raise whatever a damaged file makes them trip over
+        raise BadFile("is damaged") from error
     return bytes([flags, 0, 0, 0]) + sizes
 
 
