@@ -42,6 +42,7 @@ def test_pictures_are_searched_filtered_and_paged(client, filled):
     assert prompts(client) == ["a cat, red", "blue moon", "red heart"]
     assert prompts(client, search="red") == ["a cat, red", "red heart"]
     assert prompts(client, search=str(2**63)) == ["red heart"]
+    assert prompts(client, search="red\0heart") == ["red heart"]
     assert prompts(client, model="other") == ["blue moon"]
     assert prompts(client, kind="img2img") == ["blue moon"]
     assert prompts(client, since=NOON + DAY, until=NOON + 2 * DAY) == ["blue moon"]
@@ -79,6 +80,7 @@ def test_facets_and_favourites(client, filled):
 
 
 def test_delete_and_restore(client, services, filled):
+    (services.settings.outputs_dir / "from afar/c.txt").write_text("beside")
     gone = client.post(f"{HISTORY}/delete", json={"ids": filled[:2]}).json()
     assert (gone["names"], gone["problems"]) == (["c.png", "b.png"], [])
     assert prompts(client) == ["red heart"]
@@ -128,6 +130,7 @@ def test_a_folder_is_opened_for_who_sits_at_the_machine_alone(client, services, 
     assert client.post(open_it).status_code == 403  # the test's client has no address
     with TestClient(create_app(services), base_url=ADDRESS, client=("127.0.0.1", 5000)) as here:
         assert here.post(open_it).status_code == 200
+        assert here.post(open_it, headers={"X-Forwarded-For": "192.168.0.9"}).status_code == 403
     with TestClient(create_app(services), base_url=ADDRESS, client=("192.168.0.9", 5000)) as there:
         assert there.post(open_it).status_code == 403
     listening = replace(services, settings=replace(services.settings, host="0.0.0.0"))

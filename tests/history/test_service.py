@@ -12,6 +12,7 @@ from tests.history.made import infotext, make_picture
 from webui.errors import PictureNotFound, SaveFailed
 from webui.history.favourites import Favourites
 from webui.history.query import HistoryQuery
+from webui.history.scanning import Scanner
 from webui.history.service import History
 from webui.jobs.events import EventBus, PictureSaved
 from webui.jobs.store import Picture
@@ -56,8 +57,23 @@ def test_what_lay_there_and_what_a_job_makes_is_found_with_small_pictures(histor
     wait_for(lambda: history.thumbnails.has(entry))
     kept_apart = make_picture(outputs.parent / "state/pictures/x.png", infotext("not asked to save"))
     bus.publish(PictureSaved("job", Picture("job", 0, 1, 16, 12, "", str(kept_apart), False)))
-    wait_for(lambda: not history.scanning)
+    after = make_picture(outputs / "txt2img-images/after.png", infotext("blue moon"))
+    bus.publish(PictureSaved("job", Picture("job", 1, 1, 16, 12, "", str(after), True)))
+    wait_for(lambda: search(history, "blue moon"))
     assert search(history, "asked") == []
+
+
+def test_as_long_as_a_new_picture_is_read_the_index_is_not_complete(history, bus, outputs, monkeypatch):
+    seen = []
+    read = Scanner.read
+    monkeypatch.setattr(Scanner, "read", lambda scanner, path: seen.append(history.scanning) or read(scanner, path))
+    history.start()
+    wait_for(lambda: not history.scanning)
+    saved = make_picture(outputs / "txt2img-images/new.png", infotext("new heart"))
+    bus.publish(PictureSaved("job", Picture("job", 0, 1, 16, 12, "", str(saved), True)))
+    wait_for(lambda: seen and not history.scanning)
+    assert all(seen)
+    assert search(history, "new heart")
 
 
 def test_who_looks_has_the_folders_walked_but_not_each_time(history, outputs, monkeypatch):
@@ -106,15 +122,17 @@ def test_a_favourite_that_cannot_be_written_is_none(history, outputs):
 def test_deleted_pictures_leave_the_list_and_come_back_as_they_were(history, outputs):
     for name in ("a", "b", "c"):
         make_picture(outputs / f"{name}.png", infotext(f"picture {name}"))
+        (outputs / f"{name}.txt").write_text(infotext(f"picture {name}"))
     history._scanner.scan()
     gone = search(history)[:2]
     history.set_favourite(gone[0].id, True)
     deletion, problems = history.delete([gone[0].id, gone[1].id, gone[0].id, 5])
-    assert (len(deletion.paths), problems) == (2, [])
+    assert (len(deletion.paths), problems) == (4, [])  # with the texts beside them
     assert len(search(history)) == 1
     assert history._scanner.scan() == 0  # the trash is no folder of pictures
     back, problems = history.restore(deletion.id)
     assert {entry.path for entry in back} == {entry.path for entry in gone}
+    assert gone[0].path.with_suffix(".txt").is_file()
     assert problems == []
     assert len(search(history)) == 3
     assert [entry.path for entry in search(history, favourites=True)] == [gone[0].path]

@@ -10,11 +10,12 @@ from fastapi import Path as PathParam
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from webui.api.guarding import is_at_the_machine
 from webui.api.security import is_loopback
 from webui.api.services import Services
 from webui.core import infotext
 from webui.errors import PictureNotFound, WebUIError
-from webui.history.entries import Entry
+from webui.history.entries import Entry, is_picture
 from webui.history.opening import open_folder
 from webui.history.query import HistoryQuery
 from webui.history.trash import KEEP_SECONDS, Deletion
@@ -139,7 +140,8 @@ def _add_trash(routes: APIRouter, services: Services) -> None:
 
 
 def _deletion_json(deletion: Deletion) -> dict[str, Any]:
-    return {"deletion": deletion.id, "time": deletion.time, "names": [path.name for path in deletion.paths]}
+    names = [path.name for path in deletion.paths if is_picture(path.name)]  # not the texts beside them
+    return {"deletion": deletion.id, "time": deletion.time, "names": names}
 
 
 def _add_pictures(routes: APIRouter, services: Services) -> None:
@@ -184,7 +186,7 @@ def _add_pictures(routes: APIRouter, services: Services) -> None:
     @routes.post("/{picture}/open-folder")
     def show_folder(picture: PictureId, request: Request) -> dict[str, Any]:
         """Show the folder in this machine's file manager; only for the person who sits at it."""
-        if not is_loopback(services.settings.host) or not is_loopback(request.client.host if request.client else ""):
+        if not is_loopback(services.settings.host) or not is_at_the_machine(request):
             raise NotFromHere("Folders are opened on the machine that the program runs on, and only for those who sit at it.")
         entry, _ = history.get(picture)
         open_folder(entry.path.parent)

@@ -94,7 +94,7 @@ def conditions(query: HistoryQuery, *, indexed: bool) -> tuple[list[str], list[o
 
 
 def _as_match(term: Term) -> str:
-    return '"' + term.text.replace('"', "") + ('"' if term.whole else '"*')
+    return '"' + term.text.replace('"', "").replace("\0", " ") + ('"' if term.whole else '"*')
 
 
 def _as_like(text: str) -> str:

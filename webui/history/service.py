@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from webui.errors import PictureNotFound, UnreadableImage
-from webui.history.entries import Entry
+from webui.history.entries import Entry, is_picture
 from webui.history.favourites import Favourites
 from webui.history.index import Facets, HistoryIndex
 from webui.history.query import HistoryQuery
@@ -44,7 +44,8 @@ class History:
         self.trash = Trash(self._outputs / ".trash")
         self._tasks: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._opening, self._closed = threading.Lock(), threading.Event()
-        self._wanted = self._scanning = self._told = False  # a walk is asked for; it is done now; jobs have made something
+        self._wanted = self._scanning = False  # a walk is asked for; it is done now
+        self._told = self._following = False  # jobs have made something; it is taken in now
         self._looked = -LOOK_EVERY  # when the last walk ended
         self._subscription: Subscription | None = None
         self._thread = threading.Thread(target=self._work, daemon=True, name="history")
@@ -104,7 +105,7 @@ class History:
     @property
     def scanning(self) -> bool:
         """Whether the index may still lack something."""
-        return self._wanted or self._scanning or self._told
+        return self._wanted or self._scanning or self._told or self._following
 
     # ---- what others ask
 
@@ -148,7 +149,8 @@ class History:
 
     def restore(self, deletion_id: str) -> tuple[list[Entry], list[str]]:
         """Take back a deletion; what lies there again, and a sentence for each that does not. Raise PictureNotFound."""
-        paths, problems = self.trash.restore(deletion_id)
+        restored, problems = self.trash.restore(deletion_id)
+        paths = [path for path in restored if is_picture(path.name)]  # a text beside one is none
         for path in paths:
             self._scanner.read(path)
         return [entry for path in paths if (entry := self.index.find(path))], problems
@@ -175,14 +177,18 @@ class History:
 
     def _follow(self) -> None:
         """Take in what jobs have made since."""
-        self._told = False
-        if self._subscription is None:
-            return
-        while (event := self._subscription.get_nowait()) is not None:
-            if isinstance(event, PictureSaved) and event.picture.saved and event.picture.path:
-                path = Path(event.picture.path).absolute()
-                if self._scanner.read(path) and (entry := self.index.find(path)):
-                    self._make_small(entry)
+        self._following = True  # before `_told` goes: `scanning` must not be False in between
+        try:
+            self._told = False
+            while self._subscription is not None and (event := self._subscription.get_nowait()) is not None:
+                if isinstance(event, PictureSaved) and event.picture.saved and event.picture.path:
+                    self._take_in(Path(event.picture.path).absolute())
+        finally:
+            self._following = False
+
+    def _take_in(self, path: Path) -> None:
+        if self._scanner.read(path) and (entry := self.index.find(path)):
+            self._make_small(entry)
 
     def _scan(self) -> None:
         self._scanning, self._wanted = True, False
