@@ -375,6 +375,20 @@ def test_a_job_whose_engine_dies_is_tried_once_more_and_people_are_told(in_proce
     assert "tries once more" in notices[0]
 
 
+def test_an_engine_that_dies_while_the_database_takes_nothing_is_started_again(in_process, monkeypatch):
+    def full(*_, **__):
+        raise SaveFailed("The job database is full.")
+
+    services, _ = in_process
+    monkeypatch.setattr(services.store, "requeue", full)
+    services.dispatcher.start()
+    with services.bus.subscribe() as subscription:
+        services.dispatcher.submit(replace(QUICK, prompt="crash once"))
+        notices = wait_for(lambda: [event for event in iter(subscription.get_nowait, None) if isinstance(event, NoticePosted)])
+    assert "database is full" in notices[0].text
+    assert submit_and_wait(services, QUICK).state is JobState.DONE
+
+
 def test_a_job_that_kills_its_engine_twice_fails_and_the_queue_goes_on(in_process):
     services, _ = in_process
     services.dispatcher.start()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from webui.engine import protocol
 from webui.engine.client import EngineClient
+from webui.errors import SaveFailed
 from webui.jobs.board import Board
 from webui.jobs.events import EngineState, NoticePosted
 from webui.jobs.store import Job, JobState
@@ -37,7 +38,7 @@ class Supervision:
             job = self._board.current
             self._board.clear()
             if job is not None:
-                self._offer_again(job, death.reason)
+                self._try_to_offer(job, death.reason)
         self._board.set_resident(None, None)
         self._board.set_engine(EngineState.RESTARTING, f"The engine stopped: {death.reason}. Starting it again.")
         self._failed_starts = 0 if death.started else self._failed_starts + 1
@@ -48,6 +49,12 @@ class Supervision:
         timer = threading.Timer(wait, self._engine.start, [self._put])
         timer.daemon = True
         timer.start()
+
+    def _try_to_offer(self, job: Job, reason: str) -> None:
+        try:
+            self._offer_again(job, reason)
+        except SaveFailed as error:  # the next start takes it up again; the engine is started all the same
+            self._board.bus.publish(NoticePosted(str(error), "error", job.id))
 
     def _offer_again(self, job: Job, reason: str) -> None:
         board, deaths = self._board, self._deaths.get(job.id, 0) + 1

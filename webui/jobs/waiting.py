@@ -8,6 +8,7 @@ from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest, JobNotWaiting
 from webui.jobs.board import Board
 from webui.jobs.queue_store import Place
+from webui.jobs.series_store import PREFIX
 from webui.jobs.store import Job
 
 _REMOVED = "Taken out of the queue."
@@ -81,8 +82,7 @@ class WaitingJobs:
             JobNotFound, JobNotWaiting, and what `Dispatcher.submit` raises.
         """
         job = self._board.store.get(job_id)
-        if job.extras is not None or job.kind == "plot":
-            what = "a plot’s cell" if job.kind == "plot" else "work on pictures that are there already"
+        if what := _fixed(job):
             raise InvalidRequest("job_id", f"The job “{job_id:.80}” is {what}; its settings cannot be changed.")
         settled = self._settle(request)
         with self._board.lock:
@@ -112,3 +112,12 @@ class WaitingJobs:
     def _not_waiting(self, job_id: str, verb: str) -> JobNotWaiting:
         state = self._board.store.get(job_id).state.value
         return JobNotWaiting(f"The job “{job_id:.80}” is {state}; only one that waits can {verb}.")
+
+
+def _fixed(job: Job) -> str:
+    """What a job is whose settings cannot be changed; "" for all others."""
+    if job.kind == "plot":
+        return "a plot’s cell"
+    if job.id.startswith(PREFIX):
+        return "a part of a script"
+    return "work on pictures that are there already" if job.extras is not None else ""
