@@ -22,6 +22,8 @@ from typing import Any, Literal
 
 import httpx
 
+_ENDINGS = {"image/jpeg": ".jpg", "image/webp": ".webp", "image/avif": ".avif"}
+
 Place = Literal["first", "last", "before", "after"]
 
 
@@ -130,17 +132,22 @@ class Periplus:
 
     def picture(self, picture: Picture) -> bytes:
         """The file, with its settings inside."""
+        return self._fetched(picture).content
+
+    def _fetched(self, picture: Picture) -> httpx.Response:
         answer = self._http.get(picture.url)
         if answer.status_code != 200:
             raise _refused(answer)
-        return answer.content
+        return answer
 
     def save(self, job: Job, folder: str | Path) -> list[Path]:
         """Write the pictures of a job into a folder, which is made if need be."""
         Path(folder).mkdir(parents=True, exist_ok=True)
-        paths = [Path(folder) / f"{job.id}-{picture.index}{Path(picture.url).suffix}" for picture in job.pictures]
-        for path, picture in zip(paths, job.pictures, strict=True):
-            path.write_bytes(self.picture(picture))
+        paths = []
+        for picture in job.pictures:
+            answer = self._fetched(picture)  # its format is chosen in the program's settings, whatever its address ends in
+            paths.append(Path(folder) / f"{job.id}-{picture.index}{_ENDINGS.get(answer.headers['content-type'], '.png')}")
+            paths[-1].write_bytes(answer.content)
         return paths
 
     # ---- the queue

@@ -48,13 +48,15 @@ def test_the_example_tells_what_is_wrong(server: str, tmp_path: Path):
     assert not output.exists()
 
 
-def test_the_client_makes_follows_and_saves(server: str, tmp_path: Path):
+def test_the_client_makes_follows_and_saves(server: str, services: Services, tmp_path: Path):
     with Periplus(f"http://{server}") as periplus:
         job = periplus.make("red heart", seed=2**64 - 1, steps=2, batch_count=2)
         assert (job.state, [picture.seed for picture in job.pictures]) == ("done", [2**64 - 1, 0])
         paths = periplus.save(job, tmp_path / "hearts")
         with Image.open(paths[1]) as image:
             assert image.info["parameters"] == job.pictures[1].infotext
+        services.preferences.update(samples_format="jpg")
+        assert periplus.save(periplus.make("red heart"), tmp_path)[0].suffix == ".jpg"
         kinds = {event["type"] for event in periplus.events(periplus.submit("slow", steps=5).id)}
         assert {"job", "progress", "picture"} <= kinds
 

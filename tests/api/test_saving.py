@@ -55,10 +55,17 @@ def test_names_folders_and_text_files_follow_the_settings(services, client):
 
 def test_what_a_jpeg_cannot_hold_goes_into_a_text_file(services, client):
     services.preferences.update(samples_format="jpg")
-    [picture] = made(services, client, prompt="一" * 19_000, negative_prompt="二" * 19_000)["pictures"]
+    job = made(services, client, prompt="一" * 19_000, negative_prompt="二" * 19_000)
+    [picture] = job["pictures"]
     path = Path(picture["path"])
     assert path.with_suffix(".txt").is_file()
     assert read_infotext(path, path.name).infotext == picture["infotext"]
+    saved = client.post(f"/api/v1/jobs/{job['id']}/save", json={}).json()
+    copy = Path(saved["folder"]) / saved["files"][0]
+    assert read_infotext(copy, copy.name).infotext == picture["infotext"]
+    answer = client.get(f"/api/v1/jobs/{job['id']}/pictures.zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.namelist() == [path.name, f"{path.stem}.txt"]
 
 
 def test_save_copies_a_picture_and_lists_it(services, client):

@@ -301,8 +301,9 @@ def test_a_body_that_says_it_is_too_large_is_refused(client: TestClient):
 
 
 @pytest.mark.usefixtures("small_limit")
-def test_a_body_that_turns_out_too_large_is_refused(client: TestClient):
+@pytest.mark.parametrize("path", ["/sdapi/v1/txt2img", "/internal/progress"])
+def test_a_body_that_turns_out_too_large_is_refused(client: TestClient, path: str):
     chunks = (b"x" * 100 for _ in range(20))
-    response = client.post("/sdapi/v1/txt2img", content=chunks, headers={"Content-Type": "application/json"})
+    response = client.post(path, content=chunks, headers={"Content-Type": "application/json"})
     assert response.status_code == 413
     assert "at most 1,000 bytes" in response.json()["detail"]

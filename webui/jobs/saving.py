@@ -59,7 +59,7 @@ class PictureSaver:
         facts = facts_of(job, picture.index, self._styles, model_hash=self._hash_of(job), pixels=lambda: pixels_of(data))
         folder = folder_of(self.folder, facts, chosen) if chosen.use_save_to_dirs_for_ui else self.folder
         name = name_of(facts, chosen, folder, subdirectory=chosen.use_save_to_dirs_for_ui)
-        text = f"{picture.infotext}\n" if chosen.save_txt and picture.infotext else None
+        text = f"{picture.infotext}\n" if picture.infotext and (chosen.save_txt or _text_beside(picture)) else None
         ways = {"ending": ending_of(data) or "png", "numbered": chosen.save_images_add_number, "text": text}
         path = write_new(folder, name, data, staging=self.folder / ".writing", **ways)
         if chosen.save_write_log_csv:
@@ -102,6 +102,8 @@ class PictureSaver:
                     continue
                 name = _free(Path(picture.path).name if picture.path else f"{picture.seed}.{ending_of(data) or 'png'}", taken)
                 archive.writestr(name, data)
+                if beside := _text_beside(picture):
+                    archive.writestr(_free(f"{Path(name).stem}.txt", taken), beside)
                 yield sink.take()
         yield sink.take()
 
@@ -131,6 +133,14 @@ def _chosen(job: Job, indexes: Sequence[int] | None) -> list[Picture]:
     if missing := [index for index in wanted if index not in known]:
         raise JobNotFound(f"Job “{job.id:.80}” has no picture {missing[0]}.")
     return [known[index] for index in wanted]
+
+
+def _text_beside(picture: Picture) -> bytes:
+    """The text file beside a picture, for settings that it cannot hold or that were asked for; b"" where there is none."""
+    try:
+        return Path(picture.path).with_suffix(".txt").read_bytes() if picture.path else b""
+    except OSError:
+        return b""
 
 
 def _free(name: str, taken: set[str]) -> str:
