@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -20,7 +21,7 @@ from webui.core.styles import Style
 from webui.core.xyz import Axis, PlotRequest
 from webui.engine.client import InlineEngine
 from webui.errors import InvalidRequest, PlotNotFound, SaveFailed
-from webui.jobs import plot_work
+from webui.jobs import plot_output, plot_work
 from webui.jobs.events import PlotChanged
 from webui.jobs.plot_store import CellState, PlotState, PlotStore
 from webui.jobs.plot_views import Plot, TooManyCells
@@ -120,6 +121,17 @@ def test_cancelling_ends_it_and_keeps_what_is_there(working: Services):
     assert working.plots.wait(plot.id, 5).done < 5
 
 
+def test_a_plot_that_is_resumed_before_its_cell_has_stopped_goes_on(working: Services):
+    with working.bus.subscribe(replay=False) as events:
+        plot = working.plots.submit(plot_of(("Seed", "1-3"), prompt="slow cat", steps=20))
+        while working.store.running() is None:
+            events.get(1)
+    with working.plots._worker.lock:  # nobody hears of the cell's end meanwhile
+        working.plots.cancel(plot.id)
+        working.plots.resume(plot.id)
+    assert finished(working, plot).done == 3
+
+
 def test_interrupting_a_cell_pauses_the_plot(working: Services):
     with working.bus.subscribe(replay=False) as events:
         plot = working.plots.submit(plot_of(("Seed", "1-3"), prompt="slow cat", steps=40))
@@ -139,6 +151,22 @@ def test_values_are_added_and_only_their_cells_are_made(working: Services, setti
     assert longer.shape == (3, 2)
     assert {cell.index: cell.job_id for cell in longer.cells if cell.index in before} == before
     assert len(saved(settings)) == 6
+    assert len(saved(settings, "txt2img-grids")) == 2
+
+
+def test_values_that_are_added_while_the_grid_is_written_are_made(
+    working: Services, settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    write, longer = plot_output.write_grid, []
+
+    def write_and_extend(*arguments: Any) -> Path:
+        if not longer:
+            longer.append(working.plots.extend(working.plots.list()[0][0].id, 0, "9"))
+        return write(*arguments)
+
+    monkeypatch.setattr(plot_output, "write_grid", write_and_extend)
+    done = finished(working, working.plots.submit(plot_of(("Seed", "1-2"))))
+    assert (done.shape, done.done) == ((3,), 3)
     assert len(saved(settings, "txt2img-grids")) == 2
 
 
@@ -211,6 +239,21 @@ def test_a_plot_goes_on_by_itself_when_the_database_could_not_be_written(working
     assert (done.done, done.failed) == (3, 0)
 
 
+def test_the_end_of_a_plot_that_could_not_be_written_is_tried_again(working: Services, monkeypatch: pytest.MonkeyPatch):
+    set_done, failed = PlotStore.set_done, []
+
+    def fail_once(store: PlotStore, plot_id: str, note: str = "") -> None:
+        if not failed:
+            failed.append(plot_id)
+            raise SaveFailed("The job database could not be written: disk full.")
+        set_done(store, plot_id, note)
+
+    monkeypatch.setattr(plot_output, "AGAIN", 0.02)
+    monkeypatch.setattr(PlotStore, "set_done", fail_once)
+    plot = finished(working, working.plots.submit(plot_of(("Seed", "1"))))
+    assert failed == [plot.id]
+
+
 def test_a_plot_counts_once_among_the_newest_jobs(working: Services):
     finished(working, working.plots.submit(plot_of(("Seed", "1-3"))))
     single = working.dispatcher.submit(GenerationRequest(prompt="mine", steps=1))
@@ -225,7 +268,8 @@ def test_a_cell_is_among_the_favourites_until_it_is_taken_out(working: Services)
     plot = finished(working, working.plots.submit(plot_of(("Seed", "1-3"))))
     with working.bus.subscribe(replay=False) as events:
         assert working.plots.mark(plot.id, (1,), True).favourite
-        told = events.get(1)
+        while (told := events.get(5)) is not None and (not isinstance(told, PlotChanged) or told.cell is None):
+            pass  # the end of the plot may be told yet
     assert isinstance(told, PlotChanged)
     assert told.cell is not None
     assert (told.cell.index, told.cell.favourite) == ((1,), True)

@@ -19,7 +19,7 @@ from webui.checkpoints.catalog import Catalog
 from webui.core import infotext
 from webui.core.plot_cells import Expanded
 from webui.core.xyz import grid_facts
-from webui.errors import JobNotFound, PluginError, SaveFailed, WebUIError
+from webui.errors import JobNotFound, SaveFailed, WebUIError
 from webui.jobs.grid_altering import altered
 from webui.jobs.grid_files import write_grid
 from webui.jobs.plot_store import CellState, PlotCell, PlotRow, PlotState, PlotStore
@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 _GREYS = 64
 
 BASE_NAME = "xyz_grid"
+
+#: Seconds until what could not be written is tried again: the disk was full, say.
+AGAIN = 5.0
 
 #: (plot, index of the cell that changed or None)
 Tell = Callable[[str, Sequence[int] | None], None]
@@ -201,10 +204,21 @@ class PlotOutput:
         try:
             if row.save and self._plots.counts(plot_id).get(CellState.DONE):
                 self._plots.set_grids(plot_id, [*self._save(row, expanded), *row.grids])
-        except (SaveFailed, PluginError, OSError) as error:
-            note = f"The grid could not be saved, but all cells are: {error}"
-        self._plots.set_state(plot_id, PlotState.DONE, note)
-        self._tell(plot_id, None)
+        except (WebUIError, OSError, MemoryError) as error:
+            note = f"The grid could not be saved, but all cells are: {str(error) or type(error).__name__}"
+        if self._plots.get(plot_id).plot == row.plot:  # else it got more values meanwhile, and is finished once they are made
+            self._end(plot_id, note)
+
+    def _end(self, plot_id: str, note: str) -> None:
+        try:
+            self._plots.set_done(plot_id, note)
+        except SaveFailed:
+            log.exception("A plot's end is tried again")
+            later = threading.Timer(AGAIN, self._tasks.put, [partial(self._end, plot_id, note)])
+            later.daemon = True
+            later.start()
+        else:
+            self._tell(plot_id, None)
 
     def _save(self, row: PlotRow, expanded: Expanded) -> Iterator[str]:
         yield str(self._write(row, self.grid(row, expanded)))

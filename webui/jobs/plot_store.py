@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -81,6 +81,7 @@ _CELL = (
     "c.place, c.position, c.state, c.job_id, c.error, c.error_field, c.seconds, c.sharpness, c.similarity,"
     " c.favourite, p.seed, p.width, p.height, p.path"
 )
+_INSERT_CELL = "INSERT INTO plot_cells (plot_id, place, position, state, error, error_field) VALUES (?,?,?,?,?,?)"
 _FROM = "plot_cells c LEFT JOIN pictures p ON p.job_id = c.job_id AND p.number = 0 AND p.digest IS NULL"
 
 
@@ -99,14 +100,17 @@ class PlotStore:
         values = (row.id, json.dumps(row.plot.to_dict()), row.state, row.owner, row.save, row.created, row.started)
         with self._jobs.transaction() as db:
             db.execute("INSERT INTO plots (id, plot, state, owner, save, created, started) VALUES (?,?,?,?,?,?,?)", values)
-        self.add_cells(row.id, cells)
+            db.executemany(_INSERT_CELL, _cell_values(row.id, cells))
 
-    def add_cells(self, plot_id: str, cells: Iterable[PlotCell]) -> None:
-        rows = [(plot_id, place_of(cell.index), cell.position, cell.state, cell.error, cell.error_field) for cell in cells]
+    def extend(self, plot_id: str, plot: PlotRequest, cells: Sequence[PlotCell], known: Collection[tuple[int, ...]]) -> None:
+        """Have a plot run with more cells. Those of a `known` index are there already, but may have other positions."""
+        new = [cell for cell in cells if cell.index not in known]
+        positions = [(cell.position, plot_id, place_of(cell.index)) for cell in cells if cell.index in known]
+        begun = "UPDATE plots SET plot = ?, state = 'running', finished = NULL, note = '' WHERE id = ?"
         with self._jobs.transaction() as db:
-            db.executemany(
-                "INSERT INTO plot_cells (plot_id, place, position, state, error, error_field) VALUES (?,?,?,?,?,?)", rows
-            )
+            db.execute(begun, (json.dumps(plot.to_dict()), plot_id))
+            db.executemany(_INSERT_CELL, _cell_values(plot_id, new))
+            db.executemany("UPDATE plot_cells SET position = ? WHERE plot_id = ? AND place = ?", positions)
 
     def get(self, plot_id: str) -> PlotRow:
         """Raise PlotNotFound."""
@@ -164,9 +168,12 @@ class PlotStore:
         with self._jobs.transaction() as db:
             db.execute("UPDATE plots SET state = ?, finished = ?, note = ? WHERE id = ?", (state, finished, note, plot_id))
 
-    def set_plot(self, plot_id: str, plot: PlotRequest) -> None:
+    def set_done(self, plot_id: str, note: str = "") -> None:
+        """Unless it was stopped or got more cells meanwhile."""
+        unfinished = "SELECT 1 FROM plot_cells WHERE plot_id = plots.id AND state IN ('waiting', 'queued')"
+        ended = "UPDATE plots SET state = 'done', finished = ?, note = ?"
         with self._jobs.transaction() as db:
-            db.execute("UPDATE plots SET plot = ? WHERE id = ?", (json.dumps(plot.to_dict()), plot_id))
+            db.execute(f"{ended} WHERE id = ? AND state = 'running' AND NOT EXISTS ({unfinished})", (time.time(), note, plot_id))
 
     def set_grids(self, plot_id: str, paths: Sequence[str]) -> None:
         with self._jobs.transaction() as db:
@@ -180,10 +187,9 @@ class PlotStore:
                 f"UPDATE plot_cells SET {columns} WHERE plot_id = ? AND place = ?", (*values.values(), plot_id, place_of(index))
             )
 
-    def set_positions(self, plot_id: str, positions: Iterable[tuple[Sequence[int], int]]) -> None:
-        rows = [(position, plot_id, place_of(index)) for index, position in positions]
-        with self._jobs.transaction() as db:
-            db.executemany("UPDATE plot_cells SET position = ? WHERE plot_id = ? AND place = ?", rows)
+
+def _cell_values(plot_id: str, cells: Iterable[PlotCell]) -> list[tuple[object, ...]]:
+    return [(plot_id, place_of(cell.index), cell.position, cell.state, cell.error, cell.error_field) for cell in cells]
 
 
 def _row(row: tuple) -> PlotRow:

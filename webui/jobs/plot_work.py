@@ -12,7 +12,7 @@ from webui.errors import JobNotFound, SaveFailed, WebUIError
 from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.events import Event, EventBus, JobChanged, JobProgress, NoticePosted, PlotChanged, Subscription
 from webui.jobs.plot_clock import PlotClock
-from webui.jobs.plot_output import PlotOutput
+from webui.jobs.plot_output import AGAIN, PlotOutput
 from webui.jobs.plot_reading import PlotReader
 from webui.jobs.plot_store import CellState, PlotCell, PlotRow, PlotState, PlotStore, place_of
 from webui.jobs.store import Job, JobState, JobStore
@@ -24,9 +24,6 @@ KIND = "plot"
 
 #: Cells of a plot that wait in the queue at the same time: one runs, and the engine reads what the next one wants.
 AHEAD = 2
-
-#: Seconds until what could not be written is tried again: the disk was full, say.
-AGAIN = 5.0
 
 #: Jobs that tell, at the start, how fast this machine is.
 _HISTORY = 50
@@ -42,6 +39,7 @@ class PlotWorker:
         self._reader, self._output = reader, output
         self.clock = PlotClock()
         self.lock = threading.RLock()  # held while the state of a plot or of its cells is decided
+        self.cancelled: set[str] = set()  # jobs that were stopped with their plot, which may go on before they have ended
         self._subscription: Subscription | None = None
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
@@ -198,7 +196,8 @@ class PlotWorker:
 
     def _settle(self, plot_id: str, cell: PlotCell, job: Job, seconds: float | None = None) -> None:
         """What became of a cell's job."""
-        saved = any(picture.path for picture in job.pictures)
+        saved, with_plot = any(picture.path for picture in job.pictures), job.id in self.cancelled
+        self.cancelled.discard(job.id)
         if job.state is JobState.DONE and saved:
             if seconds is None and job.started and job.finished:
                 seconds = job.finished - job.started
@@ -209,7 +208,7 @@ class PlotWorker:
             self._fail(plot_id, cell, job.error, job.error_field)
         elif job.state is JobState.FAILED:
             self._pause_for(plot_id, cell, job.error)
-        elif self._plots.get(plot_id).state is PlotState.RUNNING:
+        elif self._plots.get(plot_id).state is PlotState.RUNNING and not with_plot:
             self._pause_for(plot_id, cell, "It was interrupted; Resume goes on with the missing pictures.")
         else:
             self.wait_again(plot_id, cell)

@@ -94,6 +94,10 @@ class PlotService:
         cells, text = tuple(self._plots.cells(plot_id)), self._output.base_infotext(row)
         return Plot(row, expanded, planned, cells, text, self._worker.seconds_left(row))
 
+    def state(self, plot_id: str) -> PlotState:
+        """Without the cells. Raise PlotNotFound."""
+        return self._plots.get(plot_id).state
+
     def cell(self, plot_id: str, index: Sequence[int]) -> PlotCell:
         """Raise PlotNotFound."""
         return self._plots.cell(plot_id, index)
@@ -135,6 +139,7 @@ class PlotService:
                 self._worker.take_back(plot_id)
                 for cell in self._plots.cells(plot_id):
                     if cell.state is CellState.QUEUED and cell.job_id is not None:
+                        self._worker.cancelled.add(cell.job_id)
                         self._dispatcher.cancel(cell.job_id)
                 self._worker.tell(plot_id)
         return self.get(plot_id)
@@ -160,12 +165,7 @@ class PlotService:
                     "axis",
                     "Cells that are there would become other pictures (the order of texts, or seeds that vary): plot anew.",
                 )
-            planned = plan(after)
-            known = {cell.index for cell in before.cells}
-            self._plots.set_plot(plot_id, request)
-            self._plots.add_cells(plot_id, [cell for cell in _new_cells(after, planned) if cell.index not in known])
-            self._plots.set_positions(plot_id, [(cell.index, cell.position) for cell in _new_cells(after, planned)])
-            self._plots.set_state(plot_id, PlotState.RUNNING)
+            self._plots.extend(plot_id, request, _new_cells(after, plan(after)), {cell.index for cell in before.cells})
         self._worker.go_on(plot_id)
         return self.get(plot_id)
 
