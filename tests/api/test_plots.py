@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -98,11 +99,18 @@ def test_the_grid_and_the_table_are_fetched(client: TestClient, services: Servic
 
 
 def test_a_text_that_a_spreadsheet_would_run_is_harmless(client: TestClient, services: Services):
-    body = {"base": {**BASE, "prompt": "=1+1"}, "axes": axes(("Prompt S/R", "=1+1, @x"))}
+    body = {"base": {**BASE, "prompt": "=1+1"}, "axes": axes(("Prompt S/R", "=1+1, @x, -2+3, -2.5"))}
     plot_id = client.post("/api/v1/plots", json=body).json()["id"]
     finished(client, services.plots, plot_id)
     rows = list(csv.reader(io.StringIO(client.get(f"/api/v1/plots/{plot_id}/export.csv").content.decode("utf-8-sig"))))
-    assert [row[0] for row in rows[1:]] == ["'=1+1", "'@x"]
+    assert [row[0] for row in rows[1:]] == ["'=1+1", "'@x", "'-2+3", "-2.5"]
+
+
+@pytest.mark.parametrize("seed", ["abc", ""])
+def test_a_seed_that_is_no_number_is_refused_in_words(shared_client: TestClient, seed: str):
+    answer = shared_client.post("/api/v1/plots", json={"base": {**BASE, "seed": seed}, "axes": axes(("Steps", "1-3"))})
+    assert (answer.status_code, answer.json()["field"]) == (422, "seed")
+    assert "a whole number was expected" in answer.text
 
 
 def test_a_plot_is_paused_resumed_extended_and_cancelled(client: TestClient, services: Services):

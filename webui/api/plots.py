@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
@@ -75,7 +76,8 @@ def router(services: Services) -> APIRouter:
 
 def _request(body: PlotBody) -> PlotRequest:
     values = body.model_dump(exclude={"confirmed", "owner", "save"})
-    seeds = {name: int(text) for name in ("seed", "variation_seed") if isinstance(text := values["base"].get(name), str)}
+    texts = {name: str(values["base"].get(name)) for name in ("seed", "variation_seed")}
+    seeds = {name: int(text) for name, text in texts.items() if re.fullmatch(r"-?\d{1,20}", text)}
     return PlotRequest.from_dict({**values, "base": {**values["base"], **seeds}})
 
 
@@ -289,5 +291,9 @@ def csv_text(plot: Plot) -> str:
     return "\ufeff" + out.getvalue()
 
 
+_NUMBER = r"-?\d+(\.\d+)?(e-?\d+)?"
+
+
 def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "@", "\t") else value
+    runs = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) and not re.fullmatch(_NUMBER, value)
+    return f"'{value}" if runs else value
