@@ -90,7 +90,7 @@ async def make_plot(services: Services, body: Any, base: GenerationRequest, comm
     plot = await run_in_threadpool(_submit, services, body, base)
     try:
         async with following(services.bus) as events:
-            while (await run_in_threadpool(services.plots.get, plot.id)).state is PlotState.RUNNING:
+            while (await run_in_threadpool(services.plots.state, plot.id)) is PlotState.RUNNING:
                 await anext(events, None)
         done = await run_in_threadpool(services.plots.get, plot.id)
         return await run_in_threadpool(_answer, services, body, done, comments)
@@ -128,7 +128,7 @@ def _answer(services: Services, body: Any, plot: Plot, comments: list[str]) -> R
         grids += [b"".join(services.plots.output.grid(plot.row, plot.expanded, place)) for place in beyond]
     shown = cells if plot.row.plot.include_cells else []
     blank = _blank(made[0].width or 1, made[0].height or 1)
-    pictures = [*grids, *(services.plots.output.picture(cell) if cell in made else blank for cell in shown)]
+    pictures = [*grids, *(services.plots.output.picture(cell) if cell.state is CellState.DONE else blank for cell in shown)]
     parameters = body.model_dump()
     images = [base64.b64encode(picture).decode() for picture in pictures] if parameters["send_images"] is not False else []
     content = {"images": images, "parameters": echo(parameters), "info": _info(services, plot, parameters, comments, len(grids))}
