@@ -121,12 +121,12 @@ def checkpoints_of(request: GenerationRequest) -> list[str]:
 
 
 def idle_axes(expanded: Expanded) -> list[int]:
-    """Those whose values all come to the same picture, as far as the request tells."""
+    """Those whose values all come to the same picture, as far as the request tells; not those that come to an error."""
     found = []
     for axis, length in enumerate(expanded.shape):
         pictures = _pictures_along(expanded, axis)
         first = next(pictures)
-        if length > 1 and all(picture == first for picture in pictures):
+        if length > 1 and first is not None and all(picture == first for picture in pictures):
             found.append(axis)
     return found
 
