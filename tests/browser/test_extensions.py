@@ -1,8 +1,10 @@
-"""The tab Extensions: every kind of broken extension is named, what cannot be installed is explained, lists and backups."""
+"""The tab Extensions: an extension's whole life by clicking, from a local git repository; and every kind of broken one named."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +13,9 @@ from playwright.sync_api import Browser, Locator, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Watch
 from tests.browser.page import PATIENCE, Studio
-from tests.plugins.installing.shop import files_of, write, write_wheel
+from tests.plugins.installing.shop import Repository, files_of, write, write_wheel
 from tests.plugins.installing.test_refusals import zipped
-from tests.plugins.writing import write_extension
+from tests.plugins.writing import FIVE_KINDS, IMPORTS, write_extension
 from tests.running import RunningApp
 
 #: Put there by hand, each wrong in its own way, with what its row says.
@@ -89,6 +91,69 @@ def look(studio: Studio, source: str) -> None:
     studio.page.click("#ext_view_address")
     studio.page.fill("#ext_source", source)
     studio.page.click("#ext_look")
+
+
+def installed_packages() -> list[str]:
+    listed = subprocess.run([sys.executable, "-m", "pip", "freeze", "--all"], capture_output=True, text=True, check=True)
+    return sorted(listed.stdout.splitlines())
+
+
+def restart(studio: Studio) -> None:
+    """Press it, and wait until the page is back in its tab."""
+    studio.page.evaluate("() => (window.before = true)")
+    studio.page.click("#ext_restart")
+    studio.page.wait_for_function(
+        "() => !window.before && document.documentElement.dataset.periplus === 'ready'", timeout=2 * PATIENCE
+    )
+    studio.page.locator(".ext-row").first.wait_for()
+
+
+@pytest.mark.timeout(400)  # pip works five times, and the program starts twice
+def test_an_extension_lives_its_whole_life_by_clicking(tab: Studio, app: RunningApp, place: Path):
+    page = tab.page
+    before = installed_packages()
+    repository = Repository(place / "five")
+    plugin = f"import made_up\n{IMPORTS}{FIVE_KINDS}"
+    repository.commit(files_of("five", plugin=plugin, manifest='python = ["made_up"]\n'), "Begin")
+    look(tab, str(repository.path))
+    plan = page.locator("#ext_plan")
+    expect(plan).to_contain_text("made_up 1.0")
+    expect(plan).to_contain_text("register_params")
+    expect(plan).to_contain_text("2 files")
+    page.click("#ext_install")
+    expect(row(tab, "five")).to_contain_text("1.0 · ")
+    expect(page.locator(".ext-needed")).to_contain_text("after a restart")
+
+    job = app.submit(prompt="castle", steps=20, batch_count=3, width=128, height=128)
+    app.wait_for_picture(job)
+    restart(tab)
+    (done,) = app.wait(job)
+    assert (done["state"], len(done["pictures"])) == ("done", 3)  # it was taken up again
+    tab.show("txt2img")
+    page.locator("#txt2img_extension_five").wait_for()
+    job = app.job(app.submit(prompt="sun", steps=1, width=64, height=64, extras={"five": {"count": 5}}))
+    assert "Five count: 5" in app.wait(job["id"])[0]["pictures"][0]["infotext"]
+
+    tab.show("Extensions")
+    repository.commit(files_of("five", "2.0", plugin=plugin, manifest='python = ["made_up"]\n'), "Say it louder")
+    page.click("#ext_check")
+    expect(row(tab, "five").locator(".ext-news")).to_contain_text("Say it louder")
+    row(tab, "five").locator(".ext-update").click()
+    expect(row(tab, "five").locator(".ext-version")).to_contain_text("2.0")
+    row(tab, "five").locator(".ext-rollback").click()
+    expect(row(tab, "five").locator(".ext-version")).to_contain_text("1.0")
+    row(tab, "five").get_by_role("checkbox").click()
+    expect(row(tab, "five")).to_have_attribute("data-enabled", "false")
+    row(tab, "five").locator(".ext-remove").click()
+    expect(row(tab, "five")).to_have_count(0)
+    page.locator(".notice", has_text="was removed").get_by_role("button", name="Undo").click()
+    row(tab, "five").locator(".ext-remove").click()
+    expect(row(tab, "five")).to_have_count(0)
+    page.locator("#ext_trash summary").click()
+    page.locator("#ext_trash").get_by_role("button", name="Delete for good").click()
+    expect(page.locator("#ext_trash")).to_be_hidden()
+    assert installed_packages() == before
+    assert not (place / "data" / "extensions" / "five").exists()
 
 
 def test_every_kind_of_broken_extension_is_named_with_its_reason(tab: Studio, app: RunningApp):
