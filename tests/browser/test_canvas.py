@@ -81,6 +81,8 @@ def test_undo_and_redo_by_keys_and_the_other_tools_of_a_mask(studio: Studio, pic
 def test_colours_are_painted_at_the_pictures_full_size_with_opacity_and_can_be_picked(studio: Studio):
     easel = Easel(studio, "sketch").show()
     easel.new(640, 480)
+    easel.ask("{canvas}.begin({x: -90, y: -90, radius: 4}), {canvas}.end()")  # beside the picture
+    assert easel.ask("{canvas}.stroke") is None and easel.ask("{canvas}.target.stroke") is None
     easel.set(colour="#ff0000", size=100)
     easel.stroke((200, 200), (400, 200), (200, 200))
     easel.set(colour="#0000ff", opacity=50)

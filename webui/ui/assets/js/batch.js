@@ -18,7 +18,13 @@ const SHOWN = 200; // names in the list; a folder may be handed in
 let kept = { view: "upload", pictures: [], ...JSON.parse(sessionStorage.getItem(KEY) ?? "{}") };
 let parts = null;
 
-const keep = () => sessionStorage.setItem(KEY, JSON.stringify({ ...kept, pictures: kept.pictures.filter((picture) => picture.digest) }));
+function keep() {
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify({ ...kept, pictures: kept.pictures.filter((picture) => picture.digest) }));
+  } catch {
+    // Thousands of pictures may be more than it takes: they live until the page is left.
+  }
+}
 
 export function batchPanel() {
   const controls = Object.fromEntries(Object.entries(FIELDS).filter(([name]) => name !== "scale").map(([name, field]) => [name, optionControl(`batch_${name}`, name, field)]));

@@ -27,9 +27,15 @@ export function layerList(id, canvas) {
     draw();
   }
 
+  function close() {
+    setHidden(element, true);
+    opener.setAttribute("aria-expanded", "false");
+  }
+
   function draw() {
     const { layer } = canvas;
-    if (element.hidden || !layer) return;
+    if (!layer) return close();
+    if (element.hidden) return;
     const { all, at } = layer;
     const seen = JSON.stringify([at, all.map(({ name, visible, opacity: share }) => [name, visible, share])]);
     if (seen === drawn) return;

@@ -15,7 +15,11 @@ function database() {
       if (request.result.objectStoreNames.contains("canvas")) request.result.deleteObjectStore("canvas");
       request.result.createObjectStore("canvas");
     };
-    request.onsuccess = () => resolve(request.result);
+    request.onblocked = () => reject(new Error("blocked")); // by a page of an earlier version, which does not let go of it
+    request.onsuccess = () => {
+      request.result.onversionchange = () => request.result.close();
+      resolve(request.result);
+    };
     request.onerror = () => reject(request.error);
   });
   return opened;

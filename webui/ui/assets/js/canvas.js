@@ -115,8 +115,7 @@ export class Canvas {
     if (!stroke) return;
     this.stroke = null;
     const { box, target } = stroke;
-    const kept = this.mode === "mask" ? cut(stroke.before, target.width, box) : target.copy(box);
-    if (box.width && box.height) this.history.push(pixels(target, box, kept));
+    if (box.width && box.height) this.history.push(pixels(target, box, this.mode === "mask" ? cut(stroke.before, target.width, box) : target.copy(box)));
     if (this.mode === "paint") target.end();
     this.finish();
   }

@@ -27,7 +27,14 @@ let parts = null;
 const groups = []; // of what is rarely used: {state, ticks}
 
 const stored = () => JSON.parse(sessionStorage.getItem(STORED) ?? "{}");
-const keep = () => sessionStorage.setItem(KEY, JSON.stringify({ ...kept, batch: kept.batch.filter((source) => source.digest) }));
+
+function keep() {
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify({ ...kept, batch: kept.batch.filter((source) => source.digest) }));
+  } catch {
+    // Thousands of pictures may be more than it takes: they live until the page is left.
+  }
+}
 
 export function mountExtras(host) {
   const controls = Object.fromEntries(build().map((control) => [control.name, control]));
@@ -271,6 +278,7 @@ async function generate() {
   for (const element of [...Object.values(controls), ...Object.values(views)].map((part) => part.element)) clearError(element);
   run.disabled = true;
   try {
+    if (kept.view === "batch" && kept.batch.some((each) => !each.digest && !each.problem)) throw new Error(t("batch.wait"));
     const asked = values();
     if (kept.view === "folder" && !asked.folder) throw Object.assign(new Error(t("extras.no_folder")), { field: "folder" });
     const job = await request("POST", "api/v1/extras", asked);

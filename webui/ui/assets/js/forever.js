@@ -6,6 +6,7 @@ import { TABS } from "./fields.js";
 import { generateButton } from "./form.js";
 import { post } from "./notices.js";
 import { isOwn } from "./page.js";
+import { isWorking } from "./series.js";
 import { finished, onChange, state } from "./state.js";
 import { t } from "./texts.js";
 
@@ -56,7 +57,7 @@ function proceed() {
   const own = [...state.jobs.values()].filter(isOwn);
   known ??= new Set(own.map((job) => job.id));
   if (own.some((job) => job.state === "failed" && !known.has(job.id))) return fail();
-  if (own.some((job) => !finished(job))) return void (asked = 0);
+  if (isWorking() || own.some((job) => !finished(job))) return void (asked = 0);
   if (performance.now() - asked < PATIENCE_MS && asked) return;
   const button = generateButton(tab);
   if (!button) return;

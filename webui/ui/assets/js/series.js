@@ -19,7 +19,7 @@ let timer = null;
 let asking = false;
 const views = [];
 
-// The place where those series stand that `belongs` says yes to; of them the newest.
+// The place where those series stand that `belongs` says yes to; of them the one that is worked on, else the newest.
 export function seriesView(belongs) {
   const words = h("p", { class: "script-progress", "aria-live": "polite" });
   const fill = h("div", { class: "bar-fill" });
@@ -38,6 +38,9 @@ export function seriesView(belongs) {
   return view.element;
 }
 
+// Whether a series that this page began has jobs to come.
+export const isWorking = () => listed.some((each) => each.state === "running" && each.owner === pageId);
+
 const isOver = ({ state: at }) => at === "done" || at === "cancelled";
 
 // What is worked on, whoever began it; and what this page began and must still be looked at.
@@ -48,7 +51,8 @@ function isShown(series) {
 }
 
 function draw(view) {
-  const series = listed.find(view.belongs);
+  const own = listed.filter(view.belongs);
+  const series = own.find((each) => each.state === "running") ?? own[0];
   view.series = series && isShown(series) ? series : null;
   setHidden(view.element, !view.series);
   if (!view.series) return setHidden(view.running, true);
