@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,8 +26,11 @@ ELSEWHERE = ("192.168.1.9", 50_000)
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", page=False, host="0.0.0.0", admin_password="open sesame")
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    """Modules of extensions are forgotten afterwards."""
+    yield Settings(data_dir=tmp_path / "data", page=False, host="0.0.0.0", admin_password="open sesame")
+    for module in [module for module in sys.modules if module.startswith("periplus_extensions")]:
+        del sys.modules[module]
 
 
 @pytest.fixture
@@ -126,6 +131,8 @@ def test_nobody_elsewhere_changes_anything_without_the_admin_password(services, 
                 assert answer.json()["error"] == "AdminNeeded"
             for header in ("X-Forwarded-For", "Forwarded"):
                 assert near.request(method, path, json={}, headers={header: "for=1.2.3.4"}).status_code == 403
+        own = near.post("/api/v1/extensions/backups", json={}, headers={"Origin": ADDRESS})
+        assert own.status_code == 201
         other = near.post("/api/v1/extensions/backups", json={}, headers={"Host": "192.168.1.2:7860"})
         assert other.status_code == 403  # the page is open under the machine's address in the network
         assert far.get("/api/v1/extensions").json()["at_the_machine"] is False
@@ -140,6 +147,15 @@ def test_without_an_admin_password_only_the_machine_itself_may(services):
         answer = far.post("/api/v1/extensions/backups", json={}, headers={"X-Admin-Password": "None"})
         assert answer.status_code == 403
         assert "--admin-password" in answer.json()["detail"]
+
+
+def test_a_page_of_another_site_that_may_use_the_api_changes_nothing(services):
+    admitted = replace(services.settings, cors_origins=("https://friend.example",))
+    with TestClient(create_app(replace(services, settings=admitted)), base_url=ADDRESS, client=HERE) as near:
+        headers = {"Origin": "https://friend.example"}
+        assert near.get("/api/v1/extensions", headers=headers).json()["at_the_machine"] is False
+        answer = near.post("/api/v1/extensions/backups", json={}, headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (403, "AdminNeeded")
 
 
 def test_one_that_never_ends_its_import_is_named_and_the_others_are_there(settings, monkeypatch):

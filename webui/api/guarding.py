@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 
-from webui.api.security import is_loopback
+from webui.api.security import is_loopback, is_same_origin
 from webui.errors import WebUIError
 from webui.settings import Settings
 
@@ -25,7 +25,9 @@ class AdminNeeded(WebUIError):
 
 
 def is_at_the_machine(request: Request) -> bool:
-    """Whether the page that asks is open on this machine: neither connection nor address lead elsewhere."""
+    """Whether the page that asks is open on this machine: neither connection, address nor origin lead elsewhere."""
+    if (origin := request.headers.get("origin")) is not None and not is_same_origin(origin, request.headers.get("host", "")):
+        return False
     host = request.url.hostname or ""
     client = request.client.host if request.client else ""
     return is_loopback(client) and is_loopback(host) and not any(name in request.headers for name in _FORWARDED)
