@@ -14,7 +14,8 @@ from tests.tiny import write_tiny_checkpoint
 from webui.checkpoints.catalog import Catalog
 from webui.core.request import GenerationRequest
 from webui.core.samplers import SAMPLER_NAMES
-from webui.engine.protocol import ImageDone
+from webui.engine import protocol
+from webui.engine.protocol import ImageDone, Notice
 from webui.errors import PluginError
 from webui.generation.runner import Runner
 from webui.plugins.loader import PluginManager
@@ -121,6 +122,37 @@ def test_a_job_with_options_of_an_extension_that_is_not_loaded_fails_by_its_name
 def test_one_that_raises_fails_the_job_by_its_name(run: Run, hook: str, arguments: str):
     with pytest.raises(PluginError, match=f"The extension x failed in {hook}: ValueError: no"):
         run(f"@hookimpl\ndef {hook}({arguments}):\n    raise ValueError('no')\n")
+
+
+def managers(folder: Path) -> tuple[PluginManager, PluginManager]:
+    """Of the web process and of the engine."""
+    found = tuple(PluginManager([folder], folder.parent / "extensions.toml", engine=engine) for engine in (False, True))
+    for each in found:
+        each.load_all()
+    return found[0], found[1]
+
+
+def test_cells_of_a_plot_share_nothing_with_those_before_an_extension_was_read_anew(catalog: Catalog, folder: Path):
+    path = write_extension(folder, "x", engine="@hookimpl\ndef alter_latents(latents):\n    return latents + 1\n")
+    front, engine = managers(folder)
+    runner = Runner(catalog, "cpu", plugins=engine)
+
+    def cell() -> list[bytes]:
+        events: list[Any] = []
+        runner.run(protocol.Run("job", request_for(), shares=True), events.append, runner.new_control())
+        return [event.pixels for event in events if isinstance(event, ImageDone)]
+
+    before = cell()
+    (path / "engine.py").write_text((path / "engine.py").read_text().replace("+ 1", "- 1"))
+    front.reload("x")
+    assert cell() != before
+
+
+def test_one_that_is_not_loaded_in_the_engine_is_named_once(catalog: Catalog, folder: Path):
+    write_extension(folder, "x", engine="1 / 0")
+    runner = Runner(catalog, "cpu", plugins=managers(folder)[1])
+    told = [[notice.text for notice in Job(runner, request_for(steps=1)).of(Notice)] for _ in range(2)]
+    assert told == [["The extension x is not loaded: engine.py, line 7: ZeroDivisionError: division by zero."], []]
 
 
 def test_one_that_gives_something_else_fails_the_job_by_its_name(run: Run):

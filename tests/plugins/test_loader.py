@@ -239,8 +239,9 @@ def test_the_other_process_follows_what_was_chosen(folder):
     front, engine = load(folder), load(folder, engine=True)
     assert engine.fold("alter_latents", "") == "old"
     assert front.find("word").hooks == ()
+    assert not engine.follow()
     front.disable("word")
-    engine.follow()
+    assert engine.follow()
     assert engine.fold("alter_latents", "") == ""
     (path / "engine.py").write_text((path / "engine.py").read_text().replace("old", "new"))
     front.enable("word")
@@ -264,7 +265,8 @@ def test_in_safe_mode_they_are_listed_and_none_runs(folder):
     write_extension(folder, "bad", "1 / 0")
     manager = load(folder, safe_mode=True)
     info = manager.find("bad")
-    assert (info.enabled, info.loaded, info.problem) == (False, False, None)
+    assert (info.enabled, info.loaded, info.problem) == (True, False, None)
+    assert not manager.disable("bad").enabled
     assert not manager.enable("bad").loaded
     assert not [module for module in sys.modules if module.startswith(package_of("bad"))]
 

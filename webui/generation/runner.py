@@ -27,7 +27,7 @@ from webui.generation.compute_options import ComputeOptions
 from webui.generation.control import JobControl, Skipped
 from webui.generation.economy import Economies, Stage, next_economy
 from webui.generation.extras import Postprocessor
-from webui.generation.hires import Enlarge, largest_pass
+from webui.generation.hires import Enlarge, largest_pass, needs_model
 from webui.generation.legs import Leg, files_of, second_leg
 from webui.generation.memo import Memo
 from webui.generation.memory_gauge import MemoryGauge
@@ -37,10 +37,10 @@ from webui.generation.planning import Planner
 from webui.generation.preview_decoder import PreviewDecoders
 from webui.generation.reading_ahead import ReadingAhead
 from webui.generation.session import FirstPass, Plans, Session, Which
-from webui.generation.sharing import sharing_of
+from webui.generation.sharing import Sharing, sharing_of
 from webui.generation.source_picture import SourcePicture, read_first_pass, read_source
 from webui.generation.stages import Fold
-from webui.generation.telling import altered, network_notices, out_of_memory, picture_aside, picture_of
+from webui.generation.telling import altered, network_notices, out_of_memory, picture_aside, picture_of, unloaded
 from webui.generation.vae_stage import VaeStage
 from webui.generation.work import Emit, Work
 from webui.plugins.loader import PluginManager
@@ -87,9 +87,11 @@ class Runner:
         self._economies = Economies()
         self._plugins = plugins or PluginManager()
         self._upscalers.added = self._plugins.upscaler
-        self._planner = Planner(catalog, EmbeddingShelf(embeddings or EmbeddingFiles(())), self._plugins)
+        self._embeddings = EmbeddingShelf(embeddings or EmbeddingFiles(()))
+        self._planner = Planner(catalog, self._embeddings, self._plugins)
         self._ahead = ReadingAhead(catalog, lambda: self._manager)
         self._memo = Memo()
+        self._told: set[str] = set()
 
     def _begins_at_home(self) -> bool:
         """Whether weights are read into the machine's memory first, because they may not all find room on the device."""
@@ -136,7 +138,9 @@ class Runner:
         Raises:
             WebUIError: the job failed; pictures told of before are kept.
         """
-        self._plugins.follow()
+        if self._plugins.follow():
+            self._memo = Memo()  # what an extension made of latents may be another's now
+        self._tell_of_extensions(command.job_id, emit)
         self._plugins.times.taken()  # what a job that failed left
         self._upscalers.on_loading = lambda name, size: emit(Loading(command.job_id, name, size))
         if command.extras is not None:
@@ -145,7 +149,7 @@ class Runner:
         checkpoint, vae = files_of(command.request, self._catalog)
         work = Work(command, emit, control, enlarge=self._enlarger(command, control))
         if command.shares:
-            work.sharing = sharing_of(command.request, checkpoint, vae, self._memo, self._catalog, self._plugins)
+            work.sharing = self._sharing(command, checkpoint, vae)
         if work.batches() and not control.stop_before_next:
             for text in network_notices(command.request):
                 emit(Notice(text, command.job_id))
@@ -157,6 +161,19 @@ class Runner:
                     self._economise(work, checkpoint)
         left = bool(work.batches())
         emit(self._finished(command, cancelled=left, skipped=len(work.skipped)))
+
+    def _tell_of_extensions(self, job_id: str, emit: Emit) -> None:
+        """Once of each that cannot be loaded here."""
+        for text in unloaded(self._plugins):
+            if text not in self._told:
+                self._told.add(text)
+                emit(Notice(text, job_id))
+
+    def _sharing(self, command: Run, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> Sharing:
+        request, options = command.request, TileOptions(command.upscaler_tile, command.upscaler_overlap)
+        enlarging = self._upscalers.state(request.hires_upscaler, options) if needs_model(request) else None
+        embeddings = self._embeddings.state()
+        return sharing_of(request, checkpoint, vae, self._memo, self._catalog, self._plugins, embeddings, enlarging)
 
     def _enlarger(self, command: Run, control: JobControl) -> Enlarge:
         options = TileOptions(command.upscaler_tile, command.upscaler_overlap)

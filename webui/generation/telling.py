@@ -14,6 +14,7 @@ from webui.core.request import GenerationRequest
 from webui.engine.protocol import ImageDone, Memory, PictureAside
 from webui.generation import devices
 from webui.generation.work import Work
+from webui.plugins.finding import is_second
 from webui.plugins.loader import PluginManager
 
 _NOTICES_LIMIT = 8
@@ -51,6 +52,13 @@ def out_of_memory(work: Work, device: Device, memory: Memory) -> str:
         f"{needed}{memory.free / 2**30:.1f} of {memory.total / 2**30:.1f} GB were free. "
         f"Try {advice}, or close other programs that use it."
     )
+
+
+def unloaded(plugins: PluginManager) -> Iterator[str]:
+    """What to say of extensions that have a part in the engine and are not loaded there."""
+    for info in plugins.plugins():
+        if info.enabled and info.problem and not is_second(info) and (info.path / "engine.py").is_file():
+            yield f"The extension {info.name} is not loaded: {info.problem}"
 
 
 def network_notices(request: GenerationRequest) -> Iterator[str]:

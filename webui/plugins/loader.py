@@ -119,13 +119,13 @@ class PluginManager:
             self._infos |= {path: replace(info, enabled=self._wants(info.name)) for path, info in new.items()}
             for info in in_order([info for path, info in self._infos.items() if path in new]):
                 self._infos[info.path] = info
-                if info.problem is None and info.enabled:
+                if info.problem is None and info.enabled and not self._safe:
                     self._load(info)
                 elif info.problem:
                     log.warning("The extension %s is not loaded: %s", info.name, info.problem)
 
     def _wants(self, name: str) -> bool:
-        return not self._safe and name not in self._choices.disabled
+        return name not in self._choices.disabled
 
     def _load(self, info: PluginInfo) -> None:
         begun = time.perf_counter()
@@ -209,7 +209,7 @@ class PluginManager:
         for info in in_order([anew(info, enabled=self._wants(info.name)) for info in infos if info.name in names]):
             self._unload(info)
             self._infos[info.path] = info
-            if info.enabled and info.problem is None:
+            if info.enabled and info.problem is None and not self._safe:
                 self._load(info)
 
     def reload(self, name: str) -> PluginInfo:
@@ -237,17 +237,19 @@ class PluginManager:
         if self._file is not None:
             write_choices(self._file, choices)
 
-    def follow(self) -> None:
-        """Do what was chosen in the other process since: the engine asks before each job."""
+    def follow(self) -> bool:
+        """Do what was chosen in the other process since: the engine asks before each job. True: there was something."""
         if self._file is None or self._safe:
-            return
+            return False
         with self._lock:
+            paths = set(self._infos)
             before, self._choices = self._choices, read_choices(self._file)
             self.settings.adopt(self._choices.settings)
             changed = before.disabled ^ self._choices.disabled
             changed |= {name for name, count in self._choices.reloads.items() if count != before.reloads.get(name, 0)}
             self._load_anew(changed & {info.name for info in self._infos.values()})
             self.load_all()
+            return before != self._choices or paths != set(self._infos)
 
     # ---- what they add
 

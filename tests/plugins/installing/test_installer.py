@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins.installing.shop import Repository, Told, files_of, write, write_wheel
+from tests.plugins.installing.shop import CALLER, Repository, Told, files_of, write, write_wheel
 from webui.errors import Cancelled
 from webui.plugins.installing.addresses import read_source
 from webui.plugins.installing.installer import Installer
@@ -216,6 +216,50 @@ def test_a_backup_brings_versions_and_switches_back(installer, plugins, reposito
     installer.backups.delete(backup.id)
     with pytest.raises(NotThere):
         installer.differences(backup.id)
+
+
+def test_a_backup_brings_one_back_before_another_that_requires_it(installer, tmp_path, told):
+    install(installer, write(tmp_path / "second", files_of("second")), told)
+    install(installer, write(tmp_path / "first", files_of("first", manifest='requires = ["second"]')), told)
+    backup = installer.backup("both")
+    installer.remove("first")
+    installer.remove("second")
+    installer.restore(backup.id, told)
+    assert [each.info.loaded for each in installer.installed()] == [True, True]
+
+
+@pytest.mark.parametrize("how", ["installed", "brought back"])
+def test_the_engine_has_what_came_in_place_of_what_was_removed(how, installer, settings, repository, told):
+    engine_part = CALLER.replace("alter_infotext(entries)", "alter_latents(latents)").replace("{**entries, ", "{")
+    repository.commit({**files_of("hello"), "engine.py": engine_part.replace("VERSION", "1.0")}, "first")
+    install(installer, repository.path, told)
+    engine = PluginManager.of(settings, engine=True)
+    deletion = installer.remove("hello")
+    if how == "installed":
+        repository.commit({**files_of("hello", "2.0"), "engine.py": engine_part.replace("VERSION", "2.0")}, "second")
+        install(installer, repository.path, told)
+    else:
+        for file in installer.bring_back(deletion.id).info.path.glob("*.py"):
+            file.write_text(file.read_text().replace("1.0", "2.0"))
+    assert engine.fold("alter_latents", {}, request=None) == {"Said": "1.0"}
+    assert engine.follow()
+    assert engine.fold("alter_latents", {}, request=None) == {"Said": "2.0"}
+
+
+def test_of_two_that_were_looked_at_under_one_name_only_one_is_installed(installer, places, tmp_path, told):
+    plans = [installer.plan(read_source(str(write(tmp_path / at, files_of("hello", at)))), told) for at in ("1.0", "2.0")]
+    installer.install(plans[0].id, told)
+    with pytest.raises(InstallRefused, match="two of one name"):
+        installer.install(plans[1].id, told)
+    assert ([each.info.version for each in installer.installed()], left_over(places)) == (["1.0"], [])
+
+
+def test_one_that_is_damaged_and_was_removed_comes_back(installer, plugins, places, told):
+    write(places.folder / "My hello", {"extension.toml": "= damaged"})
+    plugins.load_all()
+    deletion = installer.remove("My hello")
+    assert installer.trash() == [deletion]
+    assert "cannot be read" in installer.bring_back(deletion.id).problem
 
 
 def test_one_that_a_person_put_there_can_be_removed_but_not_updated(installer, plugins, places, told):

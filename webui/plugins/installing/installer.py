@@ -183,17 +183,20 @@ class Installer:
         """Install what was looked at, and load it. Raise InstallRefused, NotThere, Cancelled; then nothing of it is left."""
         plan = self.find_plan(plan_id)
         try:
+            # Another of this name may have come since it was looked at.
+            if refused := self._beside(plan.contents, plan.record.source, None)[0]:
+                remove(plan.stage)
+                raise InstallRefused(refused)
             name = plans.carry_out(plan, self._places, progress)
         finally:
             with self._lock:
                 self._plans.pop(plan_id, None)
         with self._lock:
             self._news.pop(name, None)
-            if plan.replaces:
-                self._plugins.reload(name)
-            else:
-                self._plugins.load_all()
+            self._plugins.load_all()
+            if not plan.replaces and not self._plugins.find(name).enabled:
                 self._plugins.enable(name)
+            self._plugins.reload(name)  # the engine may still have an earlier one of this name
             return self._find(name)
 
     # ---- newer and older
@@ -256,6 +259,7 @@ class Installer:
         with self._lock:
             name = self._places.bring_back(deletion_id)
             self._plugins.load_all()
+            self._plugins.reload(name)
             return self._find(name)
 
     def forget(self, deletion_id: str) -> None:
@@ -285,16 +289,25 @@ class Installer:
         Raises:
             InstallRefused: naming what could not be got back; the rest is done.
         """
+        left = self.differences(backup_id)
+        while left:
+            failed = self._failing(left, progress)
+            if len(failed) == len(left):
+                told = " ".join(f"{each.name}: {why}" for each, why in failed)
+                raise InstallRefused(f"Not everything could be restored. {told}")
+            left = [each for each, _ in failed]
+        return self.backups.find(backup_id).name
+
+    def _failing(self, differences: list[Difference], progress: Progress) -> list[tuple[Difference, str]]:
+        """Restore them; those that cannot be yet, and why: one that requires another can be after it."""
         failed = []
-        for each in self.differences(backup_id):
+        for each in differences:
             progress.check()
             try:
                 self._restore(each, progress)
             except (InstallRefused, OSError) as error:
-                failed.append(f"{each.name}: {error}")
-        if failed:
-            raise InstallRefused("Not everything could be restored. " + " ".join(failed))
-        return self.backups.find(backup_id).name
+                failed.append((each, str(error)))
+        return failed
 
     def _restore(self, difference: Difference, progress: Progress) -> None:
         wanted = difference.wanted

@@ -135,7 +135,7 @@ class Places:
     def bring_back(self, deletion_id: str) -> str:
         """Undo a removal; returns the name. Raise NotThere, and InstallRefused where another has its name now."""
         deletion, place = self._find(deletion_id)
-        target = self.at(deletion.name)
+        target = self.folder / deletion.name
         if target.exists():
             raise InstallRefused(f"There is an extension {deletion.name} again; remove that one first.")
         _rename(place / "tree", target)
@@ -162,7 +162,9 @@ class Places:
             deletion = Deletion(**table)
         except (OSError, ValueError, TypeError):
             return None
-        return deletion if deletion.id == path.name and (path / "tree").is_dir() and is_name(deletion.name) else None
+        # One with a damaged manifest is called as its folder is, which need not be an extension's name.
+        is_folder = Path(deletion.name).name == deletion.name and not deletion.name.startswith(".")
+        return deletion if deletion.id == path.name and (path / "tree").is_dir() and is_folder else None
 
     def _entries(self, folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
