@@ -89,7 +89,7 @@ class Calls:
         begun = time.perf_counter()
         try:
             return function.function(*(arguments[name] for name in function.argnames))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if _passes(error):
                 raise
             raise failure(plugin, hook, error) from error
@@ -103,7 +103,7 @@ class Calls:
             begun = time.perf_counter()
             try:
                 return function(*given)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if _passes(error):
                     raise
                 raise failure(plugin, hook, error) from error
@@ -120,7 +120,7 @@ class Calls:
             model, told, begun = _Within(denoise), _Within(on_step), time.perf_counter()
             try:
                 made = function(model, latents, sigmas, noise, options, told)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if error is model.error or error is told.error or _passes(error):
                     raise
                 raise failure(plugin, hook, error) from error
@@ -150,7 +150,7 @@ class Calls:
                     raise PluginError(name, hook, f"it gave {_described(answer)}; a context manager or None was expected.")
                 try:
                     until.enter_context(answer)
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     if _passes(error):
                         raise
                     raise failure(name, hook, error) from error
@@ -185,11 +185,11 @@ class Calls:
         return value
 
 
-def _passes(error: Exception) -> bool:
+def _passes(error: BaseException) -> bool:
     return isinstance(error, WebUIError | Cancelled | MemoryError) or "out of memory" in str(error).lower()
 
 
-def failure(plugin: str, hook: str, error: Exception) -> PluginError:
+def failure(plugin: str, hook: str, error: BaseException) -> PluginError:
     return PluginError(plugin, hook, f"{type(error).__name__}: {error}")
 
 
@@ -246,7 +246,7 @@ class Guarded:
         begun, inside = time.perf_counter(), self._within.seconds
         try:
             result = self._outer(latents, sigma)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if error is self._within.error or _passes(error):
                 raise
             raise failure(self._plugin, self._hook, error) from error
