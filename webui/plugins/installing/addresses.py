@@ -40,11 +40,14 @@ def read_source(text: str, branch: str = "") -> Source:
         raise InvalidRequest("source", "This is no address: it is too long, or holds control characters.")
     if branch and (not _BRANCH.fullmatch(branch) or ".." in branch):
         raise InvalidRequest("branch", f"“{branch:.80}” is no name of a branch or tag.")
-    if "://" in text:
-        return _at_address(text, branch)
-    if _SCP.fullmatch(text) and not Path(text).exists():
-        return Source("git", text, branch)
-    return _here(Path(text).expanduser(), branch)
+    try:
+        if "://" in text:
+            return _at_address(text, branch)
+        if _SCP.fullmatch(text) and not Path(text).exists():
+            return Source("git", text, branch)
+        return _here(Path(text).expanduser(), branch)
+    except (OSError, RuntimeError) as error:
+        raise InvalidRequest("source", f"“{text:.120}” cannot be read: {error}.") from error
 
 
 def _at_address(text: str, branch: str) -> Source:
@@ -60,8 +63,11 @@ def _at_address(text: str, branch: str) -> Source:
         return _here(Path(unquote(parts.path)), branch)
     if not host or host.startswith("-"):
         raise InvalidRequest("source", f"“{text:.120}” names no host.")
-    if password is not None:
-        told = "The address holds a password, which would be kept in plain text. Let git's credential helper know it instead."
+    if password is not None or (parts.scheme.lower() in ("http", "https") and parts.username):
+        told = (
+            "The address holds a password or token before the @, which would be kept in plain text. "
+            "Let git's credential helper know it instead."
+        )
         raise InvalidRequest("source", told)
     return Source("git", text, branch)
 

@@ -104,6 +104,13 @@ def fetch_index(address: str) -> Index:
     address = address.strip()
     if re.match(r"https?://", address, re.IGNORECASE):
         return read_index(_downloaded(address), address)
+    try:
+        return _read_file(address)
+    except (OSError, RuntimeError) as error:
+        raise InvalidRequest("address", f"“{address:.120}” cannot be read: {error}.") from error
+
+
+def _read_file(address: str) -> Index:
     path = Path(urlsplit(address).path if address.startswith("file://") else address).expanduser()
     if not path.is_absolute() or not path.is_file():
         raise InvalidRequest("address", f"“{address:.200}” is neither an http(s) address nor a file of this machine.")
