@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from webui.core.extras import ExtraValues
+from webui.core.request import GenerationRequest
 from webui.plugins.scaffold import main, write_skeleton
 from webui.plugins.testing import load_extension
 
@@ -32,6 +34,14 @@ def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["first", "--data-dir", str(tmp_path)]) == 1
     assert main(["First One", "--data-dir", str(tmp_path)]) == 1
     assert "small letters" in capsys.readouterr().err
+
+
+def test_a_new_extension_leaves_the_options_of_others(folder: Path):
+    extension = load_extension(write_skeleton(folder, "first"))
+    (kind,) = extension.kinds
+    other = ExtraValues("other", (("strength", 1),))
+    made = extension.fold("alter_request", GenerationRequest(prompt="a cat", extras=(kind(word="asleep"), other)))
+    assert (made.prompt, made.extras) == ("a cat asleep", (other,))
 
 
 def test_the_kit_loads_one_extension_and_says_why_not(folder: Path):

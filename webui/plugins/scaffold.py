@@ -53,7 +53,8 @@ def alter_request(request: GenerationRequest) -> GenerationRequest | None:
     options = request.extra({kind})
     if options is None:
         return None
-    return replace(request, prompt=f"{{request.prompt}} {{options.word}}", extras=())
+    others = tuple(extra for extra in request.extras if extra is not options)
+    return replace(request, prompt=f"{{request.prompt}} {{options.word}}", extras=others)
 ''',
     "tests/test_plugin.py": """from pathlib import Path
 
