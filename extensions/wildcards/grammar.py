@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 
-_TOKEN = re.compile(r"\\[{|}]|[{|}]|__[\w./*-]*[\w*]__|[^\\{|}_]+|.", re.DOTALL)
+_TOKEN = re.compile(r"\\[{|}]|[{|}]|__[\w./*-]*?[\w*]__|[^\\{|}_]+|.", re.DOTALL)
 _WEIGHT = re.compile(r"\s*(\d+(?:\.\d+)?)::")
 
 #: Texts and choices, one after the other; a choice has a weight and a row for each option.
@@ -22,9 +22,13 @@ class TemplateError(Exception):
     """What is wrong with a template, in words."""
 
 
-def count(row: Row) -> int:
-    """How many texts there are."""
-    return math.prod(sum(count(option) for _, option in part) for part in row if not isinstance(part, str))
+def count(row: Row, known: dict[int, int] | None = None) -> int:
+    """How many texts there are. `known`: of choices that were counted, by their ids."""
+    known = {} if known is None else known
+    for part in row:
+        if not isinstance(part, str) and id(part) not in known:
+            known[id(part)] = sum(count(option, known) for _, option in part)
+    return math.prod(known[id(part)] for part in row if not isinstance(part, str))
 
 
 def draw(row: Row, chance: random.Random) -> str:
@@ -52,14 +56,16 @@ def nth(row: Row, index: int) -> str:
     return "".join(reversed(found))
 
 
-def parse(template: str, lines: Lines, within: tuple[str, ...] = ()) -> Row:
+def parse(template: str, lines: Lines, within: tuple[str, ...] = (), known: dict[str, Choice] | None = None) -> Row:
     r"""The row of a template. `\{` and `\|` are plain marks; a brace that is not closed is text.
+
+    `known`: wildcards that were read already, each of which is read once.
 
     Raises:
         TemplateError: a wildcard is not there, or names itself.
     """
-    tokens = _TOKEN.findall(template)
-    closed = _closed(tokens)
+    known = {} if known is None else known
+    closed = _closed(tokens := _TOKEN.findall(template))
     rows: list[Row] = [[]]  # of the template, and of the option of each choice that is read
     choices: list[Choice] = []
     for place, token in enumerate(tokens):
@@ -73,7 +79,7 @@ def parse(template: str, lines: Lines, within: tuple[str, ...] = ()) -> Row:
             else:
                 rows[-1].append(choices.pop())
         elif token.startswith("__"):
-            rows[-1].append(_wildcard(token[2:-2], lines, within))
+            rows[-1].append(_wildcard(token[2:-2], lines, within, known))
         else:
             rows[-1].append(token[1:] if len(token) == 2 and token[0] == "\\" else token)
     return rows[0]
@@ -90,10 +96,12 @@ def _closed(tokens: Sequence[str]) -> set[int]:
     return found
 
 
-def _wildcard(name: str, lines: Lines, within: tuple[str, ...]) -> Choice:
+def _wildcard(name: str, lines: Lines, within: tuple[str, ...], known: dict[str, Choice]) -> Choice:
     if name in within:
         raise TemplateError(f"The wildcard __{name}__ names itself: {' → '.join((*within, name))}.")
-    return [_weighted(parse(line, lines, (*within, name))) for line in lines(name)]
+    if name not in known:
+        known[name] = [_weighted(parse(line, lines, (*within, name), known)) for line in lines(name)]
+    return known[name]
 
 
 def _weighted(row: Row) -> tuple[float, Row]:

@@ -61,6 +61,18 @@ def test_template_and_result_both_stand_in_the_infotext_and_come_back(wildcards:
     assert (again.prompt, infotext.format(again, kinds=wildcards.kinds).count("Template: a {b|c}")) == ("a b", 1)
 
 
+def test_wildcards_may_stand_beside_each_other(wildcards: PluginManager):
+    assert drawn(wildcards, "__animals/small____animals/small__", combination=2).prompt == "mouserat"
+
+
+def test_lists_that_name_each_other_often_are_read_and_counted_once_each(wildcards: PluginManager, tmp_path: Path):
+    for depth in range(20):
+        lines = "".join(f"{letter} __deep{depth + 1}__\n" for letter in "abc")
+        (tmp_path / "wildcards" / f"deep{depth}.txt").write_text(lines)
+    (tmp_path / "wildcards" / "deep20.txt").write_text("end\n")
+    assert drawn(wildcards, "__deep0__", combination=2).prompt == "a " * 19 + "b end"
+
+
 def test_a_prompt_without_anything_to_draw_stays_as_it_is(wildcards: PluginManager):
     for prompt in ("a cat", "a { cat", "snake_case__", r"\{a\|b\}"):
         assert drawn(wildcards, prompt).prompt == prompt.replace("\\", "")
