@@ -35,6 +35,7 @@ export async function remove(items, { gone, back }) {
     post(text, "info", { action: { text: t("action.undo"), press: () => restore(deletion, back) }, seconds: UNDO_SECONDS });
     if (problems.length) post(problems.join("\n"), "error");
     gone(items.map(({ id }) => id));
+    if (problems.length) back(); // those that stay are shown again
   } catch (error) {
     fail(error);
   }

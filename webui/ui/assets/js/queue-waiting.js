@@ -91,7 +91,7 @@ export function waitingList(scroller) {
   }
 
   function made({ id, group, jobs: [job] }) {
-    const can = { edit: !group && !job.extras, single: !group };
+    const can = { edit: !group && !job.extras && !job.request.hires_source, single: !group };
     const press = (action) => () => action(lines.find((each) => each.id === id));
     const tools = h(
       "span",
