@@ -10,8 +10,10 @@ import pytest
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-from tests.tiny import write_tiny_checkpoint, write_tiny_vae
+from tests.checkpoints.embeddings import rows, write_pt
+from tests.tiny import WIDTH, write_tiny_checkpoint, write_tiny_vae
 from webui.checkpoints.catalog import Catalog
+from webui.checkpoints.embedding_files import EmbeddingFiles
 from webui.core.plot_axis_list import axis_types
 from webui.core.plot_cells import expand
 from webui.core.plot_plan import plan
@@ -22,6 +24,7 @@ from webui.diffusion.denoiser import Denoiser
 from webui.engine.protocol import ImageDone, Loading, Run
 from webui.generation.memo import Memo
 from webui.generation.runner import Runner
+from webui.generation.sharing import Sharing
 from webui.jobs.resolve import resolve
 from webui.plugins.loader import PluginManager
 from webui.settings import BUNDLED_EXTENSIONS
@@ -174,6 +177,32 @@ def test_a_file_that_was_replaced_is_another(catalog: Catalog, counts: Counts, t
     second = run(runner, own, BASE, shares=True)
     assert counts.calls == 2 * BASE.steps
     assert next(e.pixels for e in first if isinstance(e, ImageDone)) != next(e.pixels for e in second if isinstance(e, ImageDone))
+
+
+def test_an_embedding_that_was_replaced_is_another(catalog: Catalog, counts: Counts, tmp_path: Path):
+    runner = Runner(catalog, "cpu", embeddings=EmbeddingFiles([tmp_path]))
+    request = replace(BASE, prompt="a zebrafish")
+    for vectors in (2, 3):
+        write_pt(tmp_path / "zebrafish.pt", rows(vectors, WIDTH))
+        for _ in range(2):
+            run(runner, catalog, request, shares=True)
+    assert counts.calls == 2 * BASE.steps
+
+
+def test_what_an_extension_has_a_hand_in_is_not_kept_and_what_enlarges_counts_for_the_last_latents_alone():
+    memo, made = Memo(), []
+
+    def make() -> torch.Tensor:
+        made.append(1)
+        return torch.zeros(1, 4, 8, 8)
+
+    for sharing in (Sharing(memo, enlarging="a"), Sharing(memo, enlarging="b")):
+        sharing.first_pass(BASE, range(1), make)
+        sharing.latents(BASE, range(1), make)
+    assert len(made) == 1 + 2
+    for _ in range(2):
+        Sharing(memo, altered=True).latents(BASE, range(1), make)
+    assert len(made) == 3 + 2
 
 
 def test_what_is_kept_stays_within_its_budget_and_comes_back_unchanged():

@@ -103,10 +103,12 @@ def test_a_file_is_read_once_and_again_when_it_was_replaced(tmp_path: Path):
     first = upscalers.enlarge(picture(), "2x", (120, 80), OPTIONS)
     upscalers.enlarge(picture(), "2x", (120, 80), OPTIONS)
     assert loaded == ["2x"]
+    before = upscalers.state("2x", OPTIONS)
     write_upscaler(path, scale=2, seed=5)
     os.utime(path, (1, 1))
     assert not np.array_equal(upscalers.enlarge(picture(), "2x", (120, 80), OPTIONS), first)
     assert loaded == ["2x", "2x"]
+    assert len({before, upscalers.state("2x", OPTIONS), upscalers.state("2x", TileOptions(0))}) == 3
 
 
 def test_an_unknown_name_is_refused(upscalers: Upscalers):

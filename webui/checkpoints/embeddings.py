@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,11 @@ class EmbeddingShelf:
         """Those that a prompt may name under text encoders of these widths, as the files are now."""
         self._files.refresh()
         return Embeddings(self._files.all(), widths, self._get)
+
+    def state(self) -> Hashable:
+        """Changes when a file does, or another comes."""
+        self._files.refresh()
+        return tuple((info.name, info.path, stamp(info.path)) for info in self._files.all())
 
     def _get(self, info: EmbeddingInfo) -> Embedding:
         key = info, stamp(info.path)

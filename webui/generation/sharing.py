@@ -46,36 +46,39 @@ class Sharing:
 
     Args:
         memo: None: nothing.
-        files: identities of the models that work on the latents, and who takes over from whom.
+        files: identities of the models and embeddings that work on the latents, and who takes over from whom.
         vae: that of the VAE, which counts where the request's key names it.
+        enlarging: what beside the request decides how the picture of a first pass is enlarged.
         encodes: the UNet sees an encoded picture behind the latents.
-        altered: an extension has a hand in it, which may read anything of the request.
+        altered: an extension has a hand in it, which may read anything.
         unet: what beside its file decides what the UNet says; None: an extension may change it.
     """
 
     memo: Memo | None = None
     files: tuple[Hashable, ...] = ()
     vae: Hashable = None
+    enlarging: Hashable = None
     encodes: bool = False
     altered: bool = False
     unet: Hashable = field(default=None)
 
     def latents(self, request: GenerationRequest, batch: range, make: Make) -> Tensor:
         """Ready to be decoded: (batch, 4, height / 8, width / 8)."""
-        return self._shared("latents", latents_key, request, batch, make)
+        return self._shared(("latents", self.enlarging), latents_key, request, batch, make)
 
     def first_pass(self, request: GenerationRequest, batch: range, make: Make) -> Tensor:
         """Of the first of two passes."""
         return self._shared("first pass", first_pass_key, request, batch, make)
 
-    def _shared(self, stage: str, key_of: Callable[..., Key], request: GenerationRequest, batch: range, make: Make) -> Tensor:
+    def _shared(
+        self, stage: Hashable, key_of: Callable[..., Key], request: GenerationRequest, batch: range, make: Make
+    ) -> Tensor:
         """A picture of a batch may differ in the last bit from the same one alone, so only single ones are shared."""
-        if self.memo is None or len(batch) != 1:
+        if self.memo is None or self.altered or len(batch) != 1:
             return make()
         single = request.single(batch[0])
         reaching = key_of(single, encodes=self.encodes)
-        counts = self.altered or names(reaching, "vae", single)
-        key = stage, single if self.altered else reaching, self.files, self.vae if counts else None
+        key = stage, reaching, self.files, self.vae if names(reaching, "vae", single) else None
         found = self.memo.get(key)
         if found is None:
             found = make()
@@ -96,8 +99,14 @@ def sharing_of(
     memo: Memo,
     catalog: Catalog,
     plugins: PluginManager,
+    embeddings: Hashable = (),
+    enlarging: Hashable = None,
 ) -> Sharing:
     """What a cell of a plot shares with the others, as far as all that decides a stage is told by the request.
+
+    Args:
+        embeddings: changes when one of their files does.
+        enlarging: see `Sharing`.
 
     Raises:
         CheckpointNotFound, UnsupportedCheckpoint: another that it wants cannot be used.
@@ -111,8 +120,9 @@ def sharing_of(
     models = [checkpoint, *map(catalog.find_checkpoint, named)]
     return Sharing(
         memo,
-        files=(*map(identity_of, models), *switches),
+        files=(*map(identity_of, models), *switches, embeddings),
         vae=None if vae is None else identity_of(vae),
+        enlarging=enlarging,
         encodes=any(FAMILIES[model.family or ""].channels != CHANNELS for model in models),
         # A picture that is wanted from the way to the latents is not kept with them.
         altered=any(switch.keeps_before for switch in switches) or plugins.acts(_BEFORE_DECODING, request),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from webui.checkpoints.embedding_files import stamp
 from webui.checkpoints.memory import Device
 from webui.errors import OutOfMemory
 from webui.upscaling.files import UpscalerFiles, UpscalerInfo
@@ -92,6 +93,11 @@ class Upscalers:
         """Give back the memory of all models."""
         self._models.clear()
         self._device.release()
+
+    def state(self, name: str, options: TileOptions) -> Hashable:
+        """Changes when what `enlarge` gives does. Raise InvalidRequest: there is no upscaler of that name."""
+        info = self._files.find(name)
+        return (info.path, stamp(info.path), options) if info.path else info.name
 
     def enlarge(
         self, pixels: Pixels, name: str, size: tuple[int, int], options: TileOptions, on_tile: OnTile = lambda *_: None
