@@ -16,6 +16,7 @@ import { hideNote, setNote } from "./header.js";
 import { t } from "./texts.js";
 
 const KEPT_MS = 200;
+const OPEN_AGAIN_MS = 1000;
 
 let ready = false; // before the stored forms are back, Gradio's first values must not overwrite them
 const latest = {}; // by tab: the values by field name
@@ -55,9 +56,18 @@ for (const type of MAY_CHANGE) document.addEventListener(type, heard, true);
 
 const storedAs = (tab) => (tab === TABS[0] ? "periplus.form" : `periplus.form.${tab}`);
 
-// The page is opened: what all controls show, from what was kept.
-export function openForms(tabs) {
-  return call("opening", tabs.map((tab) => sessionStorage.getItem(storedAs(tab)) ?? localStorage.getItem(storedAs(tab)) ?? ""));
+// The page is opened: what all controls show, from what was kept. Asked once more where the server just begins again.
+export async function openForms(tabs) {
+  const texts = tabs.map((tab) => sessionStorage.getItem(storedAs(tab)) ?? localStorage.getItem(storedAs(tab)) ?? "");
+  try {
+    return await call("opening", texts);
+  } catch {
+    await new Promise((done) => setTimeout(done, OPEN_AGAIN_MS));
+  }
+  return call("opening", texts).catch((error) => {
+    post(t("notice.request_failed", { reason: error.message }), "error");
+    throw error;
+  });
 }
 
 export function opened(answer) {
