@@ -25,7 +25,7 @@ def test_it_goes_on_over_a_reload_until_it_is_stopped_and_then_nothing_follows(s
         studio.page.click("#generate_forever")
     wait_for_next_job(studio)
     studio.reload()
-    studio.fill(steps="100")  # none ends, so that none is on its way, while it is stopped
+    studio.fill(steps="40")  # none ends, so that none is on its way, while it is stopped
     for _ in range(2):
         wait_for_next_job(studio)
     studio.page.locator("#txt2img_forever_stop").click()
