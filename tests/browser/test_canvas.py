@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
-from playwright.sync_api import CDPSession
+from playwright.sync_api import CDPSession, expect
 
 from tests.browser.conftest import PHONE
 from tests.browser.easel import Easel, disc
@@ -121,33 +122,47 @@ def test_layers_are_painted_hidden_mixed_and_merged_and_all_of_it_can_be_undone(
     easel.stroke((150, 60))
     easel.tool("layers")
     rows = studio.page.locator("#canvas_inpaint_sketch_layer_list li")
-    assert rows.count() == 2
+    expect(rows).to_have_count(2)
 
     def seen() -> tuple[Any, Any, Any]:
         source, mask = easel.exported("source").convert("RGB"), easel.exported("mask").convert("L")
         return source.getpixel((50, 60)), source.getpixel((150, 60)), mask.getpixel((150, 60))
 
+    def becomes(*pixels: Any) -> bool:
+        """A press is carried out when the page comes to it."""
+        end = time.monotonic() + 10
+        while seen()[: len(pixels)] != pixels and time.monotonic() < end:
+            studio.page.wait_for_timeout(50)
+        return seen()[: len(pixels)] == pixels
+
     red, blue, white = (255, 0, 0), (0, 0, 255), (255, 255, 255)
-    assert seen() == (red, blue, 255)
+    assert becomes(red, blue, 255)
     studio.page.get_by_role("button", name="Hide layer 2").click()
-    assert seen() == (red, white, 0)  # what is hidden is no mask either
+    assert becomes(red, white, 0)  # what is hidden is no mask either
     easel.tool("undo")
+    assert becomes(red, blue, 255)
     studio.page.locator("#canvas_inpaint_sketch_layer_opacity").fill("50")
-    mixed = seen()[1]
+    end = time.monotonic() + 10
+    while (mixed := seen()[1]) == blue and time.monotonic() < end:
+        studio.page.wait_for_timeout(50)
     assert max(abs(mixed[0] - 127), abs(mixed[1] - 127), 255 - mixed[2]) <= 1
     easel.tool("layer_merge")
-    assert rows.count() == 1 and seen()[0] == red
+    expect(rows).to_have_count(1)
+    assert becomes(red)
     assert max(abs(one - other) for one, other in zip(seen()[1], mixed, strict=True)) <= 1
     for _ in range(2):
         easel.tool("undo")
-    assert rows.count() == 2 and seen() == (red, blue, 255)
+    expect(rows).to_have_count(2)
+    assert becomes(red, blue, 255)
     easel.keep()
     studio.reload()
     again = Easel(studio, "inpaint_sketch").show()
     again.tool("layers")
-    assert rows.count() == 2 and seen() == (red, blue, 255)
+    expect(rows).to_have_count(2)
+    assert becomes(red, blue, 255)
     again.tool("layer_remove")
-    assert rows.count() == 1 and seen()[:2] == (red, white)
+    expect(rows).to_have_count(1)
+    assert becomes(red, white)
 
 
 def touch(session: CDPSession, kind: str, *points: tuple[int, int]) -> None:
