@@ -41,3 +41,5 @@ def test_a_listing_is_read_anew_and_has_what_fits(table: Growing[str]):
     table.add("x", ["Own"])
     assert (list(listing), list(first), listing[:1]) == (["EULER", "OWN"], ["Same", "EULER", "OWN"], ("EULER",))
     assert "OWN" in listing and len(first) == 3
+    table.remove("x")
+    assert "OWN" not in listing and list(first) == ["Same", "EULER"]

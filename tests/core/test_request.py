@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -34,3 +35,34 @@ def test_picture_k_is_the_single_request_of_seed_plus_k_and_seeds_wrap():
 def test_a_request_cannot_be_changed():
     with pytest.raises(AttributeError):
         GenerationRequest().steps = 5  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"guidance_scale": 4, "steps": 7},
+        {"steps": 0, "guidance_scale": "much", "prompt": "a"},
+        {"sampler": "Oiler"},
+        {"extras": ()},
+        {},
+    ],
+)
+def test_changed_is_what_replace_makes_or_refuses(changes: dict):
+    request = GenerationRequest(prompt="red heart", steps=9)
+
+    def outcome(make):
+        try:
+            return make().to_dict()
+        except InvalidRequest as error:
+            return error.field, str(error)
+
+    assert outcome(lambda: request.changed(changes)) == outcome(lambda: replace(request, **changes))
+    assert request == GenerationRequest(prompt="red heart", steps=9)
+
+
+def test_changed_keeps_numbers_of_one_kind_and_refuses_a_name_that_is_no_field():
+    request = GenerationRequest().changed({"guidance_scale": 4})
+    assert (request, type(request.guidance_scale)) == (GenerationRequest(guidance_scale=4), float)
+    assert hash(request) == hash(GenerationRequest(guidance_scale=4))
+    with pytest.raises(InvalidRequest, match="stepz"):
+        request.changed({"stepz": 3})

@@ -72,6 +72,11 @@ class Growing(Sequence[Item]):
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All of them; the same object until one is added or removed."""
+        return self._items
+
 
 class Listing(Sequence[str], Generic[Item]):
     """Texts of a growing table's items, such as the names that a field can have."""
@@ -89,10 +94,19 @@ class Listing(Sequence[str], Generic[Item]):
             fits: which items count.
         """
         self._table, self._text, self._first, self._fits = table, text, tuple(first), fits
+        self._read: tuple[tuple[Item, ...], tuple[str, ...]] | None = None
 
     @property
     def _texts(self) -> tuple[str, ...]:
-        return (*self._first, *(self._text(item) for item in self._table if self._fits(item)))
+        """Written out once for each state of the table: every request that is made looks some of its values up here."""
+        items, read = self._table.items, self._read
+        if read is None or read[0] is not items:
+            read = items, (*self._first, *(self._text(item) for item in items if self._fits(item)))
+            self._read = read
+        return read[1]
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._texts
 
     def after(self, *first: str) -> Listing[Item]:
         """The same with others before them."""

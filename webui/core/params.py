@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args, get_type_hints
@@ -26,6 +26,7 @@ class Param:
     `always`: written to infotext also where it has its default. `absent`: what an infotext without it means, if not the default.
     `group` is the part of the form that shows it; "" stands in the form itself.
     `files`: its values are names of files of that kind ("checkpoint"), beside its default, which names none.
+    `several`: a text of any number of its choices, with commas between them.
     """
 
     label: str
@@ -42,6 +43,12 @@ class Param:
     absent: Any = None
     group: str = ""
     files: str = ""
+    several: bool = False
+
+
+def listed(text: str) -> list[str]:
+    """The names in a text that holds several."""
+    return [name for name in map(str.strip, text.split(",")) if name]
 
 
 @dataclass(frozen=True)
@@ -81,16 +88,25 @@ def params_of(cls: type) -> Mapping[str, FieldSpec]:
 
 def check_ranges(instance: object) -> None:
     """Raise InvalidRequest for the first field whose value its `Param` does not allow."""
-    for spec in params_of(type(instance)).values():
+    _check(instance, params_of(type(instance)).values())
+
+
+def _check(instance: object, specs: Iterable[FieldSpec]) -> None:
+    for spec in specs:
         check_value(spec, getattr(instance, spec.name))
 
 
-def settle(instance: object) -> None:
-    """Make whole numbers in fields of fractions what they mean, for 7 and 7.0 are the same request; then `check_ranges`."""
-    for spec in params_of(type(instance)).values():
+def settle(instance: object, names: Container[str] | None = None) -> None:
+    """Make whole numbers in fields of fractions what they mean, for 7 and 7.0 are the same request; then `check_ranges`.
+
+    Args:
+        names: the fields to look at, where all others are known to be right.
+    """
+    specs = [spec for spec in params_of(type(instance)).values() if names is None or spec.name in names]
+    for spec in specs:
         if spec.kind is float and type(value := getattr(instance, spec.name)) is int:
             object.__setattr__(instance, spec.name, float(value))
-    check_ranges(instance)
+    _check(instance, specs)
 
 
 def check_value(spec: FieldSpec, value: object) -> None:
@@ -121,8 +137,9 @@ def _check_text(spec: FieldSpec, value: str) -> None:
         raise InvalidRequest(
             spec.name, f"{param.label} is {len(value):,} characters long; at most {param.max_length:,} are allowed."
         )
-    if param.choices and value not in param.choices:
-        raise InvalidRequest(spec.name, f"{param.label} “{value:.80}” is not known. {suggest(value, param.choices)}")
+    names = listed(value) if param.several else [value]
+    if param.choices and (unknown := [name for name in names if name not in param.choices]):
+        raise InvalidRequest(spec.name, f"{param.label} “{unknown[0]:.80}” is not known. {suggest(unknown[0], param.choices)}")
 
 
 def _check_number(spec: FieldSpec, value: float) -> None:

@@ -160,7 +160,7 @@ class _Draft:
         seed = self._changed.get("seed", self._base.seed)
         if seed_offset and seed != -1:
             self._changed["seed"] = (seed + seed_offset) % SEED_LIMIT
-        return replace(self._base, **self._changed, batch_count=1, batch_size=1)
+        return self._base.changed({**self._changed, "batch_count": 1, "batch_size": 1})
 
 
 class _Seen:

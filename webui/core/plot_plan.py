@@ -86,7 +86,7 @@ def plan(expanded: Expanded) -> Plan:
 def plan_of(all_cells: Sequence[Cell]) -> Plan:
     """As `plan`, of some cells."""
     cells = [(cell.number, cell.request) for cell in all_cells if cell.request is not None]
-    keys = {number: (first_pass_key(request), latents_key(request)) for number, request in cells}
+    keys = {number: _stages(request) for number, request in cells}
     texts = {(request.checkpoint, text) for _, request in cells for text in (request.prompt, request.negative_prompt)}
     by_text = len(texts) > TEXTS_REMEMBERED
     ranks = [
@@ -107,6 +107,12 @@ def plan_of(all_cells: Sequence[Cell]) -> Plan:
         samplings=len({last for _, last in keys.values()}),
         work=_work_of([(request, *keys[number]) for number, request in ordered]),
     )
+
+
+def _stages(request: GenerationRequest) -> tuple[Key, Key]:
+    """The keys of its first pass and of its last latents, which are one where there is one pass."""
+    last = latents_key(request)
+    return (first_pass_key(request) if request.hires else last), last
 
 
 def checkpoints_of(request: GenerationRequest) -> list[str]:

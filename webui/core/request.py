@@ -56,6 +56,19 @@ class GenerationRequest(TilingFields, HiresFields, OutpaintFields, SourceFields,
         seed = (getattr(self, counting) + index) % SEED_LIMIT
         return replace(self, **{counting: seed}, batch_count=1, batch_size=1)
 
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """As `replace`, but only the changes are checked, for the rest was when this one was made: plots make thousands of one.
+
+        Raises:
+            InvalidRequest: a value is not allowed, or there is no such field.
+        """
+        if unknown := next((name for name in changes if name not in vars(self)), None):
+            raise InvalidRequest(unknown, f"There is no field “{unknown:.80}” in a request.")
+        made = object.__new__(type(self))
+        vars(made).update(vars(self), **changes)
+        settle(made, changes)
+        return made
+
     def extra(self, kind: type[_Kind]) -> _Kind | None:
         """The options of an extension; None where the request has none of them, which stands for all their defaults."""
         return find_extra(self.extras, kind)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import fields
+from operator import attrgetter
 
 from webui.core.fields.hires import LATENT_UPSCALERS, HiresFields
 from webui.core.fields.source import SourceFields
@@ -22,6 +23,7 @@ _HIRES = tuple(params_of(HiresFields))
 _SOURCE = tuple(params_of(SourceFields))
 _FIELDS = fields(GenerationRequest)
 _DEFAULTS = {field.name: field.default for field in _FIELDS}
+_values = attrgetter(*_DEFAULTS)
 _PLACES = {field.name: place for place, field in enumerate(_FIELDS)}
 
 
@@ -60,7 +62,7 @@ def _enlarges_pixels(request: GenerationRequest) -> bool:
 
 
 def _key(request: GenerationRequest, unused: list[str]) -> Key:
-    values = vars(request) | {name: _DEFAULTS[name] for name in unused}
-    if request.variation_strength == 0:
-        values["variation_seed"] = _DEFAULTS["variation_seed"]
-    return tuple(values[field.name] for field in _FIELDS)
+    values = list(_values(request))
+    for name in unused if request.variation_strength else (*unused, "variation_seed"):
+        values[_PLACES[name]] = _DEFAULTS[name]
+    return tuple(values)
