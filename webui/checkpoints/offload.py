@@ -1,6 +1,6 @@
 """Having on the device only what works there: whole parts in turn, or a UNet block by block. No number changes by it.
 
-Weights are never written while they are lent, so what was copied to the device is simply dropped again: going back moves
+Weights are written at home alone (`rewriting`), so what was copied to the device is simply dropped again: going back moves
 nothing. Cost: one copy per use, and main memory for the whole model.
 """
 
@@ -63,13 +63,14 @@ class Weights:
 class Placement:
     """Where the parts of one pipeline are, for as long as it is lent. Leaving the `with` block brings everything home.
 
-    The parts' names are those of `using`. Nothing may be written to weights but within `changing`.
+    The parts' names are those of `using`. Nothing may be written to weights but within `changing` and `rewriting`.
     """
 
     def __init__(self, parts: Mapping[str, Sequence[nn.Module]], device: Device, mode: MemoryMode, *, keep: int = 0) -> None:
         """`keep` is how many bytes of a streamed UNet stay on the device, where it is used."""
         self._parts, self._device, self.mode = parts, device, mode
         self._weights: dict[str, Weights | Streamed] = {}
+        self._used: str | None = None
         for name, modules in parts.items():
             if name == "unet" and mode is MemoryMode.STREAMED:
                 self._weights[name] = Streamed(modules[0], device, keep, BLOCK_BYTES)
@@ -83,8 +84,24 @@ class Placement:
             if self.mode is not MemoryMode.RESIDENT:
                 self._park(other for other in self._weights if other != name)
             self._bring(name)
-        with self._device.working():
-            yield
+        before, self._used = self._used, name
+        try:
+            with self._device.working():
+                yield
+        finally:
+            self._used = before
+
+    @contextmanager
+    def rewriting(self, name: str) -> Iterator[None]:
+        """Write other numbers into the tensors of a part, where they live; who is using it goes on with those."""
+        with torch.inference_mode(False):
+            if self.mode is not MemoryMode.RESIDENT:
+                self._park([name])
+            try:
+                yield
+            finally:
+                if name == self._used:
+                    self._bring(name)
 
     @contextmanager
     def changing(self, name: str) -> Iterator[None]:

@@ -14,6 +14,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from webui.checkpoints.blueprint import Blueprint, LatentRgb
 from webui.checkpoints.catalog import CheckpointInfo
 from webui.checkpoints.families import FAMILIES, EncoderFacts, Family
+from webui.checkpoints.lora.merging import MergedWeights
 from webui.checkpoints.tokenizer import clip_tokenizer
 from webui.core.sigmas import model_sigmas
 from webui.errors import UnsupportedCheckpoint
@@ -48,6 +49,7 @@ class Pipeline:
         scaling_factor: of the latents; the checkpoint's, whichever VAE is used. `vae.config` tells the same.
         zero_terminal_snr: whether the model wants its table rescaled so that it begins with pure noise.
         dtype: that of UNet and text encoders.
+        merged: what LoRAs change of the weights now; None: nothing can.
     """
 
     checkpoint: CheckpointInfo
@@ -63,6 +65,7 @@ class Pipeline:
     device: torch.device
     dtype: torch.dtype
     zero_terminal_snr: bool = field(default=False, kw_only=True)
+    merged: MergedWeights | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         # A VAE file does not tell the factor, and the same file may serve families that differ in it.

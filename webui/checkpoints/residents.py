@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import nn
 
 from webui.checkpoints.catalog import CheckpointInfo, VaeInfo
 from webui.checkpoints.loader import Loader, Located, Prepared, Recipe, naming
+from webui.checkpoints.lora.merging import MergedWeights
 from webui.checkpoints.pipeline import Pipeline
 from webui.errors import UnsupportedCheckpoint
 
@@ -164,6 +165,10 @@ class Residents:
         """The weights are all there; it is not yet among the residents. Raise UnsupportedCheckpoint: it does not fit itself."""
         planned, prepared = begun.planned, begun.prepared
         pipeline = planned.recipe.assemble(prepared.modules, self._loader.device, self._loader.dtype)
+        if pipeline is not None:
+            sources = {located.part.name: located.sources for located in planned.located}
+            merged = MergedWeights(prepared.modules, sources, prepared.mapped, planned.recipe.info.path)
+            pipeline = replace(pipeline, merged=merged)
         return Resident(planned.recipe, planned.identity, planned.size, prepared.modules, prepared.mapped, pipeline)
 
     def add(self, resident: Resident) -> None:

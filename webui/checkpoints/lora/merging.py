@@ -1,0 +1,178 @@
+"""Changing the weights in memory, and the way back to the last bit.
+
+The pristine copy is the checkpoint's file: what is to change is read from there again, so nothing is kept twice, and no error
+adds up however often weights change. Tensors that lie in the file itself (`Resident.mapped`) are left alone: what is changed gets
+memory of its own and goes back to them.
+
+Several changes of one weight are made one after another in full precision and rounded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from webui.checkpoints.blueprint import TensorSource
+from webui.checkpoints.filling import Filling
+from webui.checkpoints.lora.kinds import Patch
+from webui.checkpoints.lora.reading import Target
+from webui.checkpoints.places import WeightFiles
+from webui.checkpoints.room import make_room
+from webui.errors import UnsupportedCheckpoint
+
+#: (path, size, time of change) of a file.
+Stamp = tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one file does to one weight.
+
+    Args:
+        file: whose patch it is; equal for equal content.
+        strength: share of it; a change of 0 is none.
+    """
+
+    patch: Patch
+    file: Stamp
+    strength: float
+    dyn: int | None = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return self.file, self.strength, self.dyn
+
+
+#: Of each weight, in the order in which they are made.
+Changes = Mapping[Target, tuple[Change, ...]]
+
+
+class MergedWeights:
+    """What is changed now of one checkpoint in memory. Not thread-safe: it belongs to who has the lease.
+
+    Args:
+        modules: by the names of parts.
+        sources: where each of their tensors lies, by part and name.
+        mapped: the parts whose tensors lie in the file itself.
+        path: of the checkpoint, for messages.
+    """
+
+    def __init__(
+        self,
+        modules: Mapping[str, nn.Module],
+        sources: Mapping[str, Mapping[str, TensorSource]],
+        mapped: Collection[str],
+        path: Path,
+    ) -> None:
+        self._modules, self._sources, self._mapped, self._path = dict(modules), sources, frozenset(mapped), path
+        self._made: dict[Target, tuple[object, ...] | None] = {}  # None: it was not brought to an end
+        self._originals: dict[Target, Tensor] = {}
+        self._stamps = {source.path: stamp_of(source.path) for part in sources.values() for source in part.values()}
+
+    @property
+    def changed(self) -> frozenset[Target]:
+        return frozenset(self._made)
+
+    def differ(self, parts: Iterable[str], wanted: Changes) -> bool:
+        """Whether `merge` has something to do."""
+        return bool(self._outdated(frozenset(parts), wanted))
+
+    def merge(self, parts: Iterable[str], wanted: Changes, device: torch.device, check: Callable[[], None] = lambda: None) -> int:
+        """Have these parts' weights with these changes and no others. Only weights whose changes differ are touched.
+
+        Args:
+            wanted: all that is to be changed of the parts; {} for none.
+            device: where it is computed.
+            check: asked between the weights; what it raises ends the work.
+
+        Returns:
+            How many weights were touched.
+
+        Raises:
+            UnsupportedCheckpoint: the checkpoint's file cannot be read any more. Whatever is raised, the weights are pristine
+                then, or are made so by the next call that succeeds.
+        """
+        outdated = self._outdated(frozenset(parts), wanted)
+        with torch.inference_mode(False), torch.no_grad():
+            try:
+                self._restore(target for target in outdated if not (wanted.get(target) and target in self._originals))
+                self._give_own_memory(target for target in outdated if wanted.get(target))
+                for target in outdated:
+                    if changes := wanted.get(target, ()):
+                        check()
+                        self._change(target, changes, device)
+            except BaseException:
+                self._restore(outdated)
+                raise
+        return len(outdated)
+
+    def _outdated(self, parts: frozenset[str], wanted: Changes) -> list[Target]:
+        concerned = [target for target in (*self._made, *wanted) if target.part in parts]
+        return [target for target in dict.fromkeys(concerned) if self._made.get(target, ()) != _key(wanted.get(target, ()))]
+
+    def _change(self, target: Target, changes: tuple[Change, ...], device: torch.device) -> None:
+        weight = self._tensor(target)
+        self._made[target] = None
+        merged = self._originals.get(target, weight).to(device)
+        for change in changes:
+            merged = change.patch.merged(merged, change.strength, dyn=change.dyn)
+        weight.copy_(merged)
+        self._made[target] = _key(changes)
+
+    def _restore(self, targets: Iterable[Target]) -> None:
+        """Bring the pristine numbers back: those of the file, or the tensor in it."""
+        targets, pieces, files = [target for target in targets if target in self._made], [], WeightFiles()
+        for target in targets:
+            if target not in self._originals:
+                source = self._sources[target.part][target.name]
+                if stamp_of(source.path) != self._stamps[source.path]:
+                    raise UnsupportedCheckpoint(
+                        f"{self._path.name} was changed or moved while it was in memory, so its weights cannot be brought back "
+                        "without its LoRAs. Put it back, or choose another checkpoint."
+                    )
+                self._made[target] = None
+                pieces += files.pieces(source, self._tensor(target))
+        if pieces:
+            Filling(pieces).run()
+        for target in targets:
+            del self._made[target]
+            if (original := self._originals.pop(target, None)) is not None:
+                self._parameter(target).data = original
+
+    def _give_own_memory(self, targets: Iterable[Target]) -> None:
+        """In one piece, which is quicker than one for each."""
+        lacking = (target for target in targets if target.part in self._mapped and target not in self._originals)
+        mapped = {target: self._tensor(target) for target in lacking}
+        if not mapped:
+            return
+        shapes = {str(place): tuple(tensor.shape) for place, tensor in enumerate(mapped.values())}
+        first = next(iter(mapped.values()))
+        own = make_room(shapes, first.device, first.dtype)
+        for place, (target, tensor) in enumerate(mapped.items()):
+            self._originals[target] = tensor
+            self._parameter(target).data = own[str(place)]
+            self._made[target] = None
+
+    def _tensor(self, target: Target) -> Tensor:
+        return self._parameter(target).data
+
+    def _parameter(self, target: Target) -> Tensor:
+        module, _, name = target.name.rpartition(".")
+        return getattr(self._modules[target.part].get_submodule(module), name)
+
+
+def _key(changes: tuple[Change, ...]) -> tuple[object, ...]:
+    return tuple(change.key for change in changes)
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Changes when the file does; a file that is gone has one too."""
+    try:
+        status = path.stat()
+    except OSError:
+        return str(path), -1, -1
+    return str(path), status.st_size, status.st_mtime_ns
