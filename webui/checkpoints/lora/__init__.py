@@ -1,5 +1,6 @@
 """LoRAs and their kin: small files that say how the weights of a checkpoint change.
 
-`header` tells what a file is from its header (light, for the front too), `keys` which parameter of a model each tensor of a file
-belongs to, `kinds` how a changed weight follows from the tensors, `reading` puts the three together.
+`header` tells what a file is (light, for the front too), `keys` what the names in it say, `targets` which parameters a model has
+and what files call them, `kinds` and `relative` how a changed weight follows from the tensors of each kind of file, and `reading`
+puts all of it together.
 """
