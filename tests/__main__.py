@@ -49,8 +49,8 @@ def main(arguments: list[str]) -> int:
 
 
 def side_by_side() -> list[str]:
-    """How pytest shares the work: each process takes about a gigabyte of memory."""
-    return ["-n", str(max(1, min(os.cpu_count() or 1, 4))), "--dist", "loadfile"]
+    """How pytest shares the work, in the order of `tests/conftest.py`: each process takes about a gigabyte of memory."""
+    return ["-n", str(max(1, min(os.cpu_count() or 1, 4))), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def run(module: list[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+import pytest
 from hypothesis import settings
 
 for name, value in {
@@ -14,6 +15,20 @@ for name, value in {
     "TOKENIZERS_PARALLELISM": "false",
 }.items():
     os.environ.setdefault(name, value)
+
+#: What takes longest, longest first.
+LONG = ("tests/test_recovery.py", "tests/browser", "tests/generation", "tests/checkpoints", "tests/plugins", "tests/library")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have what takes long begin first: several processes that share the tests then end at about the same time."""
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.as_posix()
+        return next((place for place, part in enumerate(LONG) if f"/{part}" in path), len(LONG))
+
+    items.sort(key=rank)
+
 
 LOCAL = ("127.", "::1", "localhost", "0.0.0.0", "::", "testserver")
 

@@ -48,7 +48,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """The engine is killed among jobs, then the program among a plot, a batch and further jobs; then all is let come to its end."""
+    """The engine is killed among jobs, then the program among a plot, a batch and further jobs; then all may come to its end."""
     folder = tmp_path_factory.mktemp("killed")
     with RunningApp(folder, "--nowebui") as app:
         early = submit_four(app, 100)
