@@ -173,7 +173,7 @@ def _peft_channels(pieces: Pieces, shape: Shape) -> Made:
 def _generalized(pieces: Pieces, shape: Shape) -> Made:
     a1, a2 = pieces.need(Slot.GLORA_A1, Slot.GLORA_A2), pieces.need(Slot.GLORA_A2, Slot.GLORA_A1)
     b1, b2 = pieces.need(Slot.GLORA_B1, Slot.GLORA_B2), pieces.need(Slot.GLORA_B2, Slot.GLORA_B1)
-    if len(a1) < a1.shape[1]:  # old files have them the other way round
+    if (len(a1), len(b1)) != (shape[1], shape[0]):  # old files have them the other way round
         a1, a2, b1, b2 = a2, a1, b2, b1
     return Made(Generalized(a1, a2, b1, b2, pieces.scale(len(a2))))
 
