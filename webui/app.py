@@ -15,25 +15,30 @@ from typing import TYPE_CHECKING
 from webui import __version__
 from webui.checkpoints.catalog import Catalog
 from webui.checkpoints.embedding_files import EmbeddingFiles
+from webui.core.params import params_of
+from webui.core.request import GenerationRequest
 from webui.engine.client import EngineClient, make_engine
 from webui.errors import WebUIError
 from webui.history.service import History
 from webui.jobs.dispatcher import Dispatcher
-from webui.jobs.events import EventBus, TaskChanged
+from webui.jobs.events import EventBus, ModelsChanged, TaskChanged
 from webui.jobs.keeper import PictureKeeper
 from webui.jobs.plots import PlotService
 from webui.jobs.restarting import Restart
 from webui.jobs.series import SeriesService
 from webui.jobs.store import JobStore
+from webui.library.inserting import Inserting
 from webui.library.models import ModelLibrary
 from webui.library.notes import read_notes
 from webui.library.tasks import TaskBoard
+from webui.library.watching import Watch
 from webui.plugins.installing.installer import Installer
 from webui.plugins.installing.places import Places
 from webui.plugins.loader import PluginManager
 from webui.settings import Settings
+from webui.storage.form_defaults import FormDefaults
 from webui.storage.lock import FolderLock
-from webui.storage.preferences import PreferencesFile
+from webui.storage.preferences import ALIAS_FROM_FILE, PreferencesFile
 from webui.storage.sources import SourceStore
 from webui.storage.styles import Styles, style_files
 from webui.upscaling.files import UpscalerFiles
@@ -58,11 +63,13 @@ class Services:
     dispatcher: Dispatcher
     catalog: Catalog
     preferences: PreferencesFile
+    form_defaults: FormDefaults
     styles: Styles
     sources: SourceStore
     embeddings: EmbeddingFiles
     tasks: TaskBoard
     library: ModelLibrary
+    watch: Watch
     plugins: PluginManager
     upscalers: UpscalerFiles
     plots: PlotService
@@ -96,7 +103,7 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
     embeddings = EmbeddingFiles(settings.all_embedding_dirs)
     tasks = TaskBoard(lambda task: bus.publish(TaskChanged(task)))
     bus.connect_tasks(tasks.all)
-    library = ModelLibrary(settings, catalog, tasks)
+    library = ModelLibrary(settings, catalog, tasks, lambda: _inserting(preferences))
     series = SeriesService(store, bus, dispatcher, keeper, catalog, preferences, sources, upscalers, settings)
     sources.sweep({*store.sources(), *series.sources()})
     plots = PlotService(store, bus, dispatcher, catalog, preferences, styles, plugins, settings, upscalers.names)
@@ -107,11 +114,13 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
         dispatcher=dispatcher,
         catalog=catalog,
         preferences=preferences,
+        form_defaults=FormDefaults(settings.form_defaults_file, lambda: {**params_of(GenerationRequest), **plugins.kinds.fields}),
         styles=styles,
         sources=sources,
         embeddings=embeddings,
         tasks=tasks,
         library=library,
+        watch=Watch(library, lambda kinds: bus.publish(ModelsChanged(tuple(kinds)))),
         plugins=plugins,
         upscalers=upscalers,
         plots=plots,
@@ -120,6 +129,13 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
         installer=Installer(settings, plugins, places),
         restart=Restart(),
     )
+
+
+def _inserting(preferences: PreferencesFile) -> Inserting:
+    """How models are put into prompts, as a person chose it."""
+    chosen = preferences.current
+    aliases = chosen.lora_preferred_name == ALIAS_FROM_FILE
+    return Inserting(aliases, chosen.extra_networks_default_multiplier, chosen.extra_networks_add_text_separator)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -134,6 +150,7 @@ def create_app(services: Services) -> FastAPI:
         jobs,
         metadata,
         models,
+        names,
         plots,
         postprocessing,
         queue,
@@ -160,6 +177,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(second_pass.router(services))
     app.include_router(sources.router(services))
     app.include_router(models.router(services))
+    app.include_router(names.router(services))
     app.include_router(tasks.router(services))
     app.include_router(extensions.router(services))
     docs.add_routes(app)
@@ -197,9 +215,11 @@ def run(settings: Settings) -> int | None:
             services.plots.start()
             services.history.start()
             services.series.start()
+            services.watch.start()
             try:
                 _serve(services, listener, lock)
             finally:
+                services.watch.close()
                 services.history.close()
                 services.tasks.close()
                 services.plots.close()

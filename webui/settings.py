@@ -20,6 +20,7 @@ class Settings:
     vae_dirs: tuple[Path, ...] = ()
     lora_dirs: tuple[Path, ...] = ()
     embedding_dirs: tuple[Path, ...] = ()
+    hypernetwork_dirs: tuple[Path, ...] = ()
     upscaler_dirs: tuple[Path, ...] = ()
     styles_files: tuple[str, ...] = ()  # paths, which may hold wildcards; none: styles.csv in the data folder
     device: str | None = None  # "cpu", "cuda:0", "mps"; None: the best there is
@@ -65,6 +66,11 @@ class Settings:
         return self.data_dir / "settings.toml"
 
     @property
+    def form_defaults_file(self) -> Path:
+        """What the forms begin with, where a person chose that."""
+        return self.data_dir / "form-defaults.toml"
+
+    @property
     def extension_choices_file(self) -> Path:
         """Which extensions are switched off."""
         return self.data_dir / "extensions.toml"
@@ -90,6 +96,10 @@ class Settings:
     @property
     def all_embedding_dirs(self) -> tuple[Path, ...]:
         return _distinct(self.data_dir / "embeddings", *self.embedding_dirs)
+
+    @property
+    def all_hypernetwork_dirs(self) -> tuple[Path, ...]:
+        return _distinct(self.models_dir / "hypernetworks", *self.hypernetwork_dirs)
 
     @property
     def all_upscaler_dirs(self) -> tuple[Path, ...]:

@@ -68,9 +68,7 @@ def opened(app: RunningApp, browser: Browser) -> Iterator[Studio]:
     watch = Watch()
     context = browser.new_context(**DESKTOP)
     watch.follow(context, app.address)
-    expect.set_options(timeout=PATIENCE)
     yield Studio(context.new_page(), app.address).open()
-    expect.set_options(timeout=5_000)
     context.close()
     assert (watch.foreign, watch.errors) == ([], [])
 

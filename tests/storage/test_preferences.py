@@ -39,6 +39,8 @@ OTHER_VALUES: dict[str, Any] = {
     "directories_max_prompt_words": 3,
     "api_enable_requests": True,
     "language": "Deutsch",
+    "hide_samplers": "Euler a, DPM++ 2M SDE Heun",
+    "hide_schedulers": "KL Optimal",
 }
 
 

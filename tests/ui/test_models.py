@@ -60,7 +60,7 @@ def test_vaes_begin_with_automatic_and_none(services):
 
 
 def test_a_first_visit_starts_with_the_default_checkpoints_values(services):
-    values = opening_values(services, {})
+    values = opening_values(services, "txt2img", {})
     info = services.catalog.default_checkpoint()
     assert values["checkpoint"] == "starter"
     assert {name: values[name] for name in BUNDLED} == BUNDLED
@@ -69,7 +69,7 @@ def test_a_first_visit_starts_with_the_default_checkpoints_values(services):
 
 def test_a_later_visit_starts_with_what_the_browser_held(services):
     stored = {"prompt": "cat", "width": 256, "checkpoint": "gone", "vae": "gone"}
-    values = opening_values(services, stored)
+    values = opening_values(services, "txt2img", stored)
     assert values == {"prompt": "cat", "width": 256, "checkpoint": "starter", "vae": "Automatic"}
 
 

@@ -30,8 +30,9 @@ def test_every_preference_is_drawn(services, name):
     with a_page():
         filled = settings_tab.build(services.preferences, services.settings)
     [(control, now)] = [(control, now) for control, now in filled.items() if control.elem_id == f"settings_{name}"]
-    assert now() == getattr(services.preferences.current, name)
-    assert control.label == params_of(Preferences)[name].param.label
+    spec = params_of(Preferences)[name]
+    assert settings_tab.as_kept(spec, now()) == getattr(services.preferences.current, name)
+    assert control.label == spec.param.label
 
 
 def test_a_broken_settings_file_is_told_in_the_tab(services):
@@ -66,3 +67,10 @@ def test_a_pattern_that_leads_elsewhere_is_not_saved(services):
     told = settings_tab.save(services.preferences, "directories_filename_pattern", "../../etc")
     assert "Directory name pattern was not saved: The folders lie in" in told
     assert services.preferences.current.directories_filename_pattern == "[date]"
+
+
+def test_several_names_are_kept_as_one_text(services):
+    told = settings_tab.save(services.preferences, "hide_samplers", ["Euler", "Heun"])
+    assert told == "Saved: Hide samplers in user interface is Euler, Heun."
+    assert services.preferences.current.hide_samplers == "Euler, Heun"
+    assert settings_tab.save(services.preferences, "hide_samplers", []) == "Saved: Hide samplers in user interface is nothing."

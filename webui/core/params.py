@@ -26,7 +26,7 @@ class Param:
     `always`: written to infotext also where it has its default. `absent`: what an infotext without it means, if not the default.
     `group` is the part of the form that shows it; "" stands in the form itself.
     `files`: its values are names of files of that kind ("checkpoint"), beside its default, which names none.
-    `several`: a text of any number of its choices, with commas between them.
+    `several`: a text of any number of its choices, with commas between them; what is no choice today may be one tomorrow.
     """
 
     label: str
@@ -137,9 +137,8 @@ def _check_text(spec: FieldSpec, value: str) -> None:
         raise InvalidRequest(
             spec.name, f"{param.label} is {len(value):,} characters long; at most {param.max_length:,} are allowed."
         )
-    names = listed(value) if param.several else [value]
-    if param.choices and (unknown := [name for name in names if name not in param.choices]):
-        raise InvalidRequest(spec.name, f"{param.label} “{unknown[0]:.80}” is not known. {suggest(unknown[0], param.choices)}")
+    if param.choices and not param.several and value not in param.choices:
+        raise InvalidRequest(spec.name, f"{param.label} “{value:.80}” is not known. {suggest(value, param.choices)}")
 
 
 def _check_number(spec: FieldSpec, value: float) -> None:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 import threading
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import tomli_w
-
 from webui.core.params import Param, check_ranges, check_value, params_of
 from webui.core.request import VAE_AUTOMATIC
-from webui.errors import InvalidRequest, SaveFailed
+from webui.core.samplers import SAMPLER_NAMES, SCHEDULER_LABELS
+from webui.errors import InvalidRequest
+from webui.storage.editing_preferences import EditingPreferences
 from webui.storage.saving_preferences import SavingPreferences
+from webui.storage.toml_file import TomlFile
+
+LISTS = "lists"
+
+
+#: A1111's word for calling a LoRA as its trainer named it.
+ALIAS_FROM_FILE = "Alias from file"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preferences(SavingPreferences):
+class Preferences(SavingPreferences, EditingPreferences):
     """Nothing here changes a picture: checkpoint and VAE are what a form starts with, and go into each request by name."""
 
     checkpoint: Annotated[str | None, Param("Checkpoint", max_length=1_000, help="Chosen last.")] = None
@@ -32,6 +35,17 @@ class Preferences(SavingPreferences):
     notify_when_done: Annotated[bool, Param("Notify when done", help="When a long job ends and the page is not looked at.")] = (
         False
     )
+
+    hide_samplers: Annotated[
+        str,
+        Param(
+            "Hide samplers in user interface", choices=SAMPLER_NAMES, several=True, group=LISTS, help="Pasted settings use them."
+        ),
+    ] = ""
+    hide_schedulers: Annotated[
+        str,
+        Param("Hide schedule types in user interface", choices=SCHEDULER_LABELS, several=True, group=LISTS),
+    ] = ""
 
     infotext_styles: Annotated[
         str,
@@ -62,6 +76,23 @@ class Preferences(SavingPreferences):
         ),
     ] = 0.0
 
+    lora_preferred_name: Annotated[
+        str,
+        Param(
+            "Call LoRAs by",
+            choices=(ALIAS_FROM_FILE, "Filename"),
+            help="What a click on a card writes: the name that the trainer gave the file, or the file's. Both are understood.",
+        ),
+    ] = ALIAS_FROM_FILE
+    extra_networks_default_multiplier: Annotated[
+        float,
+        Param("Weight of LoRAs", low=0, high=2, step=0.01, help="That a click on a card writes, where none is noted for it."),
+    ] = 1.0
+    extra_networks_add_text_separator: Annotated[
+        str,
+        Param("Text before what a card adds", max_length=20, help="Goes between the prompt and what a click on a card writes."),
+    ] = " "
+
     upscaler_tile: Annotated[
         int,
         Param(
@@ -85,10 +116,10 @@ class PreferencesFile:
     """The preferences and their file. Thread-safe; `problem` says in words what could not be read of the file, else ""."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = TomlFile(path)
         self._lock = threading.Lock()
-        self.problem = ""
-        self._table = self._read()
+        self._table = self._file.read()
+        self.problem = self._file.problem
         self._current, complaints = _typed(self._table)
         if complaints:
             self.problem = f"In {path}: {' '.join(complaints)} The default is used instead."
@@ -114,46 +145,8 @@ class PreferencesFile:
                 known = {key: value for key, value in asdict(current).items() if value is not None}
                 others = {key: value for key, value in self._table.items() if key not in params_of(Preferences)}
                 self._table = known | others
-                self._write()
+                self._file.write(self._table)
             return current
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            return tomllib.loads(self._path.read_text("utf-8"))
-        except FileNotFoundError:
-            return {}
-        except OSError as error:
-            self.problem = f"{self._path} cannot be read: {error.strerror or error}. The defaults are used."
-        except (ValueError, RecursionError) as error:  # no TOML, or no UTF-8
-            self._set_aside(str(error))
-        return {}
-
-    def _set_aside(self, reason: str) -> None:
-        number = 1
-        while (kept := self._path.with_name(f"{self._path.name}.broken-{number}")).exists():
-            number += 1
-        where = f"It is kept as {kept.name}"
-        try:
-            self._path.rename(kept)
-        except OSError as error:
-            where = f"It could not be renamed ({error.strerror or error})"
-        self.problem = f"{self._path} is no readable TOML: {reason.rstrip('.')}. {where}; the defaults are used."
-
-    def _write(self) -> None:
-        temporary: Path | None = None
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("wb", dir=self._path.parent, prefix=".settings-", delete=False) as file:
-                temporary = Path(file.name)
-                tomli_w.dump(self._table, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
-        except OSError as error:
-            if temporary:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
-            raise SaveFailed(f"The preferences could not be saved in {self._path}: {error.strerror or error}.") from error
 
 
 def _typed(table: Mapping[str, Any]) -> tuple[Preferences, list[str]]:

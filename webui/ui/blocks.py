@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from webui.core.params import params_of
 from webui.core.request import VAE_AUTOMATIC
+from webui.storage.editing_preferences import EDITING
 from webui.storage.preferences import Preferences
 from webui.ui import (
     counting,
@@ -35,7 +36,10 @@ from webui.ui import (
     models,
     plot,
     pnginfo,
+    prompt_tools,
     queue,
+    settings_files,
+    settings_lists,
     settings_tab,
     styles,
     txt2img,
@@ -129,6 +133,7 @@ def build(services: PageServices) -> gr.Blocks:
             with gr.Tab(t("tab.settings"), id="settings", elem_id="tab_settings"):
                 filled = settings_tab.build(services.preferences, services.settings)
                 filled |= extension_settings.build(services)
+                settings_files.build(filled)
             with gr.Tab(t("tab.extensions"), id="extensions", elem_id="tab_extensions"):
                 extensions.build()
         host("foot", "mountFooter")
@@ -143,10 +148,12 @@ def build(services: PageServices) -> gr.Blocks:
         plot.connect(services)
         library.connect(services)
         merger.connect(services)
+        settings_files.connect(services)
         header.connect(services, forms, refresh)
         hires.connect(services, form, refresh)
         _connect_load(page, services, forms, filled)
         for each in forms:
+            prompt_tools.connect(each)
             _remember(each)
     return page
 
@@ -161,7 +168,7 @@ def _connect_load(page: gr.Blocks, services: PageServices, forms: Sequence[Form]
         updates: dict[Any, Any] = {}
         values: dict[str, Any] = {}
         for form, text in reversed(list(zip(forms, texts, strict=True))):  # what they share holds what the first one says
-            values = opening_values(services, stored_values(text, services.plugins.kinds))
+            values = opening_values(services, form.tab, stored_values(text, services.plugins.kinds))
             updates |= _opening_updates(services, form, values, text)
         answer = {**header.checkpoint_answer(services, values["checkpoint"]), **page_preferences(services)}
         updates |= {component: now() for component, now in filled.items()}
@@ -192,17 +199,19 @@ def _opening_updates(services: PageServices, form: Form, values: Mapping[str, An
     for name, found in hires.choices(services).items():
         if name in form.components:
             updates[form.components[name]] = gr.update(choices=found, value=values.get(name, form.specs[name].default))
+    updates |= settings_lists.updates(services.preferences.current, form, values)
     updates[form.others["styles"]] = styles.listed(services.styles, styles.stored_names(services.styles, stored))
     for component, listed in extension_options.file_updates([form], services.catalog).items():
         updates[component] = {**updates[component], **listed}
     return updates
 
 
-def opening_values(services: PageServices, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The form when the page is opened: what this browser held, else the chosen checkpoint's defaults."""
+def opening_values(services: PageServices, tab: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The form when the page is opened: what this browser held, else the person's defaults, else the chosen checkpoint's."""
     chosen = services.preferences.current
     info = models.chosen_checkpoint(services.catalog, stored.get("checkpoint"), chosen.checkpoint)
-    values = dict(stored) if stored else models.suited_values(info) if info else {}
+    fresh = (models.suited_values(info) if info else {}) | services.form_defaults.of(tab)
+    values = dict(stored) if stored else fresh
     vaes = {name for _, name in models.vae_choices(services.catalog)}
     vae = next((name for name in (stored.get("vae"), chosen.vae) if name in vaes), VAE_AUTOMATIC)
     return {**values, "checkpoint": info.name if info else None, "vae": vae}
@@ -211,9 +220,9 @@ def opening_values(services: PageServices, stored: Mapping[str, Any]) -> dict[st
 def page_preferences(services: PageServices) -> dict[str, Any]:
     """What the script must know of the preferences, and what was wrong with their file."""
     current = services.preferences.current
-    switches = [spec.name for spec in params_of(Preferences).values() if spec.kind is bool]
-    preferences = {name: getattr(current, name) for name in switches}
-    problems = (services.preferences.problem, services.styles.problem)
+    told = [spec.name for spec in params_of(Preferences).values() if spec.kind is bool or spec.param.group == EDITING]
+    preferences = {name: getattr(current, name) for name in told}
+    problems = (services.preferences.problem, services.form_defaults.problem, services.styles.problem)
     return {"preferences": preferences, "warning": "\n".join(filter(None, problems))}
 
 

@@ -10,7 +10,7 @@ import gradio as gr
 from webui.checkpoints.text_widths import text_widths
 from webui.core.chunks import NO_WORDS, Words
 from webui.core.params import check_value
-from webui.core.prompt_parts import find_unbalanced, parse_networks
+from webui.core.prompt_parts import UnbalancedBracket, find_unbalanced, parse_networks
 from webui.core.samplers import find_sampler
 from webui.errors import InvalidRequest
 from webui.ui.form import FIELDS
@@ -26,23 +26,30 @@ def count(
     """What a counter shows.
 
     Returns:
-        `used` and `limit`, None where the text cannot be a prompt; `problem` and `warning` in words.
+        `used` and `limit`, None where the text cannot be a prompt; `problem` and `warning` in words; `at`: where the bracket
+        stands that the problem names, counted from 0, else None.
     """
     from webui.checkpoints.token_count import count_tokens  # 0.2 s that starting the page does not have to pay
 
     try:
         check_value(FIELDS["negative_prompt" if negative else "prompt"], text)
     except InvalidRequest as error:
-        return {"used": None, "limit": None, "problem": str(error), "warning": ""}
+        return {"used": None, "limit": None, "problem": str(error), "warning": "", "at": None}
     used, limit = count_tokens(text, steps=steps, negative=negative, emphasis=emphasis, words=words)
     warning = t("counter.networks") if negative and parse_networks(text)[1] else ""
-    return {"used": used, "limit": limit, "problem": unbalanced_in_words(text), "warning": warning}
+    found = unbalanced(text)
+    at = found.position if found else None
+    return {"used": used, "limit": limit, "problem": in_words(found), "warning": warning, "at": at}
 
 
-def unbalanced_in_words(text: str) -> str:
-    """Which bracket has no partner, and where, counted from 1; empty if all have one."""
+def unbalanced(text: str) -> UnbalancedBracket | None:
+    """The bracket without a partner."""
     # Comments are blanked instead of taken out, so that places stay what they are.
-    found = find_unbalanced(re.sub(r"#[^\n]*", lambda comment: " " * len(comment[0]), text))
+    return find_unbalanced(re.sub(r"#[^\n]*", lambda comment: " " * len(comment[0]), text))
+
+
+def in_words(found: UnbalancedBracket | None) -> str:
+    """Which bracket it is and where, counted from 1; empty if all have a partner."""
     if found is None:
         return ""
     key = "counter.unclosed" if found.character in "([{" else "counter.unopened"
@@ -62,6 +69,14 @@ def count_both(
     return {"prompt": count(prompt, **options), "negative_prompt": count(negative_prompt, negative=True, **options)}
 
 
+def _of_own(told: dict[str, Any], text: Any) -> dict[str, Any]:
+    """The place of a bracket in the box's own text, where it is not a style that has it."""
+    if not told["problem"] or told["used"] is None:
+        return told
+    found = unbalanced(text)
+    return told | ({"problem": in_words(found), "at": found.position} if found else {"at": None})
+
+
 def embeddings_for(services: PageServices, checkpoint: Any) -> Words:
     """The embeddings that a checkpoint takes, as words for the counter."""
     from webui.checkpoints.token_count import words_of
@@ -79,6 +94,7 @@ def connect(services: PageServices) -> None:
     ) -> dict[str, Any]:
         values = merged(services.styles, {"prompt": prompt, "negative_prompt": negative_prompt}, styles)
         words = embeddings_for(services, checkpoint)
-        return count_both(values["prompt"], values["negative_prompt"], steps, sampler, emphasis, words)
+        told = count_both(values["prompt"], values["negative_prompt"], steps, sampler, emphasis, words)
+        return {name: _of_own(told[name], text) for name, text in (("prompt", prompt), ("negative_prompt", negative_prompt))}
 
     gr.api(count_tokens, api_name="count_tokens", queue=False)  # pyright: ignore[reportPrivateImportUsage]

@@ -38,6 +38,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/page.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/models.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/hires.css">'
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/prompts.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/canvas.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/plot.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/queue.css">'
@@ -46,6 +47,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/pnginfo.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/extensions.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/script.css">'
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/settings.css">'
         f"<script>window.periplusConfig = {data};</script>"
         f'<script type="module" src="{ASSETS_URL}/js/main.js"></script>'
     )

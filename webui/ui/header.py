@@ -134,7 +134,8 @@ def choose_checkpoint(services: PageServices, forms: Sequence[Form], given: Mapp
     updates: dict[Any, Any] = {}
     for form in forms:
         current, _ = collect({**form.values(given), "checkpoint": name})
-        updates |= form.updates(models.values_on_choice(new, old or services.catalog.default_checkpoint(), current))
+        chosen = services.form_defaults.of(form.tab)
+        updates |= form.updates(models.values_on_choice(new, old or services.catalog.default_checkpoint(), current, chosen))
     return updates
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from webui.ui import extension_options, options, scripts, styles
+from webui.ui import extension_options, options, prompt_tools, scripts, styles
 from webui.ui.form import Form
 from webui.ui.script import call, host
 from webui.ui.services import PageServices
@@ -49,6 +49,7 @@ def draw(
                 with gr.Column(scale=5, min_width=220, elem_id=f"{tab}_prompts"):
                     form.draw("prompt", lines=prompt_lines[0], max_lines=12, placeholder=t("prompt.placeholder"))
                     form.draw("negative_prompt", lines=prompt_lines[1], max_lines=8, placeholder=t("negative.placeholder"))
+                    prompt_tools.draw_words(form)
                     styles.draw(form, services.styles)
                 with gr.Column(scale=1, min_width=120, elem_id=f"{tab}_run"):
                     generate = gr.Button(t("generate"), variant="primary", elem_id=f"{tab}_generate")

@@ -72,15 +72,17 @@ def suited_values(info: CheckpointInfo) -> dict[str, Any]:
     return {**size, **{name: value for name, value in info.defaults.items() if name in FIELDS}}
 
 
-def values_on_choice(new: CheckpointInfo, old: CheckpointInfo | None, current: Mapping[str, Any]) -> dict[str, Any]:
-    """What changes in the form when `new` is chosen after `old`.
+def values_on_choice(
+    new: CheckpointInfo, old: CheckpointInfo | None, current: Mapping[str, Any], chosen: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What changes in the form when `new` is chosen after `old`; `chosen` are the person's own defaults.
 
     The defaults that a file brings are taken. Those that the old file brought and nobody has changed since are taken back,
     so that a 128×128 model does not leave its size to a model of 512×512.
     """
     values: dict[str, Any] = {}
     if old is not None and old.name != new.name:
-        suited = suited_values(new)
+        suited = suited_values(new) | dict(chosen or {})
         for name, value in suited_values(old).items():
             if current.get(name) == value:
                 values[name] = suited.get(name, FIELDS[name].default)

@@ -15,7 +15,6 @@ from webui.storage.metadata.findings import model_name
 from webui.ui import transfer
 
 _CHECKPOINTS = ("Model", "Refiner", "Hires checkpoint")
-_ALL = 1_000_000
 _ALIKE = 0.5
 
 
@@ -82,7 +81,7 @@ def _nearest(name: str, names: Iterable[str]) -> str:
 
 
 def _listed(library: ModelLibrary | None, kind: str) -> list[str]:
-    return [entry.name for entry in library.page(kind, count=_ALL).entries] if library else []
+    return library.names(kind) if library else []
 
 
 def _lora_names(prompt: str) -> list[str]:

@@ -13,6 +13,7 @@ from webui.library.models import ModelLibrary
 from webui.library.tasks import TaskBoard
 from webui.plugins.loader import PluginManager
 from webui.settings import Settings
+from webui.storage.form_defaults import FormDefaults
 from webui.storage.preferences import PreferencesFile
 from webui.storage.styles import Styles
 from webui.upscaling.files import UpscalerFiles
@@ -33,6 +34,8 @@ class PageServices(Protocol):
     def dispatcher(self) -> Dispatcher: ...
     @property
     def preferences(self) -> PreferencesFile: ...
+    @property
+    def form_defaults(self) -> FormDefaults: ...
     @property
     def styles(self) -> Styles: ...
     @property

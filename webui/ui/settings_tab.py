@@ -11,26 +11,29 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from webui.core.params import FieldSpec, check_value, params_of
+from webui.core.params import FieldSpec, check_value, listed, params_of
 from webui.errors import WebUIError
 from webui.settings import Settings
-from webui.storage.preferences import Preferences, PreferencesFile
+from webui.storage.editing_preferences import EDITING
+from webui.storage.preferences import LISTS, Preferences, PreferencesFile
 from webui.storage.saving_preferences import ADDRESSES, DIRECTORIES, SAVING
+from webui.ui.form import lenient
 from webui.ui.saving_example import DECIDING, example
-from webui.ui.script import call
+from webui.ui.script import call, host
 from webui.ui.texts import t
 
 #: Chosen in the header, where they are used, and where the languages are that extensions bring.
 _ELSEWHERE = ("checkpoint", "vae", "language")
 
 #: Below the preferences that belong to no group, each with a heading of its own.
-_GROUPS = (SAVING, DIRECTORIES, ADDRESSES)
+_GROUPS = (LISTS, EDITING, SAVING, DIRECTORIES, ADDRESSES)
 
 
 def save(preferences: PreferencesFile, name: str, value: Any) -> str:
     """Write one preference; the sentence that confirms it, or says why it was not saved."""
     spec = params_of(Preferences)[name]
     try:
+        value = as_kept(spec, value)
         check_value(spec, value)
         preferences.update(**{name: value})
     except (WebUIError, OSError) as error:
@@ -39,7 +42,17 @@ def save(preferences: PreferencesFile, name: str, value: Any) -> str:
 
 
 def _in_words(value: Any) -> str:
-    return t("on") if value is True else t("off") if value is False else str(value)
+    return t("on") if value is True else t("off") if value is False else str(value) or t("settings.nothing")
+
+
+def as_kept(spec: FieldSpec, value: Any) -> Any:
+    """A control's value as the preferences have it."""
+    return ", ".join(map(str, value)) if spec.param.several and isinstance(value, list) else value
+
+
+def as_shown(spec: FieldSpec, value: Any) -> Any:
+    """A preference as its control holds it."""
+    return listed(value) if spec.param.several else value
 
 
 def folders(settings: Settings) -> list[list[str]]:
@@ -65,6 +78,7 @@ def build(preferences: PreferencesFile, settings: Settings) -> Filled:
     components: dict[str, Component] = {}
     shown: list[Component] = []  # the same example below each group of patterns, so that it is seen while one is typed
     with gr.Column(elem_id="settings", elem_classes=["sheet"]):
+        host("settings_search_place", "mountSettings")
         if preferences.problem:
             gr.Markdown(preferences.problem, elem_classes=["warning"])
         gr.Markdown(f"### {t('settings.page')}")
@@ -87,7 +101,7 @@ def build(preferences: PreferencesFile, settings: Settings) -> Filled:
 
 
 def _now(preferences: PreferencesFile, name: str) -> Any:
-    return getattr(preferences.current, name)
+    return as_shown(params_of(Preferences)[name], getattr(preferences.current, name))
 
 
 def _draw_group(group: str) -> dict[str, Component]:
@@ -100,7 +114,8 @@ def _draw(spec: FieldSpec) -> Component:
     if spec.kind is bool:
         return gr.Checkbox(**common)
     if spec.param.choices:
-        return gr.Dropdown(choices=list(spec.param.choices), **common)
+        several = {"multiselect": True} if spec.param.several else {}
+        return lenient(gr.Dropdown)(choices=list(spec.param.choices), **several, **common)
     if spec.kind in (int, float):
         return gr.Number(precision=0 if spec.kind is int else None, **common)
     return gr.Textbox(**common)
@@ -108,7 +123,8 @@ def _draw(spec: FieldSpec) -> Component:
 
 def _save_on_change(preferences: PreferencesFile, name: str, component: Any, confirmation: Component) -> None:
     def on_change(value: Any) -> Any:
-        return gr.skip() if value == getattr(preferences.current, name) else save(preferences, name, value)
+        known = as_kept(params_of(Preferences)[name], value) == getattr(preferences.current, name)
+        return gr.skip() if known else save(preferences, name, value)
 
     as_typed(component, on_change, confirmation).then(None, inputs=component, js=call("preferenceChanged", name))
 

@@ -11,6 +11,7 @@ import gradio as gr
 from webui.core.styles import Style, apply_styles, find_styles
 from webui.errors import WebUIError
 from webui.storage.styles import Styles
+from webui.ui import prompt_tools
 from webui.ui.form import Form, lenient
 from webui.ui.script import call
 from webui.ui.services import PageServices
@@ -93,6 +94,7 @@ def draw(form: Form, styles: Styles) -> None:
         form.add_other("styles", chosen)
         apply = _icon_button(f"{form.tab}_style_apply", "apply")
         edit = _icon_button(f"{form.tab}_styles_edit_button", "edit")
+        prompt_tools.draw_history_button(form)
     prompts = [form.components[name] for name in _PROMPTS]
     quiet: dict[str, Any] = {"queue": False, "trigger_mode": "multiple", "show_progress": "hidden"}
 

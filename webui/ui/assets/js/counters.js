@@ -2,56 +2,71 @@
 // Gradio's client, which loads the whole page anew after a request that reached nobody.
 
 import { h, setText } from "./dom.js";
-import { TABS, fieldElement } from "./fields.js";
+import { TABS, fieldElement, fields } from "./fields.js";
 import { onChange, state } from "./state.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
 
 const PAUSE_MS = 500;
-const COUNTED = ["prompt", "negative_prompt", "steps", "sampler", "emphasis", "styles", "checkpoint"];
-const EMPTY = { used: 0, limit: 75, problem: "", warning: "" };
+const PAIRS = [["prompt", "negative_prompt"], ["hires_prompt", "hires_negative_prompt"], ["refiner.prompt", "refiner.negative_prompt"]];
+const OTHERS = ["steps", "sampler", "emphasis"];
+const EMPTY = { used: 0, limit: 75, problem: "", warning: "", at: null };
 
-// By tab: `asked`, the values as JSON in the order of COUNTED; `latest`, for of several requests only the last counts; `missed`:
-// put off without a word until the server is there again.
-const forms = Object.fromEntries(TABS.map((tab) => [tab, { tab, asked: null, timer: null, latest: null, missed: false }]));
+// For each pair of prompts of a tab: `asked`, the values as JSON in the order in which they are handed over; `latest`, for of
+// several requests only the last counts; `missed`: put off without a word until the server is there again.
+const makeCounted = (tab, names) => ({ tab, names, asked: null, timer: null, latest: null, missed: false });
+const counters = TABS.flatMap((tab) => PAIRS.filter(([name]) => name in fields).map((names) => makeCounted(tab, names)));
 
 export function promptChanged(tab, values) {
-  const form = forms[tab];
-  const key = JSON.stringify(COUNTED.map((name) => values[name]));
-  if (key === form.asked) return;
-  form.asked = key;
-  clearTimeout(form.timer);
-  if (values.prompt || values.negative_prompt || values.styles?.length) form.timer = setTimeout(() => count(form), PAUSE_MS);
-  else counted(tab, { prompt: EMPTY, negative_prompt: EMPTY });
+  for (const pair of counters) if (pair.tab === tab) changed(pair, values);
 }
 
-async function count(form) {
-  form.missed = !state.online;
-  if (form.missed) return;
-  form.latest?.abort();
-  form.latest = new AbortController();
-  const { signal } = form.latest;
+function changed(pair, values) {
+  const { disable_token_counters: off, include_styles_into_token_counters: withStyles } = state.preferences;
+  const texts = pair.names.map((name) => values[name] ?? "");
+  const own = pair.names === PAIRS[0];
+  const styles = own && withStyles ? (values.styles ?? []) : []; // go into the picture's own prompts alone
+  const key = JSON.stringify([...texts, ...OTHERS.map((name) => values[name]), styles, values.checkpoint]);
+  if (key === pair.asked && !off) return;
+  pair.asked = key;
+  clearTimeout(pair.timer);
+  if (off || (!own && !texts.some(Boolean))) remove(pair);
+  else if (texts.some(Boolean) || styles.length) pair.timer = setTimeout(() => count(pair), PAUSE_MS);
+  else counted(pair, { prompt: EMPTY, negative_prompt: EMPTY });
+}
+
+function remove(pair) {
+  pair.answer = null;
+  for (const name of pair.names) fieldElement(name, pair.tab)?.querySelector(":scope > .counter")?.remove();
+}
+
+async function count(pair) {
+  pair.missed = !state.online;
+  if (pair.missed) return;
+  pair.latest?.abort();
+  pair.latest = new AbortController();
+  const { signal } = pair.latest;
   try {
     const headers = { "Content-Type": "application/json" };
-    const response = await fetch(url("gradio_api/run/count_tokens"), { method: "POST", headers, body: `{"data":${form.asked}}`, signal });
+    const response = await fetch(url("gradio_api/run/count_tokens"), { method: "POST", headers, body: `{"data":${pair.asked}}`, signal });
     const { data } = await response.json();
-    if (response.ok && !signal.aborted) counted(form.tab, data[0]);
+    if (response.ok && !signal.aborted) counted(pair, data[0]);
   } catch {
-    form.missed = !signal.aborted;
+    pair.missed = !signal.aborted;
   }
 }
 
-onChange(() => state.online && Object.values(forms).filter(({ missed }) => missed).forEach(count));
+onChange(() => state.online && counters.filter(({ missed }) => missed).forEach(count));
 
-function counted(tab, answer) {
-  forms[tab].answer = answer;
-  for (const [name, count] of Object.entries(answer)) draw(tab, name, count);
+function counted(pair, answer) {
+  pair.answer = answer;
+  Object.values(answer).forEach((told, at) => draw(pair.tab, pair.names[at], told));
 }
 
 // A form that was rendered late.
-document.addEventListener("periplus:tab", () => Object.values(forms).forEach(({ tab, answer }) => answer && counted(tab, answer)));
+document.addEventListener("periplus:tab", () => counters.forEach((pair) => pair.answer && counted(pair, pair.answer)));
 
-function draw(tab, name, { used, limit, problem, warning }) {
+function draw(tab, name, { used, limit, problem, warning, at }) {
   const element = fieldElement(name, tab);
   if (!element) return;
   const counter = element.querySelector(":scope > .counter") ?? element.appendChild(make(element));
@@ -59,12 +74,22 @@ function draw(tab, name, { used, limit, problem, warning }) {
   counter.classList.toggle("problem", Boolean(problem));
   counter.classList.toggle("warned", Boolean(words && !problem));
   setText(counter.firstChild, words);
+  counter.firstChild.disabled = at === null;
+  counter.firstChild.dataset.at = at ?? "";
   setText(counter.lastChild, used === null ? "–" : t("counter", { used, limit }));
   counter.title = words || t("counter.help", { used, limit });
 }
 
+// Selects the bracket that the words are about.
+function show(event) {
+  const box = event.target.closest(".block").querySelector("textarea, input");
+  const at = Number(event.target.dataset.at);
+  box.focus();
+  box.setSelectionRange(at, at + 1);
+}
+
 function make(element) {
-  const counter = h("p", { class: "counter", id: `${element.id}_counter` }, h("span", { class: "counter-words" }), h("span", { class: "counter-number" }));
-  element.querySelector("textarea")?.setAttribute("aria-describedby", counter.id);
+  const counter = h("p", { class: "counter", id: `${element.id}_counter` }, h("button", { type: "button", class: "counter-words", onclick: show, disabled: true }), h("span", { class: "counter-number" }));
+  element.querySelector("textarea, input")?.setAttribute("aria-describedby", counter.id);
   return counter;
 }

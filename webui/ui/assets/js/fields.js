@@ -44,6 +44,7 @@ const BUTTONS = {
   generate: "generate.help",
   style_apply: "styles.apply",
   styles_edit_button: "styles.edit",
+  prompt_history: "prompts.title",
 };
 
 // Tooltips, and names for buttons that are only an icon. Again after something was rendered late.

@@ -8,6 +8,7 @@ import { post } from "./notices.js";
 import { drawExtra, drawOptions } from "./options.js";
 import { follow, pageId } from "./page.js";
 import { changed, state } from "./state.js";
+import { settingsAreSent } from "./prompt-undo.js";
 import { replaced, replacedBy } from "./queue-edit.js";
 import { selectedPicture, setExamples } from "./output.js";
 import { scriptOf } from "./scripts.js";
@@ -103,7 +104,7 @@ function follows(tab, bySettings) {
   drawOptions(tab, values);
   drawExtra(tab, values, bySettings);
   promptChanged(tab, values);
-  document.dispatchEvent(new CustomEvent("periplus:form", { detail: { tab, values } }));
+  document.dispatchEvent(new CustomEvent("periplus:form", { detail: { tab, values, bySettings } }));
   document.dispatchEvent(new Event("periplus:checkpoint"));
 }
 
@@ -172,6 +173,7 @@ export function pressGenerate() {
 // `then` is called when the form holds them.
 export function sendInfotext(text, tab = TABS[0], then = null) {
   Object.assign(pending, { infotext: text, then });
+  settingsAreSent(tab);
   press(`${tab}_bridge_restore`);
 }
 
@@ -257,6 +259,7 @@ export function preferenceChanged(name, value) {
   state.preferences[name] = value;
   if (name === "notify_when_done" && value) window.Notification?.requestPermission?.();
   changed();
+  document.dispatchEvent(new Event("periplus:setting"));
 }
 
 // ---- tabs

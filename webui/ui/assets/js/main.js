@@ -6,12 +6,20 @@ import { applyTheme } from "./header.js";
 import { watchInputs } from "./inputs.js";
 import { listenToKeys } from "./keys.js";
 import { watchForEnds } from "./notify.js";
+import { watchCompletion } from "./prompt-complete.js";
+import { watchPromptKeys } from "./prompt-keys.js";
+import { watchUndo } from "./prompt-undo.js";
+import { watchWords } from "./prompt-words.js";
 import { guardRequests } from "./reach.js";
 import { connect } from "./stream.js";
 import { watchTasks } from "./tasks.js";
 
 applyTheme();
 guardRequests();
+watchCompletion(); // before the others: Esc closes the list first
+watchPromptKeys();
+watchUndo();
+watchWords();
 listenToKeys();
 watchInputs();
 watchForEnds();
@@ -27,8 +35,12 @@ export const mountPlot = async (host) => (await import("./plot.js")).mountPlot(h
 export const mountHistory = async (host) => (await import("./history.js")).mountHistory(host);
 export const mountModels = async (host) => (await import("./models.js")).mountModels(host);
 export const mountExtensions = async (host) => (await import("./extension-tab.js")).mountExtensions(host);
+export const mountSettings = async (host) => (await import("./settings.js")).mountSettings(host);
+export const mountFormDefaults = async (host) => (await import("./settings.js")).mountFormDefaults(host);
+export const mountSettingsFiles = async (host) => (await import("./settings.js")).mountSettingsFiles(host);
 export const mountMerger = async (host) => (await import("./merger.js")).mountMerger(host);
 
+export const openPromptHistory = async (tab) => (await import("./prompt-history.js")).openPromptHistory(tab);
 export const openStyles = async (tab) => (await import("./styles.js")).openStyles(tab);
 
 export { mountEngine } from "./engine.js";
@@ -38,6 +50,8 @@ export { mountExtra, mountUnused, takeExtra } from "./options.js";
 export { mountHires } from "./hires.js";
 export { mountOutput } from "./output.js";
 export { mountPngInfo, showInspection, takeUpload } from "./pnginfo.js";
+export { takeBack } from "./prompt-undo.js";
+export { mountPromptWords } from "./prompt-words.js";
 export { mountQueueButton } from "./queue.js";
 export { takeEdited } from "./queue-edit.js";
 export { mountScript } from "./scripts.js";

@@ -24,7 +24,7 @@ export function valuesControl(id, label, type) {
 }
 
 function line(id, label, type) {
-  const input = h("textarea", { id, rows: 1, "aria-label": label, placeholder: type ? example(type) : "", autocomplete: "off", spellcheck: "false", maxlength: 20_000, oninput: () => (grow(), tell(input)) });
+  const input = h("textarea", { id, rows: 1, "aria-label": label, placeholder: type ? example(type) : "", autocomplete: "off", spellcheck: "false", maxlength: 20_000, "data-prompt": type?.name.startsWith("Prompt"), oninput: () => (grow(), tell(input)) });
   const grow = () => {
     input.style.height = "auto";
     input.style.height = `${Math.min(160, input.scrollHeight + 2)}px`;

@@ -45,7 +45,7 @@ export function optionControl(id, name, field) {
   else if (typeof field.default === "boolean") control = checkBox(id, name, field.label, field);
   else if (field.number) control = slider(id, name, field.label, { ...field, step: field.step ?? 1 });
   else if (name === "upscaler") control = upscalers(id, name, field);
-  else control = textBox(id, name, field.label, name === "lines" ? { lines: 5, placeholder: t("script.lines.hint") } : { help: field.help });
+  else control = textBox(id, name, field.label, name === "lines" ? { lines: 5, placeholder: t("script.lines.hint"), "data-prompt": true } : { help: field.help });
   control.value = field.default;
   return control;
 }

@@ -31,8 +31,8 @@ function build() {
   const names = h("datalist", { id: "style_names" });
   const name = textBox("style_name", "name", t("styles.name"), { list: "style_names", placeholder: t("styles.name.hint") });
   const texts = {
-    prompt: textBox("style_prompt", "prompt", t("styles.prompt"), { lines: 3, placeholder: t("styles.prompt.hint") }),
-    negative_prompt: textBox("style_negative", "negative_prompt", t("styles.negative"), { lines: 2 }),
+    prompt: textBox("style_prompt", "prompt", t("styles.prompt"), { lines: 3, placeholder: t("styles.prompt.hint"), "data-prompt": true }),
+    negative_prompt: textBox("style_negative", "negative_prompt", t("styles.negative"), { lines: 2, "data-prompt": true }),
   };
   const remove = button(t("styles.delete"), null, removeStyle, { id: "style_delete" });
   const words = h("span");

@@ -1,0 +1,55 @@
+"""The tab Settings: search, taking changes back, defaults of the forms, and A1111's files."""
+
+from __future__ import annotations
+
+import json
+
+from playwright.sync_api import expect
+
+from tests.browser.page import Studio
+
+
+def test_settings_are_searched_changed_set_back_and_taken_over_from_a1111(studio: Studio, new_context, app):
+    page = studio.page
+    studio.fill(steps="7")
+    page.get_by_role("tab", name="Settings").click()
+
+    page.get_by_label("Search settings").fill("jpeg")
+    quality = page.get_by_role("spinbutton", name="Quality for saved jpeg and avif images")
+    expect(quality).to_be_visible()
+    expect(page.get_by_label("Live preview", exact=True)).to_be_hidden()
+    quality.fill("55")
+    back = page.get_by_role("button", name="Set Quality for saved jpeg and avif images back")
+    expect(back).to_be_visible()
+    back.click()
+    expect(quality).to_have_value("80")
+    expect(back).to_have_count(0)
+    page.get_by_label("Search settings").fill("")
+
+    page.locator("#settings_forms_save_txt2img").click()
+    kept = page.locator("#settings_form_txt2img li")
+    expect(kept.filter(has_text="Sampling steps: 7")).to_be_visible()
+
+    config = {"samples_format": "webp", "CLIP_stop_at_last_layers": 2, "gradio_theme": "x"}
+    file = {"name": "config.json", "mimeType": "application/json", "buffer": json.dumps(config).encode()}
+    page.locator("#settings_import_file").set_input_files(file)
+    expect(page.locator(".settings-told")).to_contain_text("3 settings can be taken over; 0 are the same here; for 1")
+    assert app.http.get("/sdapi/v1/options").json()["samples_format"] == "png"
+    page.locator("#settings_import_take").click()
+    expect(page.locator(".settings-told")).to_contain_text("3 settings were taken over")
+    expect(kept.filter(has_text="Clip skip: 2")).to_be_visible()
+    expect(page.get_by_label("File format for images", exact=True)).to_have_value("webp")
+    page.get_by_label("Only what was changed").check()
+    expect(page.get_by_label("File format for grids", exact=True)).to_be_hidden()
+    expect(page.get_by_label("File format for images", exact=True)).to_be_visible()
+
+    fresh = Studio(new_context().new_page(), app.address).open()  # a browser that was never here
+    expect(fresh.field("steps")).to_have_value("7")
+
+    page.locator("#settings_forms_back_txt2img").click()
+    expect(kept).to_have_text(["The program's own"])
+    page.locator("#settings_forms_back_img2img").click()
+    page.locator("#settings_reset_all").click()
+    expect(page.get_by_label("Only what was changed")).to_be_checked()
+    expect(page.get_by_text("No setting matches.")).to_be_visible()
+    assert app.http.get("/sdapi/v1/options").json()["samples_format"] == "png"

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+
+from webui.core.params import params_of
+from webui.core.request import GenerationRequest
+from webui.storage.a1111_settings import translate_config, translate_ui_config
+
+SPECS = params_of(GenerationRequest)
+
+
+def test_settings_that_are_preferences_here_are_taken_by_their_names():
+    found = translate_config(
+        {"samples_format": "webp", "jpeg_quality": 90, "ESRGAN_tile": 256, "hide_samplers": ["Euler", "Heun"]}, SPECS
+    )
+    assert found.preferences == {
+        "samples_format": "webp",
+        "jpeg_quality": 90,
+        "upscaler_tile": 256,
+        "hide_samplers": "Euler, Heun",
+    }
+    assert found.left == {}
+
+
+def test_settings_that_are_fields_of_a_request_become_defaults_of_both_forms():
+    found = translate_config(
+        {"CLIP_stop_at_last_layers": 2, "eta_noise_seed_delta": 31337, "s_churn": 1, "sd_noise_schedule": "Zero Terminal SNR"},
+        SPECS,
+    )
+    expected = {"clip_skip": 2, "eta_noise_seed_delta": 31337, "sigma_churn": 1.0, "zero_terminal_snr": True}
+    assert found.forms == {"txt2img": expected, "img2img": expected}
+
+
+def test_what_is_here_as_it_was_there_is_counted_and_what_is_unknown_is_left_with_its_value():
+    found = translate_config(
+        {"samples_format": "png", "CLIP_stop_at_last_layers": 1, "gradio_theme": "x", "save_mask": True}, SPECS
+    )
+    assert found.same == 2
+    assert found.left == {"gradio_theme": "x", "save_mask": True}
+    assert not found.preferences
+    assert not found.forms
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("samples_format", "gif"), ("jpeg_quality", "high"), ("show_progress_type", "Approx NN"), ("eta_noise_seed_delta", None)],
+)
+def test_a_value_that_cannot_be_used_is_left(key: str, value: object):
+    assert translate_config({key: value}, SPECS).left == {key: value}
+
+
+def test_checkpoint_and_vae_wait_for_who_knows_the_files():
+    assert translate_config({"sd_model_checkpoint": "a.safetensors [12]"}, SPECS).left == {
+        "sd_model_checkpoint": "a.safetensors [12]"
+    }
+
+
+def test_values_of_a_form_are_taken_by_tab_and_label():
+    found = translate_ui_config(
+        {
+            "txt2img/Prompt/value": "masterpiece",
+            "txt2img/Width/value": 640,
+            "txt2img/Width/minimum": 64,
+            "txt2img/CFG Scale/value": 5,
+            "customscript/sampler.py/txt2img/Sampling steps/value": 30,
+            "customscript/sampler.py/img2img/Sampling method/value": "Euler a",
+            "customscript/seed.py/txt2img/Seed/value": -1.0,
+            "img2img/Denoising strength/value": 0.4,
+        },
+        SPECS,
+    )
+    assert found.forms == {
+        "txt2img": {"prompt": "masterpiece", "width": 640, "guidance_scale": 5.0, "steps": 30},
+        "img2img": {"sampler": "Euler a", "denoising_strength": 0.4},
+    }
+    assert found.same == 1  # the seed
+    assert found.left == {}
+
+
+def test_a_scripts_own_fields_are_not_taken_for_the_forms():
+    key = "customscript/refiner.py/txt2img/Checkpoint/value"
+    found = translate_ui_config({key: "a", "extras/Width/value": 640, "txt2img/Frobnicate/value": 1, "x": 2}, SPECS)
+    assert found.forms == {}
+    assert found.left == {key: "a", "extras/Width/value": 640, "txt2img/Frobnicate/value": 1}
+
+
+def test_a_value_out_of_range_is_left():
+    assert translate_ui_config({"txt2img/Width/value": 13}, SPECS).left == {"txt2img/Width/value": 13}

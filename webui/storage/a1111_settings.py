@@ -1,0 +1,121 @@
+"""What A1111's `config.json` and `ui-config.json` mean here: preferences, and what the forms begin with.
+
+Their form is described in A1111's documentation of its settings: `config.json` holds a value by key, `ui-config.json` one by
+"tab/label/value", or "customscript/file/tab/label/value" for what a script of its own draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from webui.core.params import FieldSpec, listed, params_of
+from webui.storage.form_defaults import NOT_KEPT, Specs, usable
+from webui.storage.preferences import Preferences
+from webui.storage.saving_preferences import SavingPreferences
+
+TABS = ("txt2img", "img2img")
+
+#: Settings by A1111's key that are a preference here by another name; those of saving have the same.
+PREFERENCES = {
+    "live_previews_enable": "live_preview",
+    "show_progress_in_title": "title_progress",
+    "show_progress_type": "preview_method",
+    "hide_samplers": "hide_samplers",
+    "infotext_styles": "infotext_styles",
+    "ESRGAN_tile": "upscaler_tile",
+    "ESRGAN_tile_overlap": "upscaler_overlap",
+} | {name: name for name in params_of(SavingPreferences)}
+
+#: Chosen in the header, where the files have to be found by their titles first.
+CHECKPOINT, VAE = "sd_model_checkpoint", "sd_vae"
+
+_OVERRIDE = "override_settings."
+
+#: Settings of A1111's that its API takes as fields of a request.
+_FIELDS = ("s_churn", "s_tmin", "s_tmax", "s_noise", "s_min_uncond", "initial_noise_multiplier")
+
+#: The scripts of A1111 that draw what belongs to the form here.
+_SCRIPTS = ("sampler.py", "seed.py")
+
+
+@dataclass
+class Translated:
+    """`left`: what could not be taken over, with the value that was found; `same`: how many are here as they were there."""
+
+    preferences: dict[str, Any] = field(default_factory=dict)
+    forms: dict[str, dict[str, Any]] = field(default_factory=dict)
+    left: dict[str, Any] = field(default_factory=dict)
+    same: int = 0
+
+    def _form(self, key: str, tabs: tuple[str, ...], spec: FieldSpec, value: Any) -> None:
+        value = _as(spec, value)
+        if spec.name in NOT_KEPT or not usable(spec, value):
+            self.left[key] = value
+        elif value == spec.default:
+            self.same += 1
+        else:
+            for tab in tabs:
+                self.forms.setdefault(tab, {})[spec.name] = value
+
+
+def translate_config(config: Mapping[str, Any], specs: Specs) -> Translated:
+    """`config.json`. Checkpoint and VAE stay among what is left: who knows the files looks for them."""
+    found = Translated()
+    settings = [spec for spec in specs.values() if spec.api_name.startswith(_OVERRIDE) or spec.api_name in _FIELDS]
+    fields = {spec.api_name.removeprefix(_OVERRIDE): spec for spec in settings}
+    known = params_of(Preferences)
+    for key, value in config.items():
+        if key in (CHECKPOINT, VAE):
+            found.left[key] = value
+        elif key in PREFERENCES:
+            _preference(found, key, known[PREFERENCES[key]], value)
+        elif key in fields:
+            found._form(key, TABS, fields[key], {"Default": False, "Zero Terminal SNR": True}.get(str(value), value))
+        else:
+            found.left[key] = value
+    return found
+
+
+def _preference(found: Translated, key: str, spec: FieldSpec, value: Any) -> None:
+    value = ", ".join(map(str, value)) if spec.param.several and isinstance(value, list) else _as(spec, value)
+    if not usable(spec, value):
+        found.left[key] = value
+    elif value == spec.default or (spec.param.several and not listed(value)):
+        found.same += 1
+    else:
+        found.preferences[spec.name] = value
+
+
+def translate_ui_config(config: Mapping[str, Any], specs: Specs) -> Translated:
+    """`ui-config.json`. Limits and steps of sliders, and what is visible, are no settings here and are passed over."""
+    found = Translated()
+    labels = {spec.param.label.lower(): name for name, spec in specs.items() if "." not in name}
+    for key, value in config.items():
+        tab, label, kind = _place(key)
+        if kind != "value":
+            continue
+        name = labels.get(label.lower(), "") if tab in TABS else ""
+        if name not in specs:
+            found.left[key] = value
+        else:
+            found._form(key, (tab,), specs[name], value)
+    return found
+
+
+def _place(key: str) -> tuple[str, str, str]:
+    """The tab, the label and the kind of a key of `ui-config.json`; of scripts only those that draw what is the form's here."""
+    parts = key.split("/")
+    if parts[0] == "customscript" and len(parts) >= 5:
+        return (parts[2] if parts[1] in _SCRIPTS else ""), "/".join(parts[3:-1]), parts[-1]
+    return parts[0], "/".join(parts[1:-1]), parts[-1]
+
+
+def _as(spec: FieldSpec, value: Any) -> Any:
+    """Numbers as the field holds them: JSON has 7 for 7.0, and A1111 writes -1.0 for a seed."""
+    if spec.kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if spec.kind is float and type(value) is int:
+        return float(value)
+    return value

@@ -1,0 +1,204 @@
+// The tab Settings: search, what was changed and its way back; defaults of the forms; settings to and from files.
+// Gradio draws the settings themselves.
+
+import { button, coalesce, h, iconButton, setHidden, setText } from "./dom.js";
+import { press } from "./fields.js";
+import { valuesOf } from "./form.js";
+import { post } from "./notices.js";
+import { call } from "./server.js";
+import { t } from "./texts.js";
+
+const SAVED_MS = 600; // an extension's setting is saved as it is typed; a moment later it counts
+const BOXES = ":is(#settings, #settings_extensions) .block[id^=settings_]:not(#settings_search_place, #settings_saved, #settings_extensions_saved, #settings_folders, .settings-example)";
+
+const idOf = (name) => `settings_${name.replace(".", "_")}`;
+
+let changed = []; // names
+let search = null;
+let onlyChanged = null;
+let resetAll = null;
+let nothing = null;
+
+// ---- search, and what was changed
+
+export function mountSettings(host) {
+  search = h("input", { type: "search", id: "settings_search", placeholder: t("settings.search"), "aria-label": t("settings.search"), autocomplete: "off", spellcheck: "false", oninput: coalesce(show) });
+  onlyChanged = h("input", { type: "checkbox", id: "settings_only_changed", onchange: show });
+  resetAll = button(t("settings.reset_all"), "undo", () => reset(changed), { id: "settings_reset_all", hidden: true });
+  nothing = h("p", { class: "subdued", role: "status", hidden: true }, t("settings.no_match"));
+  host.replaceChildren(h("div", { class: "settings-top drawn" }, search, h("label", { class: "checkbox" }, onlyChanged, t("settings.only_changed")), resetAll), nothing);
+  const lookLater = later(look, SAVED_MS);
+  for (const type of ["input", "change", "click"]) document.getElementById("settings_extensions")?.addEventListener(type, lookLater);
+  document.addEventListener("periplus:setting", look);
+  look();
+}
+
+function later(action, milliseconds) {
+  let timer = null;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(action, milliseconds);
+  };
+}
+
+const look = () => call("changed_settings").then(take, (error) => post(error.message, "error"));
+
+function take(answer) {
+  changed = answer.settings;
+  setHidden(resetAll, changed.length === 0);
+  mark();
+  show();
+}
+
+// A changed setting says so, and has a button that takes the change back.
+function mark() {
+  const ids = new Set(changed.map(idOf));
+  for (const box of document.querySelectorAll(BOXES)) {
+    const own = box.querySelector(":scope > .settings-reset");
+    box.classList.toggle("settings-changed", ids.has(box.id));
+    if (!ids.has(box.id)) own?.remove();
+    else if (!own) box.append(iconButton(t("settings.reset", { label: labelOf(box) }), "undo", () => reset(changed.filter((name) => idOf(name) === box.id)), { class: "bare-button settings-reset" }));
+  }
+}
+
+const labelOf = (box) => (box.querySelector("[data-testid=block-info], label span")?.textContent ?? "").trim();
+
+function reset(names) {
+  call("reset_settings", names).then(
+    (answer) => {
+      press("bridge_settings"); // the controls show what is kept now
+      take(answer);
+      post(t(names.length === 1 ? "settings.reset_done.one" : "settings.reset_done", { count: names.length }));
+    },
+    (error) => post(error.message, "error"),
+  );
+}
+
+// Shows the settings that hold every word typed; a heading goes with the last setting below it.
+function show() {
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const ids = new Set(changed.map(idOf));
+  let heading = null;
+  let found = 0;
+  for (const each of document.querySelectorAll(`:is(#settings, #settings_extensions) h3, ${BOXES}`)) {
+    if (each.tagName === "H3") {
+      heading = each.closest(".block") ?? each;
+      heading.classList.toggle("settings-out", words.length > 0 || onlyChanged.checked);
+      continue;
+    }
+    const text = each.textContent.toLowerCase();
+    const out = (onlyChanged.checked && !ids.has(each.id)) || !words.every((word) => text.includes(word));
+    each.classList.toggle("settings-out", out);
+    if (out) continue;
+    found += 1;
+    heading?.classList.remove("settings-out");
+  }
+  for (const example of document.querySelectorAll(".settings-example, #settings_folders")) example.classList.toggle("settings-out", words.length > 0 || onlyChanged.checked);
+  setHidden(nothing, found > 0);
+}
+
+// ---- what the forms begin with
+
+export function mountFormDefaults(host) {
+  const rows = h("div", { class: "settings-forms" });
+  host.replaceChildren(h("section", { class: "sheet settings-section" }, h("h3", {}, t("settings.forms")), h("p", { class: "subdued" }, t("settings.forms.help")), rows));
+  drawForms(rows);
+  document.addEventListener("periplus:settings", () => drawForms(rows));
+}
+
+function drawForms(rows) {
+  call("form_defaults").then(
+    ({ forms }) => rows.replaceChildren(...Object.entries(forms).map(([tab, kept]) => formRow(tab, kept))),
+    (error) => rows.replaceChildren(h("p", { class: "warning" }, error.message)),
+  );
+}
+
+function formRow(tab, kept) {
+  const list = h("ul", { class: "settings-kept" });
+  const back = button(t("settings.forms.back"), "undo", () => set({}), { id: `settings_forms_back_${tab}` });
+  const save = button(t("settings.forms.save"), "check", () => set(valuesOf(tab)), { id: `settings_forms_save_${tab}` });
+  const problem = h("p", { class: "warning", role: "alert", hidden: true });
+  const element = h("div", { class: "settings-form", id: `settings_form_${tab}` }, h("h4", {}, t(`tab.${tab}`)), list, h("div", { class: "actions" }, save, back), problem);
+  draw(kept);
+  return element;
+
+  function draw(values) {
+    list.replaceChildren(...(values.length ? values.map(({ label, value }) => h("li", {}, `${label}: ${value}`)) : [h("li", { class: "subdued" }, t("settings.forms.none"))]));
+    setHidden(back, values.length === 0);
+  }
+
+  function set(values) {
+    setHidden(problem, true);
+    call("set_form_defaults", tab, values).then(
+      (answer) => {
+        draw(answer.kept);
+        post(t("settings.forms.saved", { tab: t(`tab.${tab}`) }));
+      },
+      (error) => {
+        setText(problem, error.message);
+        setHidden(problem, false);
+      },
+    );
+  }
+}
+
+// ---- files
+
+export function mountSettingsFiles(host) {
+  const told = h("div", { class: "settings-told", role: "status" });
+  const input = h("input", { type: "file", accept: ".json,application/json", class: "off-screen", id: "settings_import_file", "aria-label": t("settings.import"), onchange: () => (read(input.files[0], told), (input.value = "")) });
+  const open = button(t("settings.import"), "file", () => input.click(), { id: "settings_import" });
+  const save = button(t("settings.export"), "download", exportAll, { id: "settings_export" });
+  host.replaceChildren(
+    h("section", { class: "sheet settings-section" }, h("h3", {}, t("settings.files")), h("p", { class: "subdued" }, t("settings.files.help")), h("div", { class: "actions" }, open, input, save), told),
+  );
+}
+
+async function exportAll() {
+  try {
+    const text = JSON.stringify(await call("export_settings"), null, 2);
+    const address = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+    h("a", { href: address, download: "periplus-settings.json" }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  } catch (error) {
+    post(error.message, "error");
+  }
+}
+
+async function read(file, told) {
+  if (!file) return;
+  try {
+    const text = await file.text();
+    preview(told, file.name, text, await call("import_settings", text, false));
+  } catch (error) {
+    told.replaceChildren(h("p", { class: "warning" }, `${file.name}: ${error.message}`));
+  }
+}
+
+// What the file would bring, before anything is changed.
+function preview(told, name, text, found) {
+  const accept = button(t("settings.import.take"), "check", () => takeOver(told, name, text), { id: "settings_import_take", hidden: found.taken.length === 0 });
+  const drop = button(t("settings.import.drop"), "close", () => told.replaceChildren());
+  told.replaceChildren(h("p", {}, h("strong", {}, name)), ...lists(found, "settings.import.found"), h("div", { class: "actions" }, accept, drop));
+}
+
+function takeOver(told, name, text) {
+  call("import_settings", text, true).then(
+    (found) => {
+      told.replaceChildren(h("p", {}, h("strong", {}, name)), ...lists(found, "settings.import.done"), h("p", { class: "subdued" }, t("settings.import.later")));
+      press("bridge_settings");
+      document.dispatchEvent(new Event("periplus:settings"));
+      look();
+    },
+    (error) => told.append(h("p", { class: "warning", role: "alert" }, error.message)),
+  );
+}
+
+function lists(found, key) {
+  const more = (title, rows, open) => rows.length > 0 && h("details", { open }, h("summary", {}, title), h("table", { class: "settings-table" }, h("tbody", {}, ...rows.map(({ label, value }) => h("tr", {}, h("th", { scope: "row" }, label), h("td", {}, value))))));
+  return [
+    h("p", {}, t(key, { taken: found.taken.length, same: found.same, left: found.left.length })),
+    more(t("settings.import.taken"), found.taken, true),
+    more(t("settings.import.left"), found.left, found.left.length < 12),
+  ].filter(Boolean);
+}
