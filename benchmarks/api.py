@@ -4,19 +4,22 @@
 
 Posts and polls come one after another from this process while the bundled model samples in the engine. Then turns without
 and with pollers, each of which asks for the progress once a second over a connection of its own, follow each other, so that a
-busy machine hits both; the figure is the median of the ratios of neighbouring turns, in steps per second. The pollers run on the
-same cores as the server and the engine, so that what they themselves need counts too.
+busy machine hits both; the figure is the median of the ratios of neighbouring turns, in steps per second. The pollers are one
+process of plain sockets; what it and the server take of the processor is told too. The engine computes with one thread, as all
+three run on the same cores: on two of them it could not have both and leave one to the others.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
+import os
 import statistics
-import threading
 import time
 from collections.abc import Callable
 
+import psutil
+
+from benchmarks.pollers import Pollers
 from benchmarks.server import Server, report, running_server
 
 _LONG_JOB = {"prompt": "red heart", "steps": 150, "batch_count": 100, "width": 128, "height": 128, "save": False}
@@ -37,38 +40,6 @@ def timed(ask: Callable[[], object], count: int) -> list[float]:
     return found
 
 
-class Pollers:
-    """Clients that ask once a second each, evenly spread, from one thread."""
-
-    def __init__(self, address: str, count: int) -> None:
-        host = address.removeprefix("http://")
-        self._connections = [http.client.HTTPConnection(host, timeout=30) for _ in range(count)]
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._poll)
-        self.asked = 0
-
-    def _poll(self) -> None:
-        pause = 1 / len(self._connections)
-        due = time.perf_counter()
-        while not self._stop.is_set():
-            for connection in self._connections:
-                connection.request("GET", _POLL)
-                connection.getresponse().read()
-                self.asked += 1
-                due += pause
-                time.sleep(max(due - time.perf_counter(), 0))
-
-    def __enter__(self) -> Pollers:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        for connection in self._connections:
-            connection.close()
-
-
 def steps_done(server: Server) -> float:
     """Steps of the long job until now. Raise RuntimeError where it does not run."""
     state = server.get_json(_POLL)["state"]
@@ -86,12 +57,31 @@ def pace(server: Server, seconds: float) -> float:
     return done / (time.perf_counter() - began)
 
 
+def compare(server: Server, count: int, seconds: float, turns: int) -> None:
+    """Steps per second with pollers, over those without."""
+    front, ratios, seen, taken = psutil.Process(server.process.pid), [], [], 0.0
+    for _ in range(turns):
+        alone = pace(server, seconds)
+        with Pollers(server.address, _POLL, count) as pollers:
+            time.sleep(1)  # it connects
+            before = sum(front.cpu_times()[:2])
+            ratios.append(pace(server, seconds) / alone)
+            taken += sum(front.cpu_times()[:2]) - before
+        seen.append(pollers.seen)
+    answers, refused = (sum(turn[name] for turn in seen) for name in ("answers", "refused"))
+    report(f"{count} pollers ÷ none", ratio=statistics.median(ratios), budget=0.98)
+    report("… answers of the pollers", count=answers, refused=refused, p95=max(turn["p95"] for turn in seen))
+    own = sum(turn["processor_seconds"] for turn in seen)
+    report("… processor seconds a second", server=taken / seconds / turns, pollers=own / (seconds + 1) / turns)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pollers", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--turns", type=int, default=4)
     arguments = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"  # the server's process and its engine take it from here
     with running_server() as server:
         server.wait_for_page()
         server.wait_for_engine()
@@ -102,14 +92,7 @@ def main() -> None:
         report("POST of a job while sampling", median=statistics.median(post), p95=percentile_95(post), budget=0.05)
         poll = timed(lambda: server.get(_POLL), 100)
         report("progress poll while sampling", median=statistics.median(poll), p95=percentile_95(poll), budget=0.02)
-        ratios, asked = [], 0
-        for _ in range(arguments.turns):
-            alone = pace(server, arguments.seconds)
-            with Pollers(server.address, arguments.pollers) as pollers:
-                ratios.append(pace(server, arguments.seconds) / alone)
-            asked += pollers.asked
-        rate = asked / arguments.seconds / arguments.turns
-        report(f"{arguments.pollers} pollers ÷ none", ratio=statistics.median(ratios), polls_per_second=rate, budget=0.98)
+        compare(server, arguments.pollers, arguments.seconds, arguments.turns)
 
 
 if __name__ == "__main__":

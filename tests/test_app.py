@@ -1,9 +1,11 @@
+import asyncio
 import os
+import socket
 
 import pytest
 from starlette.testclient import TestClient
 
-from webui.app import build_services, create_app
+from webui.app import build_services, create_app, listening_socket
 from webui.engine.client import ProcessEngine
 from webui.jobs.events import EngineState
 from webui.settings import Settings
@@ -26,6 +28,7 @@ def test_the_page_answers_and_takes_jobs_while_the_engine_is_loading(loading):
     answer = client.post("/api/v1/jobs", json={"prompt": "red heart", "steps": 2})
     assert answer.status_code == 201
     assert loading.dispatcher.engine.state is EngineState.STARTING
+    (loading.settings.data_dir / "go").touch()
     assert loading.dispatcher.wait(answer.json()["id"], 60).state == "done"
 
 
@@ -48,3 +51,23 @@ def test_uploads_lie_in_the_data_folder_and_are_cleared_at_each_start(tmp_path, 
     app._use_own_uploads_folder(settings)
     assert os.environ["GRADIO_TEMP_DIR"] == str(settings.state_dir / "uploads")
     assert not left.exists()
+
+
+def test_answers_are_sent_at_once(tmp_path):
+    """asyncio switches off the waiting for more to send on sockets alone that say that they are TCP."""
+
+    async def without_delay() -> int:
+        sent = asyncio.get_running_loop().create_future()
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            sent.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        async with await asyncio.start_server(answer, sock=listener):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            await reader.read()
+            writer.close()
+            return await sent
+
+    with listening_socket(Settings(data_dir=tmp_path, port=0)) as listener:
+        assert asyncio.run(without_delay())

@@ -152,6 +152,7 @@ def create_app(services: Services) -> FastAPI:
         models,
         names,
         plots,
+        polls,
         postprocessing,
         queue,
         saving,
@@ -186,6 +187,7 @@ def create_app(services: Services) -> FastAPI:
         from webui.ui import blocks  # gradio takes seconds
 
         blocks.mount(app, services)
+    app.add_middleware(polls.PollMiddleware, bus=services.bus)
     security.add_security(app, services.settings)
     return app
 
@@ -278,7 +280,8 @@ def listening_socket(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     reason = ""
     for port in ports:
-        listener = socket.socket(family)
+        # Named as TCP: asyncio sends at once, rather than wait 40 ms for more, on such sockets alone.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         if os.name == "posix":  # elsewhere it would let two programs share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

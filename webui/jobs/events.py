@@ -208,6 +208,7 @@ class EventBus:
         self._snapshot: Callable[[], list[Event]] = list
         self._tasks: Callable[[], list[Task]] = list
         self._on_audience: Callable[[int], None] = lambda count: None
+        self._on_publish: list[Callable[[], None]] = []
 
     def connect(self, snapshot: Callable[[], list[Event]], on_audience: Callable[[int], None]) -> None:
         """`snapshot` gives the events a newcomer is told first; `on_audience` hears how many listen."""
@@ -216,6 +217,10 @@ class EventBus:
     def connect_tasks(self, tasks: Callable[[], list[Task]]) -> None:
         """`tasks` gives the work on model files, newest first, which a newcomer is told too. It must not wait for a publisher."""
         self._tasks = tasks
+
+    def on_publish(self, changed: Callable[[], None]) -> None:
+        """Call `changed` (from any thread) at every event, for those who need not know which."""
+        self._on_publish.append(changed)
 
     def subscribe(self, *, replay: bool = True) -> Subscription:
         """Listen. Without `replay` one hears only what is new, and does not count among those who watch a job grow."""
@@ -241,6 +246,8 @@ class EventBus:
 
     def publish(self, event: Event) -> None:
         with self._lock:
+            for changed in self._on_publish:
+                changed()
             for subscription in self._subscriptions:
                 subscription.put(event)
 
