@@ -21,16 +21,17 @@ FOR_ALL = ("webui.errors", "webui.settings", "webui.core")
 LIGHT_CHECKPOINTS = tuple(
     f"webui.checkpoints.{name}"
     for name in (
-        "catalog", "embedding_files", "families", "hashes", "header", "keys", "pickled", "scan", "text_widths", "token_count",
-        "vocabulary",
+        "catalog", "embedding_files", "families", "hashes", "header", "keys", "lora.files", "lora.header", "lora.keys", "pickled", "scan", "text_widths",
+        "token_count", "vocabulary",
     )
 )  # fmt: skip
 #: Of the library all but the two modules that work in processes of their own and need torch there.
 LIGHT_LIBRARY = tuple(
     f"webui.library.{name}"
     for name in (
-        "answers", "child", "download", "entries", "folders", "merge", "mix_plan", "models", "names", "notes", "open_models",
-        "partial", "previews", "sidecar", "sources", "tasks", "tensor_files",
+        "answers", "calling", "child", "download", "entries", "facts", "folders", "inserting", "merge", "mix_plan", "models",
+        "names", "notes", "open_models", "partial", "previews", "shelves", "sidecar", "sources", "tasks", "tensor_files",
+        "training", "tree", "watching",
     )
 )  # fmt: skip
 #: What lists the files of upscalers; the rest of the package runs them.
@@ -58,6 +59,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
         "webui.engine.protocol",
         "webui.plugins",
         "webui.storage.sources",
+        "webui.library.lora_hashes",
     ),
     "webui.engine.protocol": FOR_ALL,
     "webui.engine": (*FOR_ALL, "webui.generation", *LIGHT_CHECKPOINTS),

@@ -129,6 +129,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
         vae_dirs=(*arguments.vae_dir, *others["vae"]),
         lora_dirs=tuple(others["lora"]),
         embedding_dirs=(*arguments.embeddings_dir, *others["embedding"]),
+        hypernetwork_dirs=tuple(others["hypernetwork"]),
         upscaler_dirs=tuple(others["upscaler"]),
         styles_files=tuple(arguments.styles_file),
         device=arguments.device,

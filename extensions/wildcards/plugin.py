@@ -84,13 +84,14 @@ def _drawn(request: GenerationRequest, field: str) -> tuple[str, int]:
     return draw(row, random.Random(f"{field} {request.seed}")), count(row)
 
 
+@hookimpl
+def register_completions() -> list[tuple[str, str, str]]:
+    return [("wildcard", name, f"__{name}__") for name in sorted(_files())]
+
+
 def _lines(name: str) -> Sequence[str]:
     """Of the list of that name, or of all whose names fit "animals/*". What stands behind # is a remark."""
-    files = {
-        path.relative_to(folder).with_suffix("").as_posix().casefold(): path
-        for folder in reversed(_FOLDERS)
-        for path in sorted(folder.rglob("*.txt"))
-    }
+    files = _files()
     texts = [path.read_text("utf-8", "replace") for key, path in files.items() if fnmatchcase(key, name.casefold())]
     lines = [line.partition("#")[0].strip() for text in texts for line in text.splitlines()]
     if not texts:
@@ -99,3 +100,12 @@ def _lines(name: str) -> Sequence[str]:
     if not any(lines):
         raise TemplateError(f"The wildcard __{name:.80}__ is empty.")
     return [line for line in lines if line]
+
+
+def _files() -> dict[str, Path]:
+    """The lists by name."""
+    return {
+        path.relative_to(folder).with_suffix("").as_posix().casefold(): path
+        for folder in reversed(_FOLDERS)
+        for path in sorted(folder.rglob("*.txt"))
+    }

@@ -39,7 +39,7 @@ def test_models_are_listed_a_page_at_a_time(client: TestClient, settings: Settin
     assert (answer["total"], answer["folders"]) == (3, ["sub"])
     assert [entry["name"] for entry in answer["entries"]] == ["b", "starter"]
     assert set(answer["entries"][0]) == set(
-        "kind name path family size sha256 short title problem notes preview modified bundled".split()
+        "kind name path family size sha256 short title problem notes preview modified created bundled alias fits adds".split()
     )
     [found] = client.get(MODELS, params={"search": "ü"}).json()["entries"]
     one = client.get(f"{MODELS}/checkpoint/{quote(found['name'])}").json()

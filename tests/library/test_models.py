@@ -90,7 +90,7 @@ def test_models_are_sorted_and_cut_into_pages(settings: Settings, library: Model
     assert names(library, sort="size", descending=True) == ["m1", "m10", "m2"]
     assert names(library, start=1, count=1) == ["m2"]
     assert library.page("lora", start=5).total == 3
-    with pytest.raises(InvalidRequest, match="name, date, size"):
+    with pytest.raises(InvalidRequest, match="name, date, created, size"):
         library.page("lora", sort="colour")
 
 

@@ -14,6 +14,7 @@ from webui.jobs.events import (
     Event,
     JobChanged,
     JobProgress,
+    ModelsChanged,
     NoticePosted,
     PictureSaved,
     PlotChanged,
@@ -82,6 +83,8 @@ def event_json(event: Event) -> dict[str, Any]:
             return {"type": "task", "task": asdict(event.task)}
         case PlotChanged():
             return _plot_json(event)
+        case ModelsChanged():
+            return {"type": "models", "kinds": list(event.kinds)}
 
 
 def _plot_json(event: PlotChanged) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec, params_of
 from webui.core.request import GenerationRequest
 from webui.engine.protocol import CancelWhen
-from webui.jobs.events import EngineChanged, Event, JobChanged, PlotChanged, QueueChanged, TaskChanged
+from webui.jobs.events import EngineChanged, Event, JobChanged, ModelsChanged, PlotChanged, QueueChanged, TaskChanged
 from webui.jobs.store import Job, JobState
 from webui.storage.encoding import media_type_of
 
@@ -156,7 +156,7 @@ def _add_picture_route(routes: APIRouter, services: Services) -> None:
 
 
 def _add_event_routes(routes: APIRouter, services: Services) -> None:
-    kinds = "engine, job, queue, progress, picture, plot, task or notice"
+    kinds = "engine, job, queue, progress, picture, plot, task, models or notice"
     description = f"Server-sent events; the data of each is JSON with a `type`: {kinds}."
     stream: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": description}}
 
@@ -203,6 +203,6 @@ def _now(services: Services, job_id: str) -> dict[str, Any]:
 
 
 def _concerns(event: Event, job_id: str) -> bool:
-    if isinstance(event, EngineChanged | QueueChanged | TaskChanged | PlotChanged):
+    if isinstance(event, EngineChanged | QueueChanged | TaskChanged | PlotChanged | ModelsChanged):
         return False
     return (event.job.id if isinstance(event, JobChanged) else event.job_id) == job_id

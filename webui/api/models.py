@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi import Path as PathParam
@@ -80,7 +80,7 @@ class MergeBody(_Body):
 def entry_json(entry: Entry) -> dict[str, Any]:
     notes = asdict(entry.notes)
     del notes["other"]
-    return {**_fields(entry), "path": str(entry.path), "notes": notes}
+    return {**_fields(entry), "path": str(entry.path), "notes": notes, "adds": asdict(entry.adds)}
 
 
 def _fields(entry: Entry | OpenModel) -> dict[str, Any]:
@@ -107,10 +107,25 @@ def _add_lists(routes: APIRouter, services: Services) -> None:
         folder: Annotated[str, Query(max_length=2_000)] = "",
         start: Annotated[int, Query(ge=0, lt=2**31)] = 0,
         count: Annotated[int, Query(ge=0, le=500)] = 60,
+        checkpoint: Annotated[str, Query(max_length=2_000, description="`fits` tells whether a model suits this one.")] = "",
+        fitting: Annotated[bool, Query(description="Only those that suit the checkpoint.")] = False,
     ) -> dict[str, Any]:
-        """Some of the models of a kind: checkpoint, vae, lora, embedding or upscaler."""
-        page = library.page(kind, search, sort, descending, folder, start, count)
-        return {"entries": [entry_json(entry) for entry in page.entries], "total": page.total, "folders": list(page.folders)}
+        """Some of the models of a kind: checkpoint, vae, lora, embedding, hypernetwork or upscaler.
+
+        `family` is that of the checkpoint that was named; `adds` what choosing a model adds to the prompts.
+        """
+        family = library.family_of(checkpoint)
+        page = library.page(kind, search, sort, descending, folder, start, count, family, fitting)
+        entries = [entry_json(entry) for entry in page.entries]
+        return {"entries": entries, "total": page.total, "folders": list(page.folders), "family": family}
+
+    @routes.get("/words")
+    def words(
+        name: Annotated[list[str], Query(max_length=100, description="As prompts call them; may be repeated.")],
+        kind: Annotated[Literal["lora", "embedding", "hypernetwork"], Query()] = "lora",
+    ) -> list[dict[str, Any]]:
+        """The words that make models act: what is noted for each, and how often which tags occur in its training."""
+        return [asdict(each) for each in library.calling.words(kind, name)]
 
     @routes.get("/open")
     def open_models() -> list[dict[str, Any]]:
@@ -178,6 +193,12 @@ def _add_beside(routes: APIRouter, services: Services) -> None:
         if not changes:
             raise InvalidRequest("notes", "Nothing to change was given.")
         return entry_json(library.save_notes(kind, name, replace(current, **changes)))
+
+    @routes.get("/{kind}/{name:path}/training")
+    def training(kind: Kind, name: Name) -> dict[str, Any]:
+        """What the trainer wrote into the file."""
+        found = library.training(kind, name)
+        return {"facts": dict(found.facts), "tags": [list(tag) for tag in found.tags]}
 
     @routes.get("/{kind}/{name:path}")
     def model(kind: Kind, name: Name) -> dict[str, Any]:

@@ -18,9 +18,6 @@ from webui.checkpoints.text_widths import text_widths
 from webui.core.samplers import SAMPLERS, SCHEDULERS, SamplerInfo, find_scheduler
 from webui.errors import WebUIError
 
-#: How many files one answer lists at most.
-_ALL = 10**9
-
 
 class InterrogateBody(BaseModel):
     image: str = Field("", description="A picture as base64.")
@@ -173,7 +170,7 @@ def _add_loras(routes: APIRouter, services: Services) -> None:
     @routes.get("/loras")
     def loras() -> list[dict[str, Any]]:
         """The files, with what their authors wrote into them."""
-        return [_lora(entry.path) for entry in services.library.page("lora", count=_ALL).entries]
+        return [_lora(path) for path in services.library.paths("lora")]
 
     @routes.post("/refresh-loras")
     def refresh_loras() -> None:

@@ -20,7 +20,9 @@ from webui.storage.saving_preferences import SavingPreferences
 
 #: Settings by A1111's name that are a preference of ours, with its name: some by another one, those of saving by the same.
 _PREFERENCES = {"live_previews_enable": "live_preview", "show_progress_in_title": "title_progress"} | {
-    name: name for name in params_of(SavingPreferences)
+    name: name
+    for name in params_of(Preferences)
+    if name in params_of(SavingPreferences) or name.startswith(("lora_", "extra_networks_"))
 }
 
 #: What the page calls the settings.

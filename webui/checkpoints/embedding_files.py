@@ -67,11 +67,16 @@ class EmbeddingInfo:
 
     def misfit(self, widths: Sequence[int]) -> str:
         """Why text encoders of these widths cannot take it."""
-        made_for = _MADE_FOR.get(self.widths)
+        family = made_for(self.widths)
         return (
             f"The embedding “{self.name}” has vectors of {_in_words(self.widths)} numbers, this checkpoint's text encoder takes "
-            f"{_in_words(widths)}" + (f": it was made for {made_for}." if made_for else ".") + " Its name is read as plain text."
+            f"{_in_words(widths)}" + (f": it was made for {family}." if family else ".") + " Its name is read as plain text."
         )
+
+
+def made_for(widths: Sequence[int]) -> str | None:
+    """The family whose text encoders have these widths; None for those of none."""
+    return _MADE_FOR.get(tuple(widths))
 
 
 def _in_words(widths: Sequence[int]) -> str:

@@ -38,6 +38,11 @@ class HashCache:
             size, changed, digest = self._table().get(str(path), (0, 0, ""))
         return digest if stamp is not None and (size, changed) == stamp and digest else None
 
+    def holding(self, part: str) -> set[Path]:
+        """The files in whose hash, as it was worked out last, some letters occur."""
+        with self._lock:
+            return {Path(path) for path, (_, _, digest) in self._table().items() if part in digest}
+
     def later(self, path: Path) -> None:
         """Have the file hashed: small ones now, others by a background thread, one after another."""
         stamp = _stamp(path)

@@ -116,7 +116,24 @@ class PlotChanged:
     cell: PlotCell | None = None
 
 
-Event = EngineChanged | JobChanged | QueueChanged | JobProgress | PictureSaved | NoticePosted | TaskChanged | PlotChanged
+@dataclass(frozen=True)
+class ModelsChanged:
+    """Files of these kinds have come, gone or changed in the folders of models."""
+
+    kinds: tuple[str, ...]
+
+
+Event = (
+    EngineChanged
+    | JobChanged
+    | QueueChanged
+    | JobProgress
+    | PictureSaved
+    | NoticePosted
+    | TaskChanged
+    | PlotChanged
+    | ModelsChanged
+)
 
 
 def _outdates(event: Event, last: Event | None) -> bool:

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from webui.checkpoints.catalog import Catalog, free_name
-from webui.checkpoints.scan import file_size, model_files, natural_key
-from webui.core.params import suggest
-from webui.errors import InvalidRequest, ModelNotFound
-from webui.library.folders import Kind, folders_of
-from webui.library.notes import Notes, read_notes
+from webui.checkpoints.families import REFINER, SD1, SD2, SDXL
+from webui.checkpoints.scan import natural_key
+from webui.errors import InvalidRequest
+from webui.library.folders import Kind
+from webui.library.inserting import Insertion
+from webui.library.notes import Notes
 from webui.library.previews import etag
-from webui.library.sidecar import find_preview
-from webui.settings import Settings
+from webui.library.shelves import Listed
 
-SORTS = ("name", "date", "size")
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A model file as it is found, without a look at what lies beside it; see `CheckpointInfo`."""
-
-    kind: Kind
-    name: str
-    path: Path
-    size: int
-    family: str | None = None
-    problem: str | None = None
-    bundled: bool = False
+SORTS = ("name", "date", "created", "size")
 
 
 @dataclass(frozen=True)
@@ -40,7 +25,9 @@ class Entry:
     """A model as it is shown.
 
     `sha256` and its first ten digits `short` are None while they are not known; `problem` says in words, to go after the
-    name, why the model cannot be used; `preview` is the address of a small picture; `modified` is a time.time().
+    name, why the model cannot be used; `preview` is the address of a small picture; `modified` and `created` are times as
+    time.time(); `fits` is False where it was made for another family than the checkpoint in question; `adds` is what a click
+    on its card adds to the prompts.
     """
 
     kind: Kind
@@ -55,7 +42,11 @@ class Entry:
     notes: Notes
     preview: str | None
     modified: float
+    created: float
     bundled: bool
+    alias: str = ""
+    fits: bool = True
+    adds: Insertion = field(default_factory=Insertion)
 
 
 @dataclass(frozen=True)
@@ -69,7 +60,14 @@ class Page:
 
 @dataclass(frozen=True)
 class Query:
-    """What to show. Every word of `search` must occur in name, hash, family or notes; `folder` holds "" or a folder's name."""
+    """What to show.
+
+    Args:
+        search: every word of it must occur in name, path, hash, family, tags or notes.
+        folder: "" or a folder's name; what lies below it counts.
+        family: of the checkpoint that the models are to be used with, None for any.
+        fitting: show only what was made for that family, as far as is known.
+    """
 
     kind: Kind = "checkpoint"
     search: str = ""
@@ -78,118 +76,71 @@ class Query:
     folder: str = ""
     start: int = 0
     count: int = 60
+    family: str | None = None
+    fitting: bool = False
 
     def __post_init__(self) -> None:
         if self.sort not in SORTS:
             raise InvalidRequest("sort", f"“{self.sort:.40}” is no order; {', '.join(SORTS)} are.")
 
 
-@dataclass
-class Shelves:
-    """The files of each kind. Checkpoints and VAEs are the catalogue's; the others are listed here, until the next `refresh`."""
+def chosen(
+    listed: list[Listed],
+    query: Query,
+    text: Callable[[Listed], str],
+    hashed: Callable[[str], Collection[Path]],
+    fits: Callable[[Listed], bool],
+) -> list[Listed]:
+    """What a query asks for, in its order.
 
-    settings: Settings
-    catalog: Catalog
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _found: dict[Kind, list[Listed]] = field(default_factory=dict)
-
-    def refresh(self) -> None:
-        self.catalog.refresh()
-        with self._lock:
-            self._found.clear()
-
-    def all(self, kind: Kind) -> list[Listed]:
-        """In natural order of their names."""
-        if kind == "checkpoint":
-            infos = self.catalog.checkpoints()
-            return [Listed(kind, info.name, info.path, info.size, info.family, info.problem, info.bundled) for info in infos]
-        if kind == "vae":
-            return [Listed(kind, info.name, info.path, info.size, None, info.problem) for info in self.catalog.vaes()]
-        with self._lock:
-            if kind not in self._found:
-                self._found[kind] = self._look(kind)
-            return self._found[kind]
-
-    def find(self, kind: Kind, name: str) -> Listed:
-        """The one of exactly that name, so no name leads out of the folders. Raise ModelNotFound."""
-        listed = self.all(kind)
-        for model in listed:
-            if model.name == name:
-                return model
-        names = tuple(model.name for model in listed)
-        raise ModelNotFound(f"There is no {kind} “{name:.200}”. {suggest(name, names)}".strip())
-
-    def _look(self, kind: Kind) -> list[Listed]:
-        found: dict[str, Listed] = {}
-        seen: set[Path] = set()
-        for folder in folders_of(self.settings, kind):
-            for path in model_files(folder):
-                if path not in seen and not path.is_dir():
-                    seen.add(path)
-                    name = free_name(folder, path, found)
-                    found[name.casefold()] = Listed(kind, name, path, file_size(path))
-        return sorted(found.values(), key=lambda model: natural_key(model.name))
+    Args:
+        text: what can be searched of a model, casefolded.
+        hashed: the files in whose hash some letters occur.
+        fits: whether a model suits the query's family.
+    """
+    found = [model for model in listed if not query.folder or model.name.startswith(query.folder.rstrip("/") + "/")]
+    for word in query.search.casefold().split():
+        by_hash = hashed(word)
+        found = [model for model in found if word in text(model) or model.path in by_hash]
+    if query.fitting and query.family:
+        found = [model for model in found if fits(model)]
+    if key := _ORDERS.get(query.sort):
+        found = sorted(found, key=key)
+    return found[::-1] if query.descending else found
 
 
-def page_of(listed: list[Listed], query: Query, hashes: Callable[[Path], str | None], title: Callable[[Listed], str]) -> Page:
-    """The part of `listed` that a query asks for; only of that part is looked at what lies beside the files."""
-    folders = {folder for model in listed if (folder := _folder(model.name))}
-    chosen = [model for model in listed if not query.folder or model.name.startswith(query.folder.rstrip("/") + "/")]
-    if words := query.search.casefold().split():
-        chosen = [model for model in chosen if _holds(model, words, hashes)]
-    key = _ORDERS.get(query.sort)
-    if key:
-        chosen = sorted(chosen, key=key)
-    if query.descending:
-        chosen = chosen[::-1]
-    start = max(query.start, 0)
-    part = chosen[start : start + max(query.count, 0)]
-    entries = tuple(entry_of(model, hashes(model.path), title(model)) for model in part)
-    return Page(entries, len(chosen), tuple(sorted(folders, key=natural_key)))
+def folders_among(listed: list[Listed]) -> tuple[str, ...]:
+    return tuple(sorted({folder for model in listed if (folder := model.name.rpartition("/")[0])}, key=natural_key))
 
 
-def entry_of(model: Listed, sha256: str | None, title: str) -> Entry:
-    picture = find_preview(model.path)
-    return Entry(
-        kind=model.kind,
-        name=model.name,
-        path=model.path,
-        family=model.family,
-        size=model.size,
-        sha256=sha256,
-        short=sha256[:10] if sha256 else None,
-        title=title,
-        problem=model.problem,
-        notes=read_notes(model.path),
-        preview=_preview_address(model, picture) if picture else None,
-        modified=_modified(model),
-        bundled=model.bundled,
-    )
+def made_for(family: str | None, checkpoint: str | None) -> bool:
+    """Whether a model of one family can be used with a checkpoint of another; yes, where one of them is not known."""
+    return family is None or checkpoint is None or _plain(family) == _plain(checkpoint)
 
 
-def _preview_address(model: Listed, picture: Path) -> str:
+def _plain(family: str) -> str:
+    """Inpainting and the like are of the family that they were made from."""
+    return next((name for name in (REFINER, SD1, SD2, SDXL) if family == name or family.startswith(f"{name} ")), family)
+
+
+def preview_address(kind: Kind, name: str, picture: Path) -> str:
     """Changes with the picture, so that a browser may keep what it has."""
-    return f"/api/v1/models/{model.kind}/{quote(model.name)}/preview?v={etag(picture)}"
+    return f"/api/v1/models/{kind}/{quote(name)}/preview?v={etag(picture)}"
 
 
-def _holds(model: Listed, words: list[str], hashes: Callable[[Path], str | None]) -> bool:
-    text = f"{model.name}{model.path.suffix} {model.family or ''}".casefold()
-    if all(word in text for word in words):
-        return True
-    notes = read_notes(model.path)
-    text = f"{text} {hashes(model.path) or ''} {notes.description} {notes.notes} {notes.activation_text}".casefold()
-    return all(word in text for word in words)
+def modified(model: Listed) -> float:
+    return model.file.modified if model.file else _time_of(model.path)
 
 
-def _folder(name: str) -> str:
-    return name.rpartition("/")[0]
+def created(model: Listed) -> float:
+    return model.file.created if model.file else _time_of(model.path)
 
 
-def _modified(model: Listed) -> float:
+def _time_of(path: Path) -> float:
     try:
-        return model.path.stat().st_mtime
+        return path.stat().st_mtime
     except OSError:
         return 0.0
 
 
-_ORDERS: dict[str, Callable[[Listed], Any]] = {"date": _modified, "size": lambda model: model.size}
+_ORDERS: dict[str, Callable[[Listed], Any]] = {"date": modified, "created": created, "size": lambda model: model.size}

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from webui.errors import InvalidRequest, WebUIError
 from webui.settings import Settings
 
-Kind = Literal["checkpoint", "vae", "lora", "embedding", "upscaler"]
+Kind = Literal["checkpoint", "vae", "lora", "embedding", "hypernetwork", "upscaler"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Folders = dict[Kind, list[Path]]
@@ -21,6 +21,7 @@ _A1111: Mapping[Kind, tuple[str, ...]] = {
     "vae": ("models/VAE",),
     "lora": ("models/Lora", "models/LyCORIS"),
     "embedding": ("embeddings",),
+    "hypernetwork": ("models/hypernetworks",),
     "upscaler": ("models/ESRGAN", "models/RealESRGAN", "models/SwinIR", "models/ScuNET", "models/DAT", "models/HAT"),
 }
 _COMFYUI: Mapping[Kind, str] = {
@@ -28,6 +29,7 @@ _COMFYUI: Mapping[Kind, str] = {
     "vae": "vae",
     "lora": "loras",
     "embedding": "embeddings",
+    "hypernetwork": "hypernetworks",
     "upscaler": "upscale_models",
 }
 
@@ -51,6 +53,8 @@ def folders_of(settings: Settings, kind: Kind) -> tuple[Path, ...]:
             return settings.all_lora_dirs
         case "embedding":
             return settings.all_embedding_dirs
+        case "hypernetwork":
+            return settings.all_hypernetwork_dirs
         case "upscaler":
             return settings.all_upscaler_dirs
 

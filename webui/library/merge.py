@@ -16,10 +16,10 @@ from webui.checkpoints.header import Header
 from webui.checkpoints.pickled import PICKLED, read_any_header
 from webui.errors import InvalidRequest, TaskFailed, UnsupportedCheckpoint
 from webui.library import child
-from webui.library.entries import Listed, Shelves
 from webui.library.folders import Kind, folders_of
 from webui.library.mix_plan import ADD_DIFFERENCE, METHODS, NO_INTERPOLATION, WEIGHTED_SUM, Recipe, plan, variant
 from webui.library.names import check_name, safe_name
+from webui.library.shelves import Listed, Shelves
 from webui.library.tasks import Task, TaskBoard, TaskHandle
 from webui.library.tensor_files import part_of
 from webui.settings import Settings

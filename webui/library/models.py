@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from webui.checkpoints.catalog import Catalog
 from webui.checkpoints.scan import PICKLED
 from webui.errors import InvalidRequest, ModelNotFound, SaveFailed, TaskFailed
 from webui.library import child
+from webui.library.calling import CALLED, Calling, training_in
 from webui.library.download import Downloader, Wanted
-from webui.library.entries import Entry, Listed, Page, Query, Shelves, entry_of, page_of
-from webui.library.folders import KINDS, check_kind, folders_of
+from webui.library.entries import Entry, Page, Query, chosen, created, folders_among, made_for, modified, preview_address
+from webui.library.folders import KINDS, Kind, check_kind, folders_of
+from webui.library.inserting import Inserting
 from webui.library.lora_hashes import LoraHashes
 from webui.library.merge import Merger, MergeRequest
-from webui.library.notes import Notes, write_notes
+from webui.library.notes import Notes, read_notes, write_notes
 from webui.library.open_models import OpenModel, read_open_models
 from webui.library.previews import Thumbnails, etag, set_preview
+from webui.library.shelves import Listed, Shelves, family_noted
 from webui.library.sidecar import find_preview
 from webui.library.tasks import Task, TaskBoard, TaskHandle
 from webui.library.tensor_files import part_of
+from webui.library.training import Training
 from webui.settings import Settings
 
 THUMBNAIL_SIDES = (64, 1024)
@@ -27,19 +32,32 @@ THUMBNAIL_SIDES = (64, 1024)
 class ModelLibrary:
     """Thread-safe. Names are those of `page`; any other raises ModelNotFound, so none leads out of the folders."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, tasks: TaskBoard) -> None:
+    def __init__(
+        self, settings: Settings, catalog: Catalog, tasks: TaskBoard, inserting: Callable[[], Inserting] = Inserting
+    ) -> None:
+        """`inserting` tells how a person wants models to be put into prompts."""
         self._settings, self._catalog, self._tasks = settings, catalog, tasks
         self._shelves = Shelves(settings, catalog)
         self._thumbnails = Thumbnails(settings.state_dir / "thumbnails")
         self._downloader = Downloader(tasks, self.refresh)
         self._lora_hashes = LoraHashes(settings.state_dir / "lora_hashes.json")
         self._merger = Merger(settings, self._shelves, tasks, self.hash_now)
+        #: How prompts call models.
+        self.calling = Calling(self._shelves, inserting)
 
     # ---- looking
 
     def refresh(self) -> None:
         """Look at the folders again."""
         self._shelves.refresh()
+
+    def changes(self) -> list[Kind]:
+        """The kinds whose folders have changed since this was asked last."""
+        return self._shelves.changes()
+
+    def learn(self, rest: Callable[[], object] = lambda: None) -> None:
+        """Read the headers that were not read yet, which takes a while for thousands; `rest` is called every so often."""
+        self._shelves.learn(rest)
 
     def page(
         self,
@@ -50,15 +68,66 @@ class ModelLibrary:
         folder: str = "",
         start: int = 0,
         count: int = 60,
+        family: str | None = None,
+        fitting: bool = False,
     ) -> Page:
         """Some of the models of a kind; see `Query`. Raise InvalidRequest for an unknown kind or order."""
-        query = Query(check_kind(kind), search, sort, descending, folder, start, count)
-        return page_of(self._shelves.all(query.kind), query, self._catalog.hashes.get, self._title)
+        query = Query(check_kind(kind), search, sort, descending, folder, start, count, family, fitting)
+        listed = self._shelves.now(query.kind)
 
-    def entry(self, kind: str, name: str) -> Entry:
-        """Raise ModelNotFound."""
-        model = self._find(kind, name)
-        return entry_of(model, self._catalog.hashes.get(model.path), self._title(model))
+        def fits(model: Listed) -> bool:
+            return query.kind not in CALLED or made_for(self._shelves.told(model).family, family)
+
+        found = chosen(listed, query, lambda model: self._shelves.told(model).text, self._catalog.hashes.holding, fits)
+        start = max(query.start, 0)
+        shown = found[start : start + max(query.count, 0)]
+        for model in shown:
+            self._shelves.facts_of(model)  # of all first: an alias counts only where no other has it
+        entries = tuple(self._entry(model, family) for model in shown)
+        return Page(entries, len(found), folders_among(listed))
+
+    def entry(self, kind: str, name: str, family: str | None = None) -> Entry:
+        """`family` is that of the checkpoint it is to be used with. Raise ModelNotFound."""
+        return self._entry(self._find(kind, name), family)
+
+    def paths(self, kind: str) -> list[Path]:
+        """All files of a kind, in natural order of their names."""
+        return [model.path for model in self._shelves.now(check_kind(kind))]
+
+    def names(self, kind: str) -> list[str]:
+        """Of all models of a kind, in natural order."""
+        return [model.name for model in self._shelves.now(check_kind(kind))]
+
+    def family_of(self, checkpoint: str) -> str | None:
+        """The family of a checkpoint by its exact name; None where there is none, or it is not known."""
+        return next((model.family for model in self._shelves.all("checkpoint") if model.name == checkpoint), None)
+
+    def _entry(self, model: Listed, family: str | None) -> Entry:
+        facts, notes, sha256 = self._shelves.facts_of(model), read_notes(model.path), self._catalog.hashes.get(model.path)
+        picture, own = find_preview(model.path), facts.family or family_noted(notes.sd_version)
+        return Entry(
+            kind=model.kind,
+            name=model.name,
+            path=model.path,
+            family=own,
+            size=model.size,
+            sha256=sha256,
+            short=sha256[:10] if sha256 else None,
+            title=self._title(model),
+            problem=facts.problem,
+            notes=notes,
+            preview=preview_address(model.kind, model.name, picture) if picture else None,
+            modified=modified(model),
+            created=created(model),
+            bundled=model.bundled,
+            alias=facts.alias,
+            fits=model.kind not in CALLED or made_for(own, family),
+            adds=self.calling.insertion(model, notes),
+        )
+
+    def training(self, kind: str, name: str) -> Training:
+        """What the trainer wrote into a file. Raise ModelNotFound."""
+        return training_in(self._find(kind, name))
 
     def find_lora(self, digest: str) -> str | None:
         """The name of the LoRA that has this hash, of which twelve digits count; see `LoraHashes.find`."""
@@ -83,12 +152,16 @@ class ModelLibrary:
 
     def save_notes(self, kind: str, name: str, notes: Notes) -> Entry:
         """Write the notes beside the model. Raise ModelNotFound, SaveFailed."""
-        write_notes(self._find(kind, name).path, notes)
+        model = self._find(kind, name)
+        write_notes(model.path, notes)
+        self._shelves.look(model.kind)
         return self.entry(kind, name)
 
     def set_preview(self, kind: str, name: str, picture: bytes) -> Entry:
         """Make a picture (PNG, JPEG, WebP, GIF) the model's preview. Raise ModelNotFound, UnreadableImage, SaveFailed."""
-        set_preview(self._find(kind, name).path, picture)
+        model = self._find(kind, name)
+        set_preview(model.path, picture)
+        self._shelves.look(model.kind)
         return self.entry(kind, name)
 
     def preview_path(self, kind: str, name: str) -> Path | None:

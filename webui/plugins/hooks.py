@@ -99,6 +99,12 @@ def register_axes() -> Sequence[AxisType]:
 
 
 @hookspec
+def register_completions() -> Sequence[tuple[str, str, str]]:
+    """Names that prompts may hold, such as wildcards: kind, name, and the text for the prompt. Asked while somebody types."""
+    return ()
+
+
+@hookspec
 def register_routes() -> Sequence[APIRouter]:
     """Routes for the HTTP API, below /api/extensions/NAME. They are asked for once, when the program starts."""
     return ()

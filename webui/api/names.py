@@ -1,0 +1,95 @@
+"""`/api/v1/names`: what may be typed into a prompt, for completing it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from webui.api.services import Services
+from webui.errors import InvalidRequest
+from webui.library.calling import CALLED, Completion, ranked
+
+STYLE = "style"
+
+#: What extensions name serves so long (seconds): they are not asked at each letter.
+_FRESH = 5.0
+
+_LONGEST_HINT = 80
+
+
+def router(services: Services) -> APIRouter:
+    routes = APIRouter(prefix="/api/v1", tags=["models"])
+    others = _OfExtensions(services)
+
+    @routes.get("/names")
+    def names(
+        kinds: Annotated[str, Query(max_length=200, description="Some of lora, embedding, hypernetwork, style, wildcard.")] = "",
+        q: Annotated[str, Query(max_length=200, description="What was typed of the name.")] = "",
+        limit: Annotated[int, Query(ge=1, le=200)] = 20,
+    ) -> list[dict[str, Any]]:
+        """Names that prompts may hold, best first within a kind: those that begin with `q`, then those in which it occurs.
+
+        `insert` is what goes into the prompt for the name, `hint` a few words about it. Without `kinds`: of all.
+        """
+        found: list[Completion] = []
+        for kind in _kinds(kinds, others.kinds()):
+            found += _of_kind(services, others, kind, q, limit - len(found))
+        return [asdict(each) for each in found[:limit]]
+
+    return routes
+
+
+def _kinds(text: str, of_extensions: tuple[str, ...]) -> list[str]:
+    known = (*CALLED, STYLE, *of_extensions)
+    asked = [kind for part in text.split(",") if (kind := part.strip())]
+    # Extensions come and go: what one of them would name is no mistake.
+    if wrong := next((kind for kind in asked if kind not in (*known, "wildcard")), None):
+        raise InvalidRequest("kinds", f"“{wrong:.40}” is no kind of name; {', '.join(known)} are.")
+    return asked or list(dict.fromkeys(known))
+
+
+def _of_kind(services: Services, others: _OfExtensions, kind: str, text: str, limit: int) -> list[Completion]:
+    if limit <= 0:
+        return []
+    for called in CALLED:
+        if kind == called:
+            return services.library.calling.complete(called, text, limit)
+    items = _styles(services) if kind == STYLE else [item for item in others.items() if item.kind == kind]
+    return [items[place] for place in ranked([item.name.casefold() for item in items], text, limit)]
+
+
+def _styles(services: Services) -> list[Completion]:
+    """A style's text is inserted as the style's own would be, without the place of the prompt in it."""
+    return [
+        Completion(STYLE, style.name, style.prompt.replace("{prompt}", "").strip(" ,"), style.prompt[:_LONGEST_HINT])
+        for style in services.styles.all()
+    ]
+
+
+class _OfExtensions:
+    """What extensions name. Thread-safe."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._lock = threading.Lock()
+        self._items: list[Completion] = []
+        self._asked = -_FRESH
+
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(item.kind for item in self.items()))
+
+    def items(self) -> list[Completion]:
+        with self._lock:
+            if time.monotonic() - self._asked >= _FRESH:
+                found = self._services.plugins.registered("register_completions", _is_completion)
+                self._items = [Completion(*item, hint=self._services.plugins.title(name)) for name, item in found]
+                self._asked = time.monotonic()
+            return self._items
+
+
+def _is_completion(item: Any) -> bool:
+    return isinstance(item, tuple) and len(item) == 3 and all(isinstance(part, str) for part in item)

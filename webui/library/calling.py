@@ -1,0 +1,141 @@
+"""How prompts call models: the names for completing while typing, what choosing one adds, and the words that make a LoRA act.
+Standard library only."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from webui.checkpoints.pickled import read_any_header
+from webui.errors import UnsupportedCheckpoint
+from webui.library.folders import Kind
+from webui.library.inserting import Inserting, Insertion, insertion
+from webui.library.notes import Notes, read_notes
+from webui.library.shelves import Listed, Shelves
+from webui.library.training import Training, training_of
+
+#: Kinds that a prompt calls by name.
+CALLED: tuple[Kind, ...] = ("lora", "embedding", "hypernetwork")
+
+_LONGEST_HINT = 80
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A name that may be meant: `insert` is what goes into the prompt, `hint` a few words beside the name."""
+
+    kind: str
+    name: str
+    insert: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What makes a model act: `name` is as it was asked for, `tags` are those of its training, most frequent first."""
+
+    name: str
+    activation_text: str
+    negative_text: str
+    preferred_weight: float
+    tags: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Of one kind, as of a list of models and what was known of them."""
+
+    models: list[Listed]
+    version: int
+    aliases: dict[Listed, str]
+    texts: list[str]
+
+
+class Calling:
+    """Thread-safe."""
+
+    def __init__(self, shelves: Shelves, inserting: Callable[[], Inserting]) -> None:
+        self._shelves, self._inserting = shelves, inserting
+        self._lock = threading.Lock()
+        self._kept: dict[Kind, _Names] = {}
+
+    def insertion(self, model: Listed, notes: Notes) -> Insertion:
+        """What choosing a model adds to the prompts."""
+        alias = self._names(model.kind).aliases.get(model, "") if model.kind == "lora" else ""
+        return insertion(model, alias, notes, self._inserting())
+
+    def complete(self, kind: Kind, text: str, limit: int) -> list[Completion]:
+        """Those in whose names the text occurs: at the start first, then at the start of a word, then anywhere."""
+        names = self._names(kind)
+        found = [names.models[place] for place in ranked(names.texts, text, limit)]
+        for model in found:
+            self._shelves.facts_of(model)  # read before any is named: an alias counts only where no other has it
+        return [self._completion(model) for model in found]
+
+    def _completion(self, model: Listed) -> Completion:
+        notes = read_notes(model.path) if model.file is None or model.file.notes else Notes()
+        added, family = self.insertion(model, notes), self._shelves.facts_of(model, read=False).family
+        hint = " · ".join(filter(None, (family, notes.activation_text)))
+        return Completion(model.kind, added.name or model.stem, added.tag, hint[:_LONGEST_HINT])
+
+    def words(self, kind: Kind, names: Iterable[str]) -> list[Words]:
+        """Of the models that prompts call so, by their file's name or alias; others are left out."""
+        found = ((name, self.called(kind, name)) for name in names)
+        return [self._words(name, model) for name, model in found if model is not None]
+
+    def _words(self, name: str, model: Listed) -> Words:
+        notes, training = read_notes(model.path), training_in(model)
+        trigger = dict(training.facts).get("trigger", "")
+        return Words(name, notes.activation_text or trigger, notes.negative_text, notes.preferred_weight, training.tags)
+
+    def called(self, kind: Kind, name: str) -> Listed | None:
+        """The model that a prompt calls so: by its file's name rather than by an alias, in any case."""
+        names, wanted = self._names(kind), name.casefold()
+        for places in (0, 1):
+            for model, text in zip(names.models, names.texts, strict=True):
+                if text.split("\n")[places : places + 1] == [wanted]:
+                    return model
+        return None
+
+    def _names(self, kind: Kind) -> _Names:
+        models, version = self._shelves.all(kind), self._shelves.facts.version
+        with self._lock:
+            kept = self._kept.get(kind)
+            if kept is None or kept.models is not models or kept.version != version:
+                kept = self._kept[kind] = self._named(models, version)
+            return kept
+
+    def _named(self, models: list[Listed], version: int) -> _Names:
+        """An alias that two files share, or that is another's file name, calls none of them."""
+        told = {model: self._shelves.facts_of(model, read=False).alias for model in models}
+        taken = Counter(name.casefold() for model in models for name in {model.stem, told[model]} if name)
+        aliases = {model: alias for model, alias in told.items() if alias and taken[alias.casefold()] == 1}
+        texts = [f"{model.stem}\n{aliases.get(model, '')}".strip().casefold() for model in models]
+        return _Names(models, version, aliases, texts)
+
+
+def training_in(model: Listed) -> Training:
+    """What the trainer wrote into a file; nothing of one that cannot be read."""
+    try:
+        return training_of(read_any_header(model.path).metadata)
+    except UnsupportedCheckpoint:
+        return Training()
+
+
+def ranked(texts: Sequence[str], wanted: str, limit: int) -> list[int]:
+    """The places of the texts (casefolded) that hold what is wanted, best first."""
+    wanted = wanted.strip().casefold()
+    if not wanted:
+        return list(range(min(limit, len(texts))))
+    starts, words, others = list[int](), list[int](), list[int]()
+    for place, text in enumerate(texts):
+        if (at := text.find(wanted)) < 0:
+            continue
+        rank = starts if at == 0 else others if text[at - 1].isalnum() else words
+        rank.append(place)
+        if len(starts) == limit:
+            break
+    return list(islice((*starts, *words, *others), limit))
