@@ -38,7 +38,7 @@ from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.form_defaults import FormDefaults
 from webui.storage.lock import FolderLock
-from webui.storage.preferences import ALIAS_FROM_FILE, PreferencesFile
+from webui.storage.preferences import PreferencesFile
 from webui.storage.sources import SourceStore
 from webui.storage.styles import Styles, style_files
 from webui.upscaling.files import UpscalerFiles
@@ -134,7 +134,7 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
 def _inserting(preferences: PreferencesFile) -> Inserting:
     """How models are put into prompts, as a person chose it."""
     chosen = preferences.current
-    aliases = chosen.lora_preferred_name == ALIAS_FROM_FILE
+    aliases = chosen.lora_preferred_name != "Filename"
     return Inserting(aliases, chosen.extra_networks_default_multiplier, chosen.extra_networks_add_text_separator)
 
 

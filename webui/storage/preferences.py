@@ -19,10 +19,6 @@ from webui.storage.toml_file import TomlFile
 LISTS = "lists"
 
 
-#: A1111's word for calling a LoRA as its trainer named it.
-ALIAS_FROM_FILE = "Alias from file"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Preferences(SavingPreferences, EditingPreferences):
     """Nothing here changes a picture: checkpoint and VAE are what a form starts with, and go into each request by name."""
@@ -80,10 +76,10 @@ class Preferences(SavingPreferences, EditingPreferences):
         str,
         Param(
             "Call LoRAs by",
-            choices=(ALIAS_FROM_FILE, "Filename"),
+            choices=("Alias from file", "Filename"),
             help="What a click on a card writes: the name that the trainer gave the file, or the file's. Both are understood.",
         ),
-    ] = ALIAS_FROM_FILE
+    ] = "Alias from file"
     extra_networks_default_multiplier: Annotated[
         float,
         Param("Weight of LoRAs", low=0, high=2, step=0.01, help="That a click on a card writes, where none is noted for it."),
