@@ -146,3 +146,20 @@ def test_a_machine_without_a_file_manager_says_where_the_folder_is(monkeypatch, 
     monkeypatch.setattr(opening.shutil, "which", lambda name: None)
     with pytest.raises(opening.CannotOpen, match=str(tmp_path)):
         opening.open_folder(tmp_path)
+
+
+def test_prompts_used_last_are_told_once_each_and_searched(client, services, filled):
+    make_picture(services.settings.outputs_dir / "again.png", infotext("red heart", seed=5), time=NOON + 3 * DAY)
+    client.post(f"{HISTORY}/scan")
+    wait_until(lambda: not client.get(HISTORY).json()["scanning"])
+    first = client.get(f"{HISTORY}/prompts", params={"count": 2}).json()
+    assert [used["prompt"] for used in first["prompts"]] == ["red heart", "a cat, red"]
+    assert first["prompts"][0]["seed"] == "5"
+    assert first["prompts"][0]["infotext"].startswith("red heart\nNegative prompt: blurry\nSteps: 20")
+    assert client.get(first["prompts"][0]["thumbnail"]).headers["content-type"] == "image/webp"
+    second = client.get(f"{HISTORY}/prompts", params={"count": 9, "after": first["after"]}).json()
+    assert [used["prompt"] for used in second["prompts"]] == ["blue moon", "red heart"]
+    assert second["after"] is None
+    found = client.get(f"{HISTORY}/prompts", params={"search": "moon"}).json()
+    assert [used["negative_prompt"] for used in found["prompts"]] == ["blurry"]
+    assert client.get(f"{HISTORY}/prompts", params={"count": 0}).status_code == 422

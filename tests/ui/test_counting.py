@@ -35,7 +35,9 @@ def test_the_counter_counts_what_the_engine_reads(text, used, limit):
     ],
 )
 def test_a_bracket_without_a_partner_is_told_with_its_place(text, words):
-    assert count(text)["problem"] == words
+    counted = count(text)
+    assert counted["problem"] == words
+    assert counted["at"] == (int(words.split()[3]) - 1 if words else None)
 
 
 @pytest.mark.parametrize("text", ["x" * 20_001, "a\0b", "half \ud800", None])

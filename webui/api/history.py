@@ -17,6 +17,7 @@ from webui.core import infotext
 from webui.errors import PictureNotFound, WebUIError
 from webui.history.entries import Entry, is_picture
 from webui.history.opening import open_folder
+from webui.history.prompts import UsedPrompt, last_prompts
 from webui.history.query import HistoryQuery
 from webui.history.trash import KEEP_SECONDS, Deletion
 
@@ -63,6 +64,11 @@ def entry_json(services: Services, entry: Entry) -> dict[str, Any]:
     }
 
 
+def _prompt_json(services: Services, used: UsedPrompt) -> dict[str, Any]:
+    texts = {"prompt": used.prompt, "negative_prompt": used.negative_prompt, "infotext": used.infotext}
+    return {**entry_json(services, used.entry), **texts}
+
+
 def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/api/v1/history", tags=["history"])
     _add_lists(routes, services)
@@ -99,6 +105,18 @@ def _add_lists(routes: APIRouter, services: Services) -> None:
             "total": history.total(query) if after is None else None,
             "scanning": history.scanning,
         }
+
+    @routes.get("/prompts")
+    def prompts(
+        search: Annotated[str, Query(max_length=1_000, description="As of the list of pictures.")] = "",
+        after: Annotated[int | None, Query(ge=0, lt=2**53, description="What `after` of the page before says.")] = None,
+        count: Annotated[int, Query(ge=1, le=200)] = 40,
+    ) -> dict[str, Any]:
+        """The prompts that were used last, each pair once with its newest picture. `after` is null where there are no more."""
+        if after is None:
+            history.look()
+        page = last_prompts(history.index, search, after=after, count=count)
+        return {"prompts": [_prompt_json(services, each) for each in page.prompts], "after": page.after}
 
     @routes.get("/facets")
     def facets() -> dict[str, Any]:

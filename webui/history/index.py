@@ -168,6 +168,12 @@ class HistoryIndex:
             raise PictureNotFound("This picture is no longer in the history: its file was moved, changed or deleted.")
         return _entry(rows[0][:-1]), rows[0][-1]
 
+    def infotexts(self, numbers: Iterable[int]) -> dict[int, str]:
+        """By number, of those that there are."""
+        asked = [*numbers]
+        marks = ",".join("?" * len(asked))
+        return dict(self._ask(f"SELECT id, infotext FROM texts WHERE id IN ({marks})", *asked))
+
     def find(self, path: Path) -> Entry | None:
         rows = self._ask(f"SELECT {_ENTRY} FROM pictures p WHERE folder = ? AND file = ?", str(path.parent), path.name)
         return _entry(rows[0]) if rows else None

@@ -1,0 +1,31 @@
+"""What the script's prompt editor needs of the page: where it draws below the prompts, and the bridge through which it undoes."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from webui.ui.form import Form
+from webui.ui.script import call, host
+
+#: The header's, which all forms share; to choose a checkpoint is no edit that Ctrl+Z takes back.
+_SHARED = ("checkpoint", "vae", "clip_skip")
+
+
+def draw_words(form: Form) -> None:
+    """Where the script shows which words the prompt's LoRAs lack."""
+    host(f"{form.tab}_prompt_words", "mountPromptWords", form.tab, classes=["prompt-words-place"])
+
+
+def draw_history_button(form: Form) -> None:
+    """The button that opens the prompts that were used last."""
+    opener = gr.Button(
+        "", elem_id=f"{form.tab}_prompt_history", elem_classes=["icon-button", "icon-history"], scale=0, min_width=36
+    )
+    opener.click(None, js=call("openPromptHistory", form.tab))
+
+
+def connect(form: Form) -> None:
+    """Let the script set controls to what they held before: those it names, the others stay as they are."""
+    controls = {name: component for name, component in (form.components | form.others).items() if name not in _SHARED}
+    bridge = form.bridge("back")
+    form.tell_script(bridge.click(None, outputs=[*controls.values()], js=call("takeBack", [*controls]), show_progress="hidden"))
