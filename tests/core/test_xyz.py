@@ -6,7 +6,8 @@ import pytest
 
 from webui.core.plot_axis_list import A1111_AXES, axis_types
 from webui.core.plot_cells import Expanded, InvalidAxes, expand, settled
-from webui.core.plot_plan import Rates, estimate, idle_axes, plan, sample_of
+from webui.core.plot_forecast import Rates, estimate
+from webui.core.plot_plan import idle_axes, plan, sample_of
 from webui.core.request import GenerationRequest
 from webui.core.stage_keys import first_pass_key, latents_key, names
 from webui.core.styles import Style
@@ -215,7 +216,7 @@ def test_each_checkpoint_and_vae_has_its_turn_once():
 def test_cells_of_a_vae_axis_share_their_sampling():
     planned = plan(expanded(("VAE", "None, bright, dark"), ("Seed", "1-2")))
     assert (planned.samplings, len(planned.order)) == (2, 6)
-    assert sum(work.units > 0 for work in planned.work) == 2
+    assert sum(bool(work.passes) for work in planned.work) == 2
 
 
 def test_cells_with_a_second_pass_share_the_first():
@@ -270,10 +271,12 @@ def test_the_checkpoints_of_second_passes_and_refiners_are_loaded_too():
 def test_the_time_follows_the_work_and_says_how_sure_it_is():
     found = expanded(("Steps", "2, 4"), ("CFG Scale", "7"))
     planned = plan(found)
-    assert estimate(planned.work, 1, Rates()).seconds is None
-    kind = planned.work[0].kind
-    foreseen = estimate(planned.work, 1, Rates({kind: 10.0}, pixels=1.0, load=2.0))
+    assert estimate(planned.work, Rates()).seconds is None
+    [sampled] = planned.work[0].passes
+    rates = Rates({sampled.kind: 10.0}, {planned.work[0].ending: 1.0}, load=2.0, overhead=0.25)
+    foreseen = estimate(planned.work, rates)
     units, pixels = 6 * 2 * 64 * 64 / 1e6, 2 * 64 * 64 / 1e6
-    assert foreseen.seconds == pytest.approx(2 + 10 * units + pixels)
+    assert foreseen.seconds == pytest.approx(2 + 10 * units + pixels + 2 * 0.25)
+    assert estimate(planned.work, rates, times=3).seconds == pytest.approx(2 + 3 * (10 * units + pixels + 2 * 0.25))
     assert 0 < (foreseen.uncertainty or 0) < (foreseen.seconds or 0)
     assert foreseen.bytes == round(2 * 64 * 64 * 1.5 * 2)

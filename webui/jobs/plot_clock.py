@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
-from webui.core.plot_plan import Rates, final_pixels, first_units, kind_of, rates_of, second_units
+from webui.core.plot_forecast import (
+    Kind,
+    Pass,
+    Rates,
+    checkpoints_of,
+    ending_of,
+    final_pixels,
+    middle,
+    middles,
+    passes_of,
+    second_steps,
+)
 from webui.core.request import GenerationRequest
 from webui.jobs.events import JobProgress
 from webui.jobs.store import Job, JobState
@@ -15,92 +27,124 @@ from webui.jobs.store import Job, JobState
 #: So many of the latest are counted, of each kind.
 _KEPT = 8
 
+_Latest = partial(deque[float], maxlen=_KEPT)
+
 
 @dataclass
 class _Run:
-    """What was heard of a running job: times of its first, second and last step, and which step the first one was."""
+    """What was heard of a running job: what was read before its first step, how many steps it has, when each of them ended."""
 
     started: float
-    loaded: bool = False
-    first: float | None = None
-    second: float | None = None
-    last: float | None = None
-    first_step: int = 1
+    reading: list[str] = field(default_factory=list)
+    steps: int = 0
+    heard: list[tuple[int, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Span:
+    """When a pass began and ended."""
+
+    begun: float
+    ended: float
 
 
 class PlotClock:
-    """Told of jobs as they start, move on and end. Thread-safe."""
+    """Told of jobs as they start, move on and end. Thread-safe.
+
+    What does not grow with the steps is told apart from sampling: reading a checkpoint, what comes before the first step, and
+    what comes after the last one or between two passes. A pass's first step warms the machine up, so the others tell its speed.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runs: dict[str, _Run] = {}
-        self._units: dict[Hashable, deque[float]] = {}
-        self._pixels: deque[float] = deque(maxlen=4 * _KEPT)
-        self._loads: deque[float] = deque(maxlen=_KEPT)
+        self._recalled: defaultdict[Kind, deque[float]] = defaultdict(_Latest)
+        self._units: defaultdict[Kind, deque[float]] = defaultdict(_Latest)
+        self._endings: defaultdict[Hashable, deque[float]] = defaultdict(_Latest)
+        self._loads, self._overheads = _Latest(), _Latest()
 
     @property
     def rates(self) -> Rates:
         with self._lock:
-            units = {kind: list(values) for kind, values in self._units.items()}
-            return rates_of(units, list(self._pixels), list(self._loads))
+            return self._rates
+
+    @property
+    def _rates(self) -> Rates:
+        units = middles(self._recalled) | middles(self._units)
+        return Rates(units, middles(self._endings), middle(self._loads), middle(self._overheads) or 0.0)
 
     def recall(self, jobs: Iterable[Job]) -> None:
-        """Begin with finished jobs of which only the whole time is known."""
+        """Begin with finished jobs of which only the whole time is known. It counts until a pass of the kind is measured."""
         for job in jobs:
-            request, made = job.request, len(job.pictures)
-            if not isinstance(request, GenerationRequest):
-                continue
-            units = (first_units(request) + second_units(request)) * made
-            if job.state is JobState.DONE and job.started and job.finished and units and job.kind != "plot":
-                self._learn(kind_of(request), (job.finished - job.started) / units)
+            made = len(job.pictures)
+            if job.state is JobState.DONE and job.started and job.finished and made and job.kind not in ("plot", "extras"):
+                passes = passes_of(job.request)
+                units = sum(each.units for each in passes)
+                for each in passes:
+                    self._recalled[each.kind].append((job.finished - job.started) / units / made)
 
     def on_progress(self, progress: JobProgress, now: float, started: float) -> None:
         with self._lock:
             run = self._runs.setdefault(progress.job_id, _Run(started))
-            if not progress.step:
-                run.loaded = True
-            elif run.first is None:
-                run.first = run.last = now
-                run.first_step = progress.step
-            elif not progress.text.startswith("Decoding"):
-                run.second = run.second or now
-                run.last = now
+            run.steps = max(run.steps, progress.steps)
+            if progress.step and progress.text.startswith("Step "):
+                run.heard.append((progress.step, now))
+            elif not run.heard:
+                run.reading.append(progress.text)
 
     def on_end(self, job: Job) -> float | None:
-        """Count a finished job; the seconds that its pictures took, loading left out. None: that is not known."""
+        """Count a finished job; the seconds that its pictures took, reading left out. None: that is not known."""
         with self._lock:
-            run = self._runs.pop(job.id, None)
-        request, started, finished = job.request, job.started, job.finished
-        if job.state is not JobState.DONE or started is None or finished is None or len(job.pictures) != 1:
-            return None
-        return self._measured(request, run, started, finished) if isinstance(request, GenerationRequest) else None
+            run, started, finished = self._runs.pop(job.id, None), job.started, job.finished
+            if job.state is not JobState.DONE or started is None or finished is None or len(job.pictures) != 1 or job.extras:
+                return None
+            if run is not None and run.heard:
+                return self._sampled(job.request, run, finished)
+            if run is None or not run.reading:  # all of it was there already
+                self._end(job.request, finished - started)
+            return finished - started
 
-    def _measured(self, request: GenerationRequest, run: _Run | None, started: float, finished: float) -> float:
-        pixels, units, whole = final_pixels(request), second_units(request), finished - started
-        if run is None or run.first_step <= request.steps:  # else the first pass was there already
-            units += first_units(request)
-        if run is None or run.first is None or run.last is None:
-            if run is None or not run.loaded:  # nothing was sampled: it was there already
-                self._learn_rest(whole / pixels)
-            return whole
-        step = run.second - run.first if run.second else 0.0
-        before = max(run.first - run.started - step, 0.0)
-        if run.loaded:
-            self._learn_load(before)
-            whole -= before
-        rest = max(finished - run.last, 0.0)
-        self._learn_rest(rest / pixels)
-        self._learn(kind_of(request), max(whole - rest, 0.0) / units)
-        return whole
+    def _sampled(self, request: GenerationRequest, run: _Run, finished: float) -> float:
+        spans = self._spans(request, run)
+        before, after = max(spans[0].begun - run.started, 0.0), finished - spans[-1].ended
+        if len(spans) == 2:
+            after += spans[1].begun - spans[0].ended
+        if run.reading:
+            self._count_load(request, run.reading, before)
+        elif len(spans) == len(passes_of(request)):
+            self._overheads.append(before)
+        else:  # the first pass was there already, and was enlarged
+            after += max(before - self._rates.overhead, 0.0)
+        self._end(request, max(after, 0.0))
+        return finished - (spans[0].begun if run.reading else run.started)
 
-    def _learn(self, kind: Hashable, rate: float) -> None:
-        with self._lock:
-            self._units.setdefault(kind, deque(maxlen=_KEPT)).append(rate)
+    def _spans(self, request: GenerationRequest, run: _Run) -> list[_Span]:
+        """Of the passes that were sampled; how fast they were is counted."""
+        passes = passes_of(request)
+        border = max(run.steps - second_steps(request), 0) if len(passes) == 2 else 0
+        spans: list[_Span] = []
+        for each, first, last in ((passes[0], 0, border), (passes[-1], border, run.steps)):
+            if heard := [(step, when) for step, when in run.heard if first < step <= last]:
+                begun = spans[-1].ended if spans else run.started
+                spans.append(self._span(each, first, last, heard, begun))
+                self._units[each.kind].append((spans[-1].ended - spans[-1].begun) / each.units)
+        return spans
 
-    def _learn_rest(self, rate: float) -> None:
-        with self._lock:
-            self._pixels.append(rate)
+    def _span(self, each: Pass, first: int, last: int, heard: list[tuple[int, float]], earliest: float) -> _Span:
+        """`first` to `last` are its steps, the former left out; one that alone was heard of took what such steps take."""
+        (from_step, from_time), (to_step, to_time) = heard[0], heard[-1]
+        if to_step > from_step:
+            seconds = (to_time - from_time) / (to_step - from_step)
+        elif (known := self._units.get(each.kind)) is not None:
+            seconds = (middle(known) or 0.0) * each.units / (last - first)
+        else:
+            seconds = (from_time - earliest) / (from_step - first)
+        return _Span(from_time - seconds * (from_step - first), to_time + seconds * (last - to_step))
 
-    def _learn_load(self, seconds: float) -> None:
-        with self._lock:
+    def _count_load(self, request: GenerationRequest, texts: list[str], seconds: float) -> None:
+        """A VAE that was read alone says nothing of checkpoints."""
+        if any(name and name in text for name in checkpoints_of(request) for text in texts):
             self._loads.append(seconds)
+
+    def _end(self, request: GenerationRequest, seconds: float) -> None:
+        self._endings[ending_of(request)].append(seconds / final_pixels(request))

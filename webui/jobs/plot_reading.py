@@ -11,7 +11,8 @@ from webui.checkpoints.catalog import Catalog
 from webui.core.plot_axes import AxisType
 from webui.core.plot_axis_list import axis_types
 from webui.core.plot_cells import Expanded, InvalidAxes, expand
-from webui.core.plot_plan import Plan, Rates, estimate, idle_axes, plan, plan_of, sample_of
+from webui.core.plot_forecast import Rates, estimate
+from webui.core.plot_plan import Plan, idle_axes, plan, plan_of, sample_of
 from webui.core.plot_rules import NO_STYLE, style_names
 from webui.core.plot_values import split_values
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
@@ -77,7 +78,7 @@ class PlotReader:
         cells = expanded.cells if expanded.total <= MANY_CELLS else sample_of(expanded, MANY_CELLS)
         planned = plan_of(cells)
         bad = [cell for cell in cells if cell.request is None]
-        foreseen = estimate(planned.work, len(planned.loads), rates).times(expanded.total / len(cells))
+        foreseen = estimate(planned.work, rates, expanded.total / len(cells))
         idle = tuple((axis, _why_idle(expanded, axis)) for axis in idle_axes(expanded))
         return Check(expanded.shape, (), expanded, planned, foreseen, idle, len(bad), bad[0].error if bad else "")
 

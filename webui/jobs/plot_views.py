@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from webui.core.plot_cells import AxisError, Expanded
-from webui.core.plot_plan import Estimate, Plan
+from webui.core.plot_forecast import Estimate
+from webui.core.plot_plan import Plan
 from webui.errors import InvalidRequest
 from webui.jobs.plot_store import CellState, PlotCell, PlotRow, PlotState
 

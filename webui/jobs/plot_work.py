@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from webui.core.plot_plan import estimate
+from webui.core.plot_forecast import estimate
 from webui.errors import JobNotFound, SaveFailed, WebUIError
 from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.events import Event, EventBus, JobChanged, JobProgress, NoticePosted, PlotChanged, Subscription
@@ -236,7 +236,5 @@ class PlotWorker:
         if row.state in (PlotState.DONE, PlotState.CANCELLED):
             return None
         planned = self._reader.expand(row)[1]
-        positions = [position for position in self._plots.unfinished(row.id) if position < len(planned.work)]
-        begun = len(positions) < len(planned.work)
-        rates = self.clock.rates
-        return estimate([planned.work[position] for position in positions], 0 if begun else len(planned.loads), rates).seconds
+        left = [planned.work[position] for position in self._plots.unfinished(row.id) if position < len(planned.work)]
+        return estimate(left, self.clock.rates).seconds
