@@ -10,7 +10,22 @@ from torch import Tensor
 
 from webui.checkpoints.lora.keys import Slot
 from webui.checkpoints.lora.kinds import Addition, Difference, Hadamard, Kind, Kronecker, LowRank, Product, Shape, expect
-from webui.checkpoints.lora.relative import Butterfly, Channels, Decomposed, Generalized, Rotation, Rows
+from webui.checkpoints.lora.relative import Butterfly, Channels, Decomposed, Generalized, InputRotation, Rotation, Rows
+
+
+@dataclass(frozen=True)
+class Told:
+    """What peft and diffusers keep apart from the tensors.
+
+    Args:
+        alpha: of the module; None where nothing tells it.
+        rooted: whether the root of the rank divides it (rsLoRA).
+        neumann_terms: of the series that stands for an inverse in peft's OFT; 0: the inverse itself.
+    """
+
+    alpha: float | None = None
+    rooted: bool = False
+    neumann_terms: int = 5
 
 
 @dataclass(frozen=True)
@@ -18,12 +33,12 @@ class Pieces:
     """The tensors of one module.
 
     Args:
-        told: alpha as it stands outside of the tensors (None: nowhere), and whether the root of the rank divides it.
+        told: what stands outside of the tensors.
         rows: the part of the file's module that is wanted.
     """
 
     tensors: Mapping[Slot, Tensor]
-    told: tuple[float | None, bool] = (None, False)
+    told: Told = Told()
     rows: tuple[int, int] | None = None
 
     def get(self, slot: Slot) -> Tensor | None:
@@ -43,13 +58,11 @@ class Pieces:
 
     def scale(self, rank: int) -> float:
         """alpha / rank; alpha that is missing, or 0 as kohya's trainer takes it, is the rank."""
-        alpha, rooted = self.told
-        inside = self.number(Slot.ALPHA)
-        if inside is not None:
-            alpha, rooted = inside or None, False
-        if alpha is None:
+        if (inside := self.number(Slot.ALPHA)) is not None:
+            return inside / rank if inside else 1.0
+        if self.told.alpha is None:
             return 1.0
-        return alpha / (math.sqrt(rank) if rooted else rank)
+        return self.told.alpha / (math.sqrt(rank) if self.told.rooted else rank)
 
 
 @dataclass(frozen=True)
@@ -158,6 +171,12 @@ def _rotation(pieces: Pieces, shape: Shape) -> Made:
     return Made(kind(blocks, pieces.number(Slot.ALPHA) or 0.0, pieces.get(Slot.RESCALE)))
 
 
+def _peft_rotation(pieces: Pieces, shape: Shape) -> Made:
+    rotation = pieces.need(Slot.OFT_R, Slot.OFT_R)
+    expect(rotation.ndim == 2, f"has a rotation of {list(rotation.shape)}; [blocks, numbers] was expected")
+    return Made(InputRotation(rotation, pieces.told.neumann_terms))
+
+
 def _channels(pieces: Pieces, shape: Shape) -> Made:
     return Made(Channels(pieces.need(Slot.IA3, Slot.ON_INPUT), bool(pieces.number(Slot.ON_INPUT))))
 
@@ -180,6 +199,7 @@ def _generalized(pieces: Pieces, shape: Shape) -> Made:
 
 _RELATIVES: tuple[tuple[tuple[Slot, ...], Callable[[Pieces, Shape], Made]], ...] = (
     ((Slot.OFT, Slot.OFT_DIAG), _rotation),
+    ((Slot.OFT_R,), _peft_rotation),
     ((Slot.ON_INPUT,), _channels),
     ((Slot.IA3_L,), _peft_channels),
     ((Slot.GLORA_A1, Slot.GLORA_A2, Slot.GLORA_B1, Slot.GLORA_B2), _generalized),

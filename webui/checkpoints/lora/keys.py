@@ -26,7 +26,7 @@ class Slot(StrEnum):
     KRON_1, KRON_1A, KRON_1B = "lokr_w1", "lokr_w1_a", "lokr_w1_b"
     KRON_2, KRON_2A, KRON_2B, KRON_T2 = "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2"
     IA3, ON_INPUT, IA3_L = "weight", "on_input", "ia3_l"
-    OFT, OFT_DIAG, RESCALE = "oft_blocks", "oft_diag", "rescale"
+    OFT, OFT_DIAG, RESCALE, OFT_R = "oft_blocks", "oft_diag", "rescale", "oft_R.weight"
     GLORA_A1, GLORA_A2, GLORA_B1, GLORA_B2 = "a1.weight", "a2.weight", "b1.weight", "b2.weight"
 
 

@@ -48,7 +48,7 @@ class Kind(ABC):
 
     def add(self, weight: Tensor, strength: float, dyn: int | None) -> Tensor:
         """The same for a contiguous weight of floats that may be written to."""
-        return weight.add_(self.delta(weight, dyn).view_as(weight), alpha=strength)
+        return weight.add_(self.delta(weight, dyn).reshape(weight.shape), alpha=strength)
 
     @abstractmethod
     def delta(self, weight: Tensor, dyn: int | None) -> Tensor:

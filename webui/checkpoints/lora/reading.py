@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
 
 from webui.checkpoints.header import read_header
-from webui.checkpoints.lora.building import Pieces, build
+from webui.checkpoints.lora.building import Pieces, Told, build
 from webui.checkpoints.lora.header import LoraInfo
 from webui.checkpoints.lora.keys import Slot, by_module, locate
-from webui.checkpoints.lora.kinds import Misshapen, Patch
+from webui.checkpoints.lora.kinds import Kind, Misshapen, Patch
+from webui.checkpoints.lora.relative import Channels
 from webui.checkpoints.lora.targets import ModelNames, Module, Target
 from webui.checkpoints.pickled import PICKLED
 from webui.errors import UnsupportedCheckpoint
@@ -56,7 +56,7 @@ def read_lora(info: LoraInfo, model: ModelNames, only: Collection[str] | None = 
         if info.problem is not None:
             raise UnsupportedCheckpoint(info.problem)
         tensors = _read(info.path)
-        found = _Found(tensors, _scales(info))
+        found = _Found(tensors, _settings(info))
         found.add_all(model, only)
     except OSError as error:
         raise UnsupportedCheckpoint(f"The LoRA {info.path.name} cannot be read: {error.strerror or error}.") from error
@@ -69,8 +69,8 @@ def read_lora(info: LoraInfo, model: ModelNames, only: Collection[str] | None = 
 class _Found:
     """What was made of a file's tensors so far."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], scales: _Scales) -> None:
-        self._tensors, self._scales = tensors, scales
+    def __init__(self, tensors: Mapping[str, Tensor], settings: _Settings) -> None:
+        self._tensors, self._settings = tensors, settings
         self.patches: dict[Target, Patch] = {}
         self.unused: list[str] = []
 
@@ -95,14 +95,21 @@ class _Found:
         tensors = {slot: self._tensors[key] for slot, key in slots.items()}
         try:
             for target in targets:
-                pieces = Pieces(tensors, self._scales.of(name), target.rows)
+                pieces = Pieces(tensors, self._settings.of(name), target.rows)
                 made = build(pieces, model.shapes[target.weight])
-                for place, patch in ((target.weight, made.weight), (target.bias, made.bias)):
-                    if patch is not None and place in model.shapes:
-                        patch.check(model.shapes[place])
-                        self.patches[place] = patch
+                self._put(target.weight, made.weight, model)
+                self._put(target.bias, made.bias, model)
         except Misshapen as error:
             raise UnsupportedCheckpoint(f"does not fit this checkpoint: its “{name:.100}” {error}") from None
+
+    def _put(self, place: Target, patch: Kind | None, model: ModelNames) -> None:
+        if patch is None:
+            return
+        if place in model.shapes:
+            patch.check(model.shapes[place])
+            self.patches[place] = patch
+        elif not isinstance(patch, Channels):  # a bias that is not there cannot grow
+            self.unused.append(f"{place.part}.{place.name}")
 
 
 # ---- the file
@@ -164,39 +171,44 @@ def _pickled(path: Path) -> dict[str, Tensor]:
 
 
 @dataclass(frozen=True)
-class _Scales:
-    """What files of peft and diffusers tell of alpha, which they keep apart from the tensors."""
+class _Settings:
+    """Diffusers keeps them in the header, for each part under its name; peft in a file beside, for one part."""
 
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    table: Mapping[str, Any] = field(default_factory=dict)
 
-    def of(self, module: str) -> tuple[float | None, bool]:
-        """Alpha of a module (None: not told), and whether it is divided by the root of the rank (rsLoRA)."""
+    def of(self, module: str) -> Told:
         part, _, rest = module.partition(".")
-        told = {key.removeprefix(f"{part}."): value for key, value in self.settings.items() if key.startswith(f"{part}.")}
-        told, name = (told, rest) if told else (self.settings, module.removeprefix("base_model.model."))
-        patterns = told.get("alpha_pattern")
-        alphas = (value for key, value in (patterns if isinstance(patterns, dict) else {}).items() if _names(key, name))
-        alpha = next(alphas, told.get("lora_alpha"))
-        return (float(alpha) if isinstance(alpha, int | float) else None), told.get("use_rslora") is True
+        inner = {key.removeprefix(f"{part}."): value for key, value in self.table.items() if key.startswith(f"{part}.")}
+        table, name = (inner, rest) if inner else (self.table, module.removeprefix("base_model.model."))
+        patterns = table.get("alpha_pattern")
+        alphas = (value for key, value in (patterns if isinstance(patterns, dict) else {}).items() if _means(key, name))
+        alpha = next(alphas, table.get("lora_alpha", table.get("alpha")))
+        terms = table.get("num_cayley_neumann_terms", 5) if table.get("use_cayley_neumann", True) else 0
+        told = Told(rooted=table.get("use_rslora") is True, neumann_terms=min(int(terms), 100) if _is_number(terms) else 5)
+        return replace(told, alpha=float(alpha)) if _is_number(alpha) else told
 
 
-def _names(pattern: str, module: str) -> bool:
-    """Whether a key of peft's patterns means a module: the end of its name."""
-    return module == pattern or module.endswith(f".{pattern}") or bool(re.search(rf"(^|\.){re.escape(pattern)}$", module))
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _scales(info: LoraInfo) -> _Scales:
-    for text in _settings(info):
+def _means(pattern: str, module: str) -> bool:
+    """Whether a key of peft's patterns is the end of a module's name."""
+    return module == pattern or module.endswith(f".{pattern}")
+
+
+def _settings(info: LoraInfo) -> _Settings:
+    for text in _texts(info):
         try:
             settings = json.loads(text)
         except (ValueError, RecursionError):
             continue
         if isinstance(settings, dict):
-            return _Scales(settings)
-    return _Scales()
+            return _Settings(settings)
+    return _Settings()
 
 
-def _settings(info: LoraInfo) -> Iterator[str]:
+def _texts(info: LoraInfo) -> Iterator[str]:
     yield info.metadata.get("lora_adapter_metadata", "")
     beside = info.path.with_name("adapter_config.json")
     if info.path.stem == "adapter_model" and beside.is_file():

@@ -133,6 +133,50 @@ class Butterfly(Rotation):
 
 
 @dataclass(frozen=True, eq=False)
+class InputRotation(Kind):
+    """The columns of a weight turned in blocks before it is applied: W' = W·Rᵀ (peft's OFT).
+
+    Args:
+        numbers: of Q above the diagonal, (blocks, size · (size − 1) / 2); one block stands for all.
+        terms: of Neumann's series for (I − Q)⁻¹ that make up R; 0 for (I + Q)⁻¹ (I − Q).
+
+    Source: Qiu et al. 2025, arXiv:2506.19847.
+    """
+
+    numbers: Tensor
+    terms: int
+
+    @property
+    def size(self) -> int:
+        return (1 + math.isqrt(1 + 8 * self.numbers.shape[1])) // 2
+
+    def check(self, shape: Shape) -> None:
+        blocks, numbers = self.numbers.shape
+        width, size = math.prod(shape[1:]), self.size
+        fits = size * (size - 1) // 2 == numbers and (blocks * size == width or (blocks == 1 and width % size == 0))
+        expect(fits, f"turns {blocks} × {size} columns, the checkpoint's weight has {width}")
+
+    def delta(self, weight: Tensor, dyn: int | None) -> Tensor:
+        columns = weight.reshape(len(weight), -1, self.size)
+        return torch.einsum("obc,bdc->obd", columns, self._turns(weight).expand(columns.shape[1], -1, -1)) - columns
+
+    def _turns(self, weight: Tensor) -> Tensor:
+        size = self.size
+        skew = weight.new_zeros(len(self.numbers), size, size)
+        above = torch.triu_indices(size, size, 1, device=weight.device)
+        skew[:, above[0], above[1]] = self.numbers.to(weight)
+        skew = skew - skew.mT
+        one = torch.eye(size, dtype=weight.dtype, device=weight.device)
+        if not self.terms:
+            return torch.linalg.solve(one + skew, one - skew)
+        # Peft counts the identity as a term and takes the last power once.
+        powers = [one.expand_as(skew)]
+        for _ in range(self.terms - 1):
+            powers.append(powers[-1] @ skew)
+        return powers[0] + 2 * sum(powers[1:-1]) + powers[-1] if self.terms > 1 else powers[0].clone()
+
+
+@dataclass(frozen=True, eq=False)
 class Generalized(Kind):
     """ΔW = scale · (W · a1 · a2 + b1 · b2) (GLoRA).
 
