@@ -40,6 +40,17 @@ OTHER_VALUES: dict[str, Any] = {
     "api_enable_requests": True,
     "language": "Deutsch",
     "hide_samplers": "Euler a, DPM++ 2M SDE Heun",
+    "keyedit_precision_attention": 0.05,
+    "keyedit_precision_extra": 0.1,
+    "keyedit_delimiters": ", ",
+    "keyedit_delimiters_whitespace": "Tab",
+    "keyedit_move": False,
+    "disable_token_counters": True,
+    "include_styles_into_token_counters": False,
+    "complete_names": False,
+    "complete_tags": False,
+    "complete_comma": False,
+    "tag_underscores": True,
     "hide_schedulers": "KL Optimal",
 }
 

@@ -13,6 +13,7 @@ SOURCES = [*ASSETS.parent.glob("*.py"), *(ASSETS / "js").glob("*.js")]
 
 #: Keys that are put together at run time begin with these.
 COMPOSED = (
+    "complete.",
     "engine.",
     "ordinal.",
     "queue.",

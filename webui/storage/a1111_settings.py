@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webui.core.params import FieldSpec, listed, params_of
+from webui.storage.editing_preferences import EditingPreferences
 from webui.storage.form_defaults import NOT_KEPT, Specs, usable
 from webui.storage.preferences import Preferences
 from webui.storage.saving_preferences import SavingPreferences
 
 TABS = ("txt2img", "img2img")
 
-#: Settings by A1111's key that are a preference here by another name; those of saving have the same.
+#: Settings by A1111's key that are a preference here by another name; those of saving and of editing prompts have the same.
 PREFERENCES = {
     "live_previews_enable": "live_preview",
     "show_progress_in_title": "title_progress",
@@ -26,7 +27,7 @@ PREFERENCES = {
     "infotext_styles": "infotext_styles",
     "ESRGAN_tile": "upscaler_tile",
     "ESRGAN_tile_overlap": "upscaler_overlap",
-} | {name: name for name in params_of(SavingPreferences)}
+} | {name: name for kind in (SavingPreferences, EditingPreferences) for name in params_of(kind)}
 
 #: Chosen in the header, where the files have to be found by their titles first.
 CHECKPOINT, VAE = "sd_model_checkpoint", "sd_vae"
