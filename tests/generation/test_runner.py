@@ -261,10 +261,11 @@ def test_comments_do_not_count(runner: Runner):
 
 
 def test_networks_are_left_out_and_each_is_told_of_once(runner: Runner):
-    tags = "<lora:fluffy:0.8><lora:fluffy:0.8> <hypernet:soft:1>"
+    tags = "<lora:fluffy:0.8><lora:fluffy:0.8> <unknown:soft:1>"
     job = Job(runner, request_for(prompt="a cat" + tags, batch_count=2))
     texts = [notice.text for notice in job.of(Notice)]
-    assert [text.split()[0] for text in texts] == ["<lora:fluffy:0.8>", "<hypernet:soft:1>"]
+    assert texts[0].startswith("<unknown:soft:1> in the prompt was left out")
+    assert texts[1:] == ["There is no LoRA “fluffy”, so it was left out. LoRAs are looked for in models/Lora."]
     assert job.pixels == Job(runner, request_for(prompt="a cat ", batch_count=2)).pixels
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -124,10 +124,14 @@ class HiddenStates:
         self._known: weakref.WeakKeyDictionary[TextEncoder, OrderedDict[tuple[object, ...], _State]]
         self._known = weakref.WeakKeyDictionary()
 
-    def of(self, encoder: TextEncoder, ids: tuple[int, ...], clip_skip: int, rows: Rows = ()) -> _State:
-        """For 77 token ids, some of which have other vectors than the encoder's table."""
+    def of(self, encoder: TextEncoder, ids: tuple[int, ...], clip_skip: int, rows: Rows = (), networks: Hashable = ()) -> _State:
+        """For 77 token ids, some of which have other vectors than the encoder's table.
+
+        Args:
+            networks: equal for equal weights of the encoder.
+        """
         states = self._known.setdefault(encoder, OrderedDict())
-        key = clip_skip if encoder.facts.follows_clip_skip else 0, ids, rows
+        key = clip_skip if encoder.facts.follows_clip_skip else 0, ids, rows, networks
         if key not in states:
             with _replaced(encoder, rows):
                 states[key] = _run(encoder, ids, clip_skip)
@@ -189,6 +193,7 @@ class PromptEncoder:
         embeddings: that prompts may name.
         calls_before: how often the model was asked in the pass before this one; schedules of a second pass go on from there.
         aesthetic_score, negative_aesthetic_score: for families that are told how pleasing the picture is.
+        networks: equal for equal weights of the text encoders.
     """
 
     text_encoders: Sequence[TextEncoder]
@@ -203,6 +208,7 @@ class PromptEncoder:
     calls_before: int | None = None
     aesthetic_score: float = AESTHETIC_SCORE
     negative_aesthetic_score: float = NEGATIVE_AESTHETIC_SCORE
+    networks: Hashable = ()
 
     def conditionals(self, prompt: str, calls: int) -> tuple[Schedule, ...]:
         """The parts of a prompt, without comments and network tags.
@@ -256,7 +262,8 @@ class PromptEncoder:
         return next((self._state(encoder, first).pooled for encoder in self.text_encoders if encoder.facts.pooled), None)
 
     def _state(self, encoder: TextEncoder, chunk: Chunk) -> _State:
-        return self.states.of(encoder, padded(chunk.tokens, encoder), self.clip_skip, self._rows(encoder, chunk))
+        ids, rows = padded(chunk.tokens, encoder), self._rows(encoder, chunk)
+        return self.states.of(encoder, ids, self.clip_skip, rows, self.networks)
 
     def _rows(self, encoder: TextEncoder, chunk: Chunk) -> Rows:
         index, count = self.text_encoders.index(encoder), len(self.text_encoders)

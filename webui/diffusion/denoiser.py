@@ -36,6 +36,9 @@ AlterGuidance = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 #: (UNet, noisy latents, timesteps, vectors to attend to, what else it is told by name) → what it says.
 Ask = Callable[[UNet2DConditionModel, Tensor, Tensor, Tensor, dict[str, Any]], Tensor]
 
+#: Told of a model call by its number.
+OnCall = Callable[[int], None]
+
 #: Pictures that go through the UNet at once at most, but for the two of plain guidance; more parts of a prompt take turns.
 _ROWS_AT_ONCE = 16
 
@@ -123,6 +126,7 @@ class Denoiser:
         alter: AlterGuidance | None = None,
         apart: bool = False,
         ask: Ask = ask,
+        on_call: OnCall = lambda call: None,
     ) -> None:
         """
         Args:
@@ -136,6 +140,7 @@ class Denoiser:
             apart: each picture goes through the UNet alone, so that it is the one made alone to the last bit, which depends on
                 how many go at once.
             ask: how the UNet is asked: what is known already need not be.
+            on_call: told of each call before it: its number, counted from 0 over all models.
         """
         self._unet = unet
         self._conditioning = conditioning
@@ -151,6 +156,7 @@ class Denoiser:
         self._alter = alter
         self._apart = apart
         self._ask = ask
+        self._on_call = on_call
         #: How many there were.
         self.calls = calls
         self._contexts: dict[tuple[int, ...], _Context] = {}
@@ -160,6 +166,7 @@ class Denoiser:
     def __call__(self, latents: Tensor, sigma: float) -> Tensor:
         """Latents (batch, 4, height / 8, width / 8) in float32, as is the result; sigma is a plain number, so no device waits."""
         skip, out, scale = self._scalings(sigma)
+        self._on_call(self.calls)
         guided = self._guided and not self._guidance.skips(self.calls, sigma)
         context = self._context(self.calls, guided)
         self.calls += 1
@@ -191,6 +198,7 @@ class Denoiser:
         sigmas: Sequence[float],
         prediction_type: str,
         concat: Tensor | None,
+        on_call: OnCall,
     ) -> Denoiser:
         """One of another model that goes on from here: with the same guidance, and counting on."""
         return Denoiser(
@@ -204,6 +212,7 @@ class Denoiser:
             self.calls,
             self._alter,
             self._apart,
+            on_call=on_call,
         )
 
     def _predict(self, scaled: Tensor, timestep: float, context: _Context, concat: Tensor | None) -> Tensor:

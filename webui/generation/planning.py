@@ -12,6 +12,8 @@ from webui.checkpoints.residents import Identity, identity_of
 from webui.core.request import GenerationRequest
 from webui.core.switching import ModelSwitch
 from webui.diffusion.conditioning import Conditioning, HiddenStates
+from webui.generation.models import Model
+from webui.generation.networks import Networks, NetworkShelf
 from webui.generation.session import MakePlan
 from webui.generation.stages import Plan, encode, make_plan
 from webui.generation.succession import successor_of
@@ -24,17 +26,22 @@ _NOTICES_LIMIT = 8
 class Planner:
     """Keeps what the text encoders of the last checkpoint said."""
 
-    def __init__(self, catalog: Catalog, shelf: EmbeddingShelf, plugins: PluginManager) -> None:
-        self._catalog, self._shelf, self._plugins = catalog, shelf, plugins
+    def __init__(self, catalog: Catalog, shelf: EmbeddingShelf, plugins: PluginManager, networks: NetworkShelf) -> None:
+        self._catalog, self._shelf, self._plugins, self._networks = catalog, shelf, plugins, networks
         self._states = HiddenStates()
         self._states_of: Identity | None = None
 
-    def of(self, pipeline: Pipeline, checkpoint: CheckpointInfo, work: Work) -> MakePlan:
-        """Makes the plan of a pass on a lent pipeline."""
+    def of(self, model: Model, checkpoint: CheckpointInfo, work: Work) -> MakePlan:
+        """Makes the plan of a pass on a lent pipeline, whose text encoders are used meanwhile."""
+        pipeline = model.pipeline
         states, embeddings = self._hidden_states(checkpoint), self._embeddings_for(pipeline, work)
 
         def planned(request: GenerationRequest, **others: Any) -> Plan:
-            plan = make_plan(pipeline, request, states, embeddings, **others)
+            second = others.get("calls_before") is not None
+            inherited = second and not work.request.hires_prompt
+            networks = self._networks.of(pipeline, request.prompt, work.say, second=second, inherited=inherited)
+            networks.merge_text(model, work.control.check)
+            plan = make_plan(pipeline, request, states, embeddings, networks=networks, **others)
             conditioning = self._plugins.fold("alter_conditioning", plan.conditioning, request=request)
             alters = self._plugins.implements("alter_guidance")
             plan = replace(plan, conditioning=conditioning, alters_guidance=alters)
@@ -50,11 +57,15 @@ class Planner:
             return plan
         scores = switch.aesthetic_score, switch.negative_aesthetic_score
 
-        def tell(other: Pipeline, request: GenerationRequest) -> Conditioning:
+        def tell(model: Model, request: GenerationRequest) -> tuple[Conditioning, Networks]:
+            other = model.pipeline
             self._plugins.tell("on_model_loaded", checkpoint=other.checkpoint.name, request=request)
             embeddings = self._embeddings_for(other, work)
-            told = encode(other, request, plan.guidance, self._states, embeddings, calls_before, scores)
-            return self._plugins.fold("alter_conditioning", told, request=request)
+            inherited = switch.prompt is None
+            networks = self._networks.of(other, request.prompt, work.say, second=second_pass, inherited=inherited)
+            networks.merge_text(model, work.control.check)
+            told = encode(other, request, plan.guidance, self._states, embeddings, calls_before, scores, networks.key)
+            return self._plugins.fold("alter_conditioning", told, request=request), networks
 
         return replace(plan, successor=successor_of(plan, pipeline, switch, self._catalog, tell))
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
 from webui.checkpoints.embedding_files import EmbeddingFiles
 from webui.checkpoints.embeddings import EmbeddingShelf
+from webui.checkpoints.lora.files import LoraFiles
 from webui.checkpoints.manager import PipelineManager
 from webui.checkpoints.memory import Device, MemoryMode
 from webui.checkpoints.offload import Placement
@@ -32,6 +33,7 @@ from webui.generation.legs import Leg, files_of, second_leg
 from webui.generation.memo import Memo
 from webui.generation.memory_gauge import MemoryGauge
 from webui.generation.models import Model, Models
+from webui.generation.networks import NetworkShelf
 from webui.generation.placing import place, source_of
 from webui.generation.planning import Planner
 from webui.generation.preview_decoder import PreviewDecoders
@@ -43,6 +45,7 @@ from webui.generation.stages import Fold
 from webui.generation.telling import altered, network_notices, out_of_memory, picture_aside, picture_of, unloaded
 from webui.generation.vae_stage import VaeStage
 from webui.generation.work import Emit, Work
+from webui.library.lora_hashes import LoraHashes
 from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.sources import SourceStore
@@ -59,7 +62,8 @@ def make_runner(settings: Settings) -> Runner:
     embeddings, sources = EmbeddingFiles(settings.all_embedding_dirs), SourceStore(settings.sources_dir)
     plugins = PluginManager.of(settings, engine=True)
     upscalers = UpscalerFiles(settings.all_upscaler_dirs, plugins.upscalers)
-    return Runner(catalog, settings.device, ComputeOptions.of(settings), embeddings, sources, plugins, upscalers)
+    networks = NetworkShelf(LoraFiles(settings.all_lora_dirs), LoraHashes(settings.state_dir / "lora_hashes.json"))
+    return Runner(catalog, settings.device, ComputeOptions.of(settings), embeddings, sources, plugins, upscalers, networks)
 
 
 class Runner:
@@ -74,6 +78,7 @@ class Runner:
         sources: SourceStore | None = None,
         plugins: PluginManager | None = None,
         upscalers: UpscalerFiles | None = None,
+        networks: NetworkShelf | None = None,
     ) -> None:
         self._sources = sources
         self._catalog, self._options = catalog, options or ComputeOptions()
@@ -88,7 +93,8 @@ class Runner:
         self._plugins = plugins or PluginManager()
         self._upscalers.added = self._plugins.upscaler
         self._embeddings = EmbeddingShelf(embeddings or EmbeddingFiles(()))
-        self._planner = Planner(catalog, self._embeddings, self._plugins)
+        self._networks = networks or NetworkShelf()
+        self._planner = Planner(catalog, self._embeddings, self._plugins, self._networks)
         self._ahead = ReadingAhead(catalog, lambda: self._manager)
         self._memo = Memo()
         self._told: set[str] = set()
@@ -172,8 +178,8 @@ class Runner:
     def _sharing(self, command: Run, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> Sharing:
         request, options = command.request, TileOptions(command.upscaler_tile, command.upscaler_overlap)
         enlarging = self._upscalers.state(request.hires_upscaler, options) if needs_model(request) else None
-        embeddings = self._embeddings.state()
-        return sharing_of(request, checkpoint, vae, self._memo, self._catalog, self._plugins, embeddings, enlarging)
+        embeddings, networks = self._embeddings.state(), self._networks.state
+        return sharing_of(request, checkpoint, vae, self._memo, self._catalog, self._plugins, embeddings, enlarging, networks)
 
     def _enlarger(self, command: Run, control: JobControl) -> Enlarge:
         options = TileOptions(command.upscaler_tile, command.upscaler_overlap)
@@ -227,7 +233,7 @@ class Runner:
             work.stage = Stage.ENCODING
             if leg.plans is None:
                 with placement.using("text_encoders"):
-                    leg.plans = Plans.of(work.request, self._planner.of(pipeline, leg.checkpoint, work), leg.which)
+                    leg.plans = Plans.of(work.request, self._planner.of(models.own, leg.checkpoint, work), leg.which)
             to_rgb = self._previews.to_rgb(pipeline, work.command.preview_method)
             by_level = any(plan.sampler.ignores_steps for plan in leg.plans.here)
             work.reporter.begin(to_rgb, *leg.plans.levels(work.request), by_level=by_level)

@@ -138,7 +138,7 @@ class Session:
         """Infotext entries that only the engine knows."""
         facts = {"VAE precision": self._stage.precision}
         for plan in reversed(self._plans.here):
-            facts |= plan.facts
+            facts |= {**plan.facts, **plan.networks.facts}
         return facts
 
     def sample(self, batch: range, fold: Fold = unaltered) -> Tensor:
@@ -179,8 +179,7 @@ class Session:
         """Sample with the pass's own checkpoint, and with the one that goes on with its latents where there is one."""
         self._work.stage = Stage.SAMPLING
         takeover, on_step = self._takeovers.get(id(plan)), self._work.reporter.on_step
-        if plan.parts_on_the_way:
-            plan = replace(plan, ask=self._work.sharing.ask(identity_of(self._pipeline.checkpoint)))
+        plan = self._with_networks(plan)
         with ExitStack() as until:
             until.enter_context(self._placement.using("unet"))
             around = until.enter_context(takeover.batch(plan.table, plan.guidance.calls)) if takeover else None
@@ -188,6 +187,16 @@ class Session:
         if takeover is not None and takeover.foreseen is not None:
             self._before |= dict(zip(batch, takeover.foreseen, strict=True))
         return latents
+
+    def _with_networks(self, plan: Plan) -> Plan:
+        """The plan for the pass's own checkpoint, whose UNet gets what the prompt names."""
+        model, networks, calls, check = self._models.own, plan.networks, plan.guidance.calls, self._work.control.check
+        networks.merge_unet(model, 0, calls, check)
+        if networks.vary:
+            return replace(plan, on_call=lambda call: networks.merge_unet(model, call, calls, check))
+        if plan.parts_on_the_way:
+            return replace(plan, ask=self._work.sharing.ask(identity_of(self._pipeline.checkpoint), networks.key))
+        return plan
 
     def _takeover(self, plan: Plan, pixels: Tensor | None) -> Takeover | None:
         if plan.successor is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,6 @@ from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
 from webui.checkpoints.families import FAMILIES
 from webui.checkpoints.residents import Identity, identity_of
 from webui.core.fields.hires import SAME_CHECKPOINT
-from webui.core.prompt_parts import parse_networks, strip_comments
 from webui.core.request import GenerationRequest
 from webui.core.stage_keys import Key, first_pass_key, latents_key, names
 from webui.core.switching import ModelSwitch
@@ -51,7 +50,7 @@ class Sharing:
         enlarging: what beside the request decides how the picture of a first pass is enlarged.
         encodes: the UNet sees an encoded picture behind the latents.
         altered: an extension has a hand in it, which may read anything.
-        unet: what beside its file decides what the UNet says; None: an extension may change it.
+        unet_as_known: nothing beside its file and networks decides what the UNet says; an extension may, too.
     """
 
     memo: Memo | None = None
@@ -60,7 +59,7 @@ class Sharing:
     enlarging: Hashable = None
     encodes: bool = False
     altered: bool = False
-    unet: Hashable = field(default=None)
+    unet_as_known: bool = False
 
     def latents(self, request: GenerationRequest, batch: range, make: Make) -> Tensor:
         """Ready to be decoded: (batch, 4, height / 8, width / 8)."""
@@ -85,11 +84,15 @@ class Sharing:
             self.memo.put(key, found)
         return found
 
-    def ask(self, model: Identity) -> Ask:
-        """Has a checkpoint's UNet answer what it was not asked before; for passes that begin as others do and end otherwise."""
-        if self.memo is None or self.unet is None:
+    def ask(self, model: Identity, networks: Hashable) -> Ask:
+        """Has a checkpoint's UNet answer what it was not asked before; for passes that begin as others do and end otherwise.
+
+        Args:
+            networks: equal for equal weights of the UNet.
+        """
+        if self.memo is None or not self.unet_as_known:
             return ask
-        return partial(_recalled, self.memo, (model, self.unet))
+        return partial(_recalled, self.memo, (model, networks))
 
 
 def sharing_of(
@@ -101,12 +104,14 @@ def sharing_of(
     plugins: PluginManager,
     embeddings: Hashable = (),
     enlarging: Hashable = None,
+    networks: Callable[[list[str]], Hashable] = lambda prompts: (),
 ) -> Sharing:
     """What a cell of a plot shares with the others, as far as all that decides a stage is told by the request.
 
     Args:
         embeddings: changes when one of their files does.
         enlarging: see `Sharing`.
+        networks: tells what the files are that prompts name.
 
     Raises:
         CheckpointNotFound, UnsupportedCheckpoint: another that it wants cannot be used.
@@ -117,22 +122,18 @@ def sharing_of(
     named = [switch.checkpoint for switch in switches]
     if request.hires and request.hires_checkpoint != SAME_CHECKPOINT:
         named.append(request.hires_checkpoint)
+    prompts = [request.prompt, request.hires_prompt, *(switch.prompt or "" for switch in switches)]
     models = [checkpoint, *map(catalog.find_checkpoint, named)]
     return Sharing(
         memo,
-        files=(*map(identity_of, models), *switches, embeddings),
+        files=(*map(identity_of, models), *switches, embeddings, networks(prompts)),
         vae=None if vae is None else identity_of(vae),
         enlarging=enlarging,
         encodes=any(FAMILIES[model.family or ""].channels != CHANNELS for model in models),
         # A picture that is wanted from the way to the latents is not kept with them.
         altered=any(switch.keeps_before for switch in switches) or plugins.acts(_BEFORE_DECODING, request),
-        unet=None if plugins.acts(_IN_THE_UNET, request) else _networks(request),
+        unet_as_known=not plugins.acts(_IN_THE_UNET, request),
     )
-
-
-def _networks(request: GenerationRequest) -> tuple[object, ...]:
-    """Those that the prompt names change the weights."""
-    return tuple(map(repr, parse_networks(strip_comments(request.prompt))[1]))
 
 
 def _recalled(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ from webui.core.samplers import SamplerInfo
 from webui.core.switching import AESTHETIC_SCORE, NEGATIVE_AESTHETIC_SCORE
 from webui.diffusion import inpainting
 from webui.diffusion.conditioning import Conditioning, HiddenStates, PromptEncoder
-from webui.diffusion.denoiser import AlterGuidance, Ask, Denoiser, Guidance, ask
+from webui.diffusion.denoiser import AlterGuidance, Ask, Denoiser, Guidance, OnCall, ask
 from webui.diffusion.inpainting import MaskedDenoiser
 from webui.diffusion.latents import initial_latents, latent_shape
 from webui.diffusion.lengths import Level, level_as_v0, level_with
@@ -27,6 +27,7 @@ from webui.diffusion.noise import NoiseOptions, NoiseSource
 from webui.diffusion.samplers import SAMPLERS
 from webui.diffusion.samplers.base import Denoise, OnStep, SamplerOptions
 from webui.generation.levels import calls_of, noise_levels, noise_table, sampler_of
+from webui.generation.networks import Networks
 from webui.generation.takeover import Around, Successor
 
 #: CFG++ interpolates where plain guidance extrapolates; as in A1111 this brings the CFG scales in use to the range 0…1 and a
@@ -45,6 +46,8 @@ class Plan:
         successor: who goes on with the noisy latents; None: nobody does.
         alters_guidance: whether an extension does.
         ask: how the UNet is asked.
+        networks: what the prompt names; the UNet must have them before it is asked.
+        on_call: told of each model call before it.
     """
 
     request: GenerationRequest
@@ -57,6 +60,8 @@ class Plan:
     successor: Successor | None = None
     alters_guidance: bool = False
     ask: Ask = ask
+    networks: Networks = field(default_factory=Networks)
+    on_call: OnCall = lambda call: None
 
     @property
     def parts_on_the_way(self) -> bool:
@@ -72,10 +77,12 @@ def make_plan(
     *,
     part: PartOfSchedule | None = None,
     calls_before: int | None = None,
+    networks: Networks | None = None,
 ) -> Plan:
     """What a request comes to.
 
     Args:
+        networks: those that the text encoders have now.
         part: of the schedule that is run; None: all of it.
         calls_before: of the model, in the pass before this one.
 
@@ -87,9 +94,10 @@ def make_plan(
     sigmas = noise_levels(request, sampler, table, part, sdxl=pipeline.family.sdxl)
     guidance = make_guidance(request, sampler, sees_picture=pipeline.family.channels == PIX2PIX_CHANNELS)
     embeddings = embeddings or Embeddings()
-    conditioning = encode(pipeline, request, guidance, states, embeddings, calls_before)
+    networks = networks or Networks()
+    conditioning = encode(pipeline, request, guidance, states, embeddings, calls_before, networks=networks.key)
     facts = {"TI hashes": embeddings.hashes} if embeddings.hashes else {}
-    return Plan(request, sampler, table, sigmas, guidance, conditioning, facts)
+    return Plan(request, sampler, table, sigmas, guidance, conditioning, facts, networks=networks)
 
 
 def make_guidance(request: GenerationRequest, sampler: SamplerInfo, *, sees_picture: bool = False) -> Guidance:
@@ -115,8 +123,14 @@ def encode(
     embeddings: Embeddings,
     calls_before: int | None = None,
     scores: tuple[float, float] = (AESTHETIC_SCORE, NEGATIVE_AESTHETIC_SCORE),
+    networks: Hashable = (),
 ) -> Conditioning:
-    """The negative prompt is encoded only where it counts. `scores`: aesthetic ones, for prompt and negative prompt."""
+    """The negative prompt is encoded only where it counts.
+
+    Args:
+        scores: aesthetic ones, for prompt and negative prompt.
+        networks: equal for equal weights of the text encoders.
+    """
     encoder = PromptEncoder(
         text_encoders=pipeline.text_encoders,
         family=pipeline.family,
@@ -130,6 +144,7 @@ def encode(
         calls_before=calls_before,
         aesthetic_score=scores[0],
         negative_aesthetic_score=scores[1],
+        networks=networks,
     )
     conditioning = Conditioning(encoder.conditionals(request.prompt, guidance.calls))
     if not guidance.needed(conditioning.weight):
@@ -243,6 +258,7 @@ def _run(
         # Several at once are no quicker there at true size.
         apart=pipeline.device.type == "cpu",
         ask=plan.ask,
+        on_call=plan.on_call,
     )
     denoiser = fold("wrap_denoiser", around(own), request=plan.request)
     sampler = plan.sampler.function or SAMPLERS[plan.sampler.name]

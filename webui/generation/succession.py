@@ -13,11 +13,13 @@ from webui.core.switching import ModelSwitch
 from webui.diffusion.conditioning import Conditioning
 from webui.errors import CheckpointNotFound, InvalidRequest
 from webui.generation.levels import noise_table
+from webui.generation.models import Model
+from webui.generation.networks import Networks
 from webui.generation.stages import Plan
 from webui.generation.takeover import Successor
 
-#: (pipeline, the pass's request as the successor is told it) → encoded prompts.
-Tell = Callable[[Pipeline, GenerationRequest], Conditioning]
+#: (model, the pass's request as the successor is told it) → encoded prompts, and the networks that they name.
+Tell = Callable[[Model, GenerationRequest], tuple[Conditioning, Networks]]
 
 
 def successor_of(plan: Plan, own: Pipeline, switch: ModelSwitch, catalog: Catalog, tell: Tell) -> Successor:
@@ -40,9 +42,7 @@ def successor_of(plan: Plan, own: Pipeline, switch: ModelSwitch, catalog: Catalo
         prompt=plan.request.prompt if switch.prompt is None else switch.prompt,
         negative_prompt=plan.request.negative_prompt if switch.negative_prompt is None else switch.negative_prompt,
     )
-    return Successor(
-        switch, checkpoint, lambda pipeline: tell(pipeline, request), lambda pipeline: noise_table(pipeline, request)
-    )
+    return Successor(switch, checkpoint, lambda model: tell(model, request), lambda pipeline: noise_table(pipeline, request))
 
 
 def _found(switch: ModelSwitch, catalog: Catalog) -> CheckpointInfo:

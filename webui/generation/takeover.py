@@ -18,6 +18,7 @@ from webui.diffusion.samplers.base import Denoise
 from webui.diffusion.takeover import SwitchingDenoiser
 from webui.generation.economy import Stage
 from webui.generation.models import Model, Models
+from webui.generation.networks import Networks
 from webui.generation.work import Work
 
 
@@ -26,13 +27,13 @@ class Successor:
     """Who goes on with a pass.
 
     Args:
-        told: what its pipeline is told, with its text encoders on the device.
+        told: what it is told, with its text encoders on the device, and the networks that it works with.
         table: the noise level of each of its timesteps, rising.
     """
 
     switch: ModelSwitch
     checkpoint: CheckpointInfo
-    told: Callable[[Pipeline], Conditioning]
+    told: Callable[[Model], tuple[Conditioning, Networks]]
     table: Callable[[Pipeline], Sequence[float]]
 
 
@@ -46,7 +47,8 @@ class Takeover:
     def __init__(self, successor: Successor, models: Models, work: Work, concat: Tensor | None) -> None:
         """`concat`: what the successor's UNet sees behind the latents; see `diffusion.concat`."""
         self._successor, self._models, self._work, self._concat = successor, models, work, concat
-        self._conditioning: Conditioning | None = None
+        self._calls = 0
+        self._told: tuple[Conditioning, Networks] | None = None
         #: The clean latents that were foreseen when it took over last; None where nothing was.
         self.foreseen: Tensor | None = None
 
@@ -58,7 +60,7 @@ class Takeover:
             table: the noise level of each timestep of the pass's own model, rising.
             calls: of the model, in the whole pass.
         """
-        self.foreseen = None
+        self.foreseen, self._calls = None, calls
         switch = self._successor.switch
         with ExitStack() as until:
 
@@ -71,8 +73,10 @@ class Takeover:
         self.foreseen = foreseen if self._successor.switch.keeps_before else None
         self._work.stage = Stage.LOADING
         model = until.enter_context(self._models.other(self._successor.checkpoint))
-        conditioning = self._told(model)
+        conditioning, networks = self._told_to(model)
         self._work.stage = Stage.SAMPLING
+        calls, check = self._calls, self._work.control.check
+        networks.merge_unet(model, first.calls, calls, check)
         until.enter_context(model.placement.using("unet"))
         pipeline, concat = model.pipeline, self._concat
         return first.succeeded_by(
@@ -81,11 +85,12 @@ class Takeover:
             self._successor.table(pipeline),
             pipeline.prediction_type,
             None if concat is None else concat.to(pipeline.device),
+            (lambda call: networks.merge_unet(model, call, calls, check)) if networks.vary else lambda call: None,
         )
 
-    def _told(self, model: Model) -> Conditioning:
-        if self._conditioning is None:
+    def _told_to(self, model: Model) -> tuple[Conditioning, Networks]:
+        if self._told is None:
             self._work.stage = Stage.ENCODING
             with model.placement.using("text_encoders"):
-                self._conditioning = self._successor.told(model.pipeline)
-        return self._conditioning
+                self._told = self._successor.told(model)
+        return self._told

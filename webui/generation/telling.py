@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from webui.checkpoints.memory import Device
+from webui.core.lora_tags import KINDS
 from webui.core.prompt_parts import parse_networks, strip_comments
 from webui.core.request import GenerationRequest
 from webui.engine.protocol import ImageDone, Memory, PictureAside
@@ -62,11 +63,11 @@ def unloaded(plugins: PluginManager) -> Iterator[str]:
 
 
 def network_notices(request: GenerationRequest) -> Iterator[str]:
-    """What to say of `<…>` tags: each name once, and no more than a few."""
+    """What to say of `<…>` tags that nothing here takes: each name once, and no more than a few."""
     _, wanted = parse_networks(strip_comments(request.prompt))
-    tags = [f"<{network.kind}:{':'.join(network.positional)}>" for network in wanted]
+    tags = [f"<{network.kind}:{':'.join(network.positional)}>" for network in wanted if network.kind not in KINDS]
     for tag in list(dict.fromkeys(tags))[:_NOTICES_LIMIT]:
-        yield f"{tag:.80} in the prompt was left out: networks such as LoRA cannot be applied yet."
+        yield f"{tag:.80} in the prompt was left out: networks of this kind cannot be applied."
     _, misplaced = parse_networks(strip_comments(request.negative_prompt))
     if misplaced:
         first = misplaced[0]

@@ -51,15 +51,19 @@ class LoraHashes:
         if sum(map(_size, unknown)) > AT_ONCE:
             self._later(unknown)
             return None
-        return next((path for path in unknown if self._work_out(path).startswith(wanted)), None)
+        return next((path for path in unknown if self.work_out(path).startswith(wanted)), None)
 
     def _later(self, paths: list[Path]) -> None:
         with self._lock:
             if self._worker is None or not self._worker.is_alive():
-                self._worker = threading.Thread(target=lambda: [self._work_out(path) for path in paths], daemon=True)
+                self._worker = threading.Thread(target=lambda: [self.work_out(path) for path in paths], daemon=True)
                 self._worker.start()
 
-    def _work_out(self, path: Path) -> str:
+    def work_out(self, path: Path) -> str:
+        """The whole hash, now; "" of a file that cannot be read."""
+        known = self.get(path)
+        if known is not None:
+            return known
         try:
             return self._cache.work_out(path)
         except OSError:

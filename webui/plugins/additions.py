@@ -22,7 +22,7 @@ from webui.plugins.manifest import LoadProblem
 Enlarge = Callable[[Any, tuple[int, int]], Any]
 
 #: Infotext keys that are no field's, but which the program writes.
-_RESERVED = ("Model hash", "VAE hash", "TI hashes", "VAE precision", "Version", "User", "Negative prompt")
+_RESERVED = ("Model hash", "VAE hash", "TI hashes", "Lora hashes", "VAE precision", "Version", "User", "Negative prompt")
 
 #: Schedules that are only ever what "Automatic" means.
 _UNLISTED = frozenset(SCHEDULES) - {info.label for info in SCHEDULERS}

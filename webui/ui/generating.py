@@ -60,7 +60,7 @@ def _connect_restore(services: PageServices, form: Form, tabs: gr.Tabs, text: gr
     chosen = form.others["styles"]
 
     def on_restore(given: Mapping[Any, Any]) -> dict[Any, Any]:
-        taken = transfer.read(given[text], services.catalog, services.plugins.kinds)
+        taken = transfer.read(given[text], services.catalog, services.plugins.kinds, services.library.find_lora)
         values, names, remarks = styles.found_in(services, taken.values, given[chosen])
         told = {"remarks": [*taken.remarks, *remarks], "count": len(taken.values)}
         listed = {} if names is None else {chosen: styles.listed(services.styles, names)}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
 from webui.core import infotext
 from webui.core.extras import ExtraKinds
+from webui.core.lora_tag_edits import renamed
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
 from webui.ui.texts import t
+
+#: The name here of the LoRA that has a hash.
+FindLora = Callable[[str], str | None]
 
 _SIZES = (("width", "height"), ("seed_resize_width", "seed_resize_height"))
 
@@ -24,10 +29,12 @@ class Transfer:
     vae_here: bool | None = None
 
 
-def read(text: str, catalog: Catalog, kinds: ExtraKinds | None = None) -> Transfer:
+def read(text: str, catalog: Catalog, kinds: ExtraKinds | None = None, find_lora: FindLora = lambda digest: None) -> Transfer:
     """What the form takes from an infotext. Nothing raises: a value that cannot be used becomes a remark."""
-    restored = infotext.restore(infotext.parse(text), kinds)
+    told = infotext.parse(text)
+    restored = infotext.restore(told, kinds)
     values = dict(restored.values)
+    _rename_loras(values, told.settings.get("Lora hashes", ""), find_lora)
     remarks = list(restored.problems)
     checkpoint_here = _take_checkpoint(values, restored.checkpoint_hash, catalog, remarks)
     vae_here = _take_vae(values, restored.vae_hash, catalog, remarks)
@@ -39,6 +46,18 @@ def read(text: str, catalog: Catalog, kinds: ExtraKinds | None = None) -> Transf
         unused = ", ".join(f"{key}: {value}" for key, value in restored.unused.items())
         remarks.append(t("transfer.unused", entries=unused))
     return Transfer(values, remarks, checkpoint_here, vae_here)
+
+
+def _rename_loras(values: dict[str, Any], hashes: str, find_lora: FindLora) -> None:
+    """Tags of files that are here under another name call them by that."""
+    names: dict[str, str] = {}
+    for entry in hashes.split(","):
+        name, _, digest = (part.strip() for part in entry.rpartition(":"))
+        if name and (found := find_lora(digest)) is not None and name not in (found, found.rpartition("/")[2]):
+            names[name] = found
+    for field in ("prompt", "hires_prompt"):
+        if names and field in values:
+            values[field] = renamed(values[field], names)
 
 
 def _take_checkpoint(values: dict[str, Any], digest: str | None, catalog: Catalog, remarks: list[str]) -> bool | None:

@@ -18,7 +18,7 @@ from webui.errors import InvalidRequest, PluginError
 #: Entries that change nothing here, because they say what is done anyway.
 _NEUTRAL = {"Face restoration": "None", "Tiling": "False"}
 _INFORMATION = (
-    *("Model hash", "VAE hash", "TI hashes", "VAE precision", "Picture", "Version", "User"),
+    *("Model hash", "VAE hash", "TI hashes", "Lora hashes", "Networks not found", "VAE precision", "Picture", "Version", "User"),
     # What the tab Extras did to the picture afterwards.
     *("Postprocess upscale by", "Postprocess upscale to-1", "Postprocess upscale to-2", "Max side length"),
     *("Postprocess upscaler", "Postprocess upscaler 2", "Postprocess upscaler 2 visibility"),
@@ -33,6 +33,10 @@ _OTHER_SPELLINGS = {"Eta DDIM": "Eta", "Beta scheduler alpha": "Beta schedule al
 
 #: Of A1111; the last number counts changes since that release.
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:-(\d+))?")
+
+#: An entry of "Additional Networks", and the hash behind a file's name there.
+_ADDED = re.compile(r"AddNet Module \d+")
+_ADDED_HASH = re.compile(r"\([0-9a-f]+\)$")
 
 #: What versions before these did without writing it down, and where.
 _VERSION_RULES: tuple[tuple[tuple[int, ...], str, Callable[[Infotext], bool]], ...] = (
@@ -63,6 +67,7 @@ def restore(infotext: Infotext, kinds: ExtraKinds | None = None) -> Restored:
     Options of extensions are among the values by their full names ("vignette.strength"); see `extras.with_extras`.
     """
     settings, problems = _modernised(infotext), []
+    prompt = infotext.prompt + _take_old_loras(settings)
     if kinds is not None:
         try:
             settings = kinds.alter_settings(settings)
@@ -70,7 +75,7 @@ def restore(infotext: Infotext, kinds: ExtraKinds | None = None) -> Restored:
             problems.append(str(error))
     specs = (*params_of(GenerationRequest).values(), *(kinds or ExtraKinds()).fields.values())
     values: dict[str, Any] = _defaults(specs) if settings else {}
-    values |= {"prompt": infotext.prompt, "negative_prompt": infotext.negative_prompt}
+    values |= {"prompt": prompt, "negative_prompt": infotext.negative_prompt}
     if settings:
         values["hires"] = "Denoising strength" in settings and any(key in settings for key in _TELLS_OF_HIRES)
     for spec in specs:
@@ -118,6 +123,19 @@ def _modernised(infotext: Infotext) -> dict[str, str]:
         if spec.param.infotext and spec.param.absent is not None:
             settings.setdefault(spec.param.infotext, str(spec.param.absent))
     return settings
+
+
+def _take_old_loras(settings: dict[str, str]) -> str:
+    """The tags that stand for the entries of an extension ("Additional Networks") from before A1111 read LoRAs itself."""
+    enabled, tags = settings.pop("AddNet Enabled", "False") == "True", []
+    for key in [key for key in settings if _ADDED.fullmatch(key)]:
+        number = key.rpartition(" ")[2]
+        told = {name: settings.pop(f"AddNet {name} {number}", "") for name in ("Module", "Model", "Weight A", "Weight B")}
+        name = _ADDED_HASH.sub("", told["Model"])
+        if enabled and told["Module"] == "LoRA" and name not in ("", "None"):
+            unet, te = told["Weight A"] or "1", told["Weight B"] or told["Weight A"] or "1"
+            tags.append(f"<lora:{name}:{unet}>" if te == unet else f"<lora:{name}:{te}:{unet}>")
+    return "\n" + "".join(tags) if tags else ""
 
 
 def _meant_by_version(infotext: Infotext) -> list[str]:
