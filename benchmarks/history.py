@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import socket
 import statistics
 import struct
 import tempfile
@@ -14,6 +13,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
@@ -22,7 +22,7 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.server import report
 from tests.__main__ import find_chromium
 from tests.fakes import FAKE_RUNNER
-from webui.app import Services, build_services, create_app
+from webui.app import Services, build_services, create_app, listening_socket
 from webui.core.infotext import parse
 from webui.core.request import GenerationRequest
 from webui.engine.client import InlineEngine
@@ -121,8 +121,7 @@ def fill_queue(services: Services, count: int) -> None:
 
 @contextmanager
 def serving(services: Services) -> Iterator[str]:
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener = listening_socket(replace(services.settings, port=0))
     server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     services.history.start()

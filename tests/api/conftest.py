@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import uvicorn
 from fastapi.testclient import TestClient
 
 from tests.fakes import FAKE_RUNNER
-from webui.app import Services, build_services, create_app
+from webui.app import Services, build_services, create_app, listening_socket
 from webui.engine.client import InlineEngine
 from webui.settings import BUNDLED_MODELS, Settings
 
@@ -81,8 +81,7 @@ def shared_client(shared_services: Services) -> Iterator[TestClient]:
 @pytest.fixture
 def server(services: Services) -> Iterator[str]:
     """The address of a real server on a free port."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener = listening_socket(replace(services.settings, port=0))
     config = uvicorn.Config(create_app(services), log_level="warning", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,22 @@ def test_a_damaged_or_older_index_is_made_anew(tmp_path: Path):
     index = HistoryIndex(path)
     assert index.page(HistoryQuery(), after=None, count=1) == []
     index.close()
+
+
+def test_pictures_are_found_while_others_are_counted(filled: HistoryIndex):
+    """Counting all of very many takes long, and small pictures are asked for at the same moment."""
+    counted: list[int] = []
+    with filled._reading:
+        counting = threading.Thread(target=lambda: counted.append(filled.facets().total + filled.total(HistoryQuery())))
+        counting.start()
+        counting.join(30)
+    assert counted == [2 * len(PICTURES)]
+
+
+def test_models_and_kinds_are_counted_and_filtered_without_looking_at_each_picture(filled: HistoryIndex):
+    def plan(sql: str) -> str:
+        return str(filled._ask(f"EXPLAIN QUERY PLAN {sql}"))
+
+    assert "COVERING INDEX" in plan("SELECT model, kind, COUNT(*) FROM pictures GROUP BY model, kind")
+    for condition in ("model = 'starter'", "kind = 'txt2img'", "model = 'starter' AND kind = 'txt2img'"):
+        assert "TEMP B-TREE" not in plan(f"SELECT * FROM pictures p WHERE {condition} ORDER BY p.id DESC LIMIT 5")

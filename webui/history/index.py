@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS pictures (
 );
 CREATE INDEX IF NOT EXISTS pictures_by_model ON pictures (model);
 CREATE INDEX IF NOT EXISTS pictures_by_kind ON pictures (kind);
+CREATE INDEX IF NOT EXISTS pictures_counted ON pictures (model, kind);
 CREATE INDEX IF NOT EXISTS pictures_liked ON pictures (favourite) WHERE favourite;
 CREATE TABLE IF NOT EXISTS texts (id INTEGER PRIMARY KEY, name TEXT NOT NULL, infotext TEXT NOT NULL);
 """
@@ -54,24 +55,25 @@ class Facets:
 
 
 class HistoryIndex:
-    """Thread-safe. One connection writes; another reads, which waits for no writer."""
+    """Thread-safe. One connection writes; one reads, which waits for no writer; one counts, since that may take long."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._writing, self._reading = threading.RLock(), threading.RLock()
+        self._writing, self._reading, self._counting = threading.RLock(), threading.RLock(), threading.RLock()
         try:
             self._writer = self._open()
         except sqlite3.DatabaseError as error:
             log.warning("The index of pictures %s is made anew: %s", path, error)
             self._delete()
             self._writer = self._open()
-        self._reader = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._reader, self._counter = (sqlite3.connect(path, check_same_thread=False, isolation_level=None) for _ in range(2))
         self.indexes_words = self._has_words()
 
     def close(self) -> None:
-        with self._writing, self._reading:
+        with self._writing, self._reading, self._counting:
             self._writer.close()
             self._reader.close()
+            self._counter.close()
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,6 +114,10 @@ class HistoryIndex:
     def _ask(self, sql: str, *values: object) -> list[tuple]:
         with self._reading:
             return self._reader.execute(sql, values).fetchall()
+
+    def _count(self, sql: str, *values: object) -> list[tuple]:
+        with self._counting:
+            return self._counter.execute(sql, values).fetchall()
 
     # ---- writing
 
@@ -155,11 +161,11 @@ class HistoryIndex:
     def total(self, query: HistoryQuery) -> int:
         where, values, match = conditions(query, indexed=self.indexes_words)
         if match and not where:
-            return self._ask("SELECT COUNT(*) FROM words WHERE words MATCH ?", match)[0][0]
+            return self._count("SELECT COUNT(*) FROM words WHERE words MATCH ?", match)[0][0]
         if match:
             where, values = ["p.id IN (SELECT rowid FROM words WHERE words MATCH ?)", *where], [match, *values]
         condition = f" WHERE {' AND '.join(where)}" if where else ""
-        return self._ask(f"SELECT COUNT(*) FROM pictures p{condition}", *values)[0][0]
+        return self._count(f"SELECT COUNT(*) FROM pictures p{condition}", *values)[0][0]
 
     def get(self, number: int) -> tuple[Entry, str]:
         """A picture and its infotext. Raise PictureNotFound."""
@@ -179,14 +185,14 @@ class HistoryIndex:
         return _entry(rows[0]) if rows else None
 
     def facets(self) -> Facets:
-        rows = self._ask("SELECT model, kind, COUNT(*) FROM pictures GROUP BY model, kind")
+        rows = self._count("SELECT model, kind, COUNT(*) FROM pictures GROUP BY model, kind")
         models: dict[str, int] = {}
         kinds: dict[str, int] = {}
         for model, kind, count in rows:
             kinds[kind] = kinds.get(kind, 0) + count
             if model:
                 models[model] = models.get(model, 0) + count
-        liked = self._ask("SELECT COUNT(*) FROM pictures WHERE favourite")[0][0]
+        liked = self._count("SELECT COUNT(*) FROM pictures WHERE favourite")[0][0]
         return Facets(_commonest(models), _commonest(kinds), sum(kinds.values()), liked)
 
     def files(self, folder: Path) -> dict[str, tuple[int, int]]:
