@@ -66,6 +66,11 @@ class Settings:
         return self.data_dir / "settings.toml"
 
     @property
+    def localisations_dir(self) -> Path:
+        """Languages of the page in A1111's form, a JSON file each."""
+        return self.data_dir / "localizations"
+
+    @property
     def form_defaults_file(self) -> Path:
         """What the forms begin with, where a person chose that."""
         return self.data_dir / "form-defaults.toml"

@@ -14,7 +14,7 @@ from tests.plugins.writing import FIVE_KINDS, write_extension
 from tests.ui.drawing import a_page
 from webui.core.request import GenerationRequest
 from webui.core.xyz import Axis, PlotRequest
-from webui.ui import blocks, extension_options, extension_settings, head, localisation, texts
+from webui.ui import blocks, extension_options, extension_settings, localisation, texts
 from webui.ui.form import Form
 
 PANEL = """
@@ -90,32 +90,22 @@ def register_localisations():
 """
 
 
-def test_a_language_is_spoken_once_it_is_chosen(folder: Path, request: pytest.FixtureRequest):
+def test_a_language_of_an_extension_is_there_for_those_who_choose_it(folder: Path, request: pytest.FixtureRequest):
     write_extension(folder, "german", GERMAN.replace("MORE", "[('Deutsch', {'settings.folders': 'Mappen', 'Height': 'Höhe'})]"))
     services = request.getfixturevalue("services")
-    with a_page() as page:
-        extension_settings.build(services)
-    [control] = [block for block in page.blocks.values() if isinstance(block, gr.Dropdown)]
-    assert [value for _, value in control.choices] == ["English", "Deutsch"]
-    services.preferences.update(language="Deutsch")
-    try:
-        localisation.speak(services)
+    [(name, german), *_] = localisation.languages(services.plugins, services.settings.localisations_dir).items()
+    assert name == "Deutsch"
+    with texts.speaking(german):
         assert (texts.t("settings.folders"), texts.words("Height"), texts.t("settings.page")) == ("Ordner", "Höhe", "This page")
-        form = Form("txt2img")
-        with a_page():
-            assert form.draw("width").label == "Breite"  # pyright: ignore[reportAttributeAccessIssue]
-        assert '"short": "Schritte"' in head.head() and '"settings.folders": "Ordner"' in head.head()
-    finally:
-        texts.speak({})
-    services.plugins.disable("german")
-    localisation.speak(services)
     assert texts.t("settings.folders") == "Folders"
+    services.plugins.disable("german")
+    assert "Deutsch" not in localisation.languages(services.plugins, services.settings.localisations_dir)
 
 
 def test_a_localisation_that_is_none_is_named_and_the_page_stays_english(folder: Path, request: pytest.FixtureRequest):
     write_extension(folder, "german", GERMAN.replace("MORE", "[('English', {})]"))
     services = request.getfixturevalue("services")
-    assert localisation.languages(services.plugins) == {}
+    assert [*localisation.languages(services.plugins, services.settings.localisations_dir)] == [*texts.own_tables()]
     assert "failed in register_localisations: it gave ('English', {})" in (services.plugins.find("german").problem or "")
 
 

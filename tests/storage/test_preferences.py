@@ -38,8 +38,8 @@ OTHER_VALUES: dict[str, Any] = {
     "directories_filename_pattern": "[model_name]/[date]",
     "directories_max_prompt_words": 3,
     "api_enable_requests": True,
-    "language": "Deutsch",
     "hide_samplers": "Euler a, DPM++ 2M SDE Heun",
+    "hide_schedulers": "KL Optimal",
     "keyedit_precision_attention": 0.05,
     "keyedit_precision_extra": 0.1,
     "keyedit_delimiters": ", ",
@@ -51,7 +51,6 @@ OTHER_VALUES: dict[str, Any] = {
     "complete_tags": False,
     "complete_comma": False,
     "tag_underscores": True,
-    "hide_schedulers": "KL Optimal",
 }
 
 

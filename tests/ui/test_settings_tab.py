@@ -25,7 +25,7 @@ def test_a_value_of_the_wrong_kind_is_refused(services):
     assert services.preferences.current.live_preview is True
 
 
-@pytest.mark.parametrize("name", [name for name in params_of(Preferences) if name not in ("checkpoint", "vae", "language")])
+@pytest.mark.parametrize("name", [name for name in params_of(Preferences) if name not in ("checkpoint", "vae")])
 def test_every_preference_is_drawn(services, name):
     with a_page():
         filled = settings_tab.build(services.preferences, services.settings)

@@ -26,7 +26,6 @@ class Preferences(SavingPreferences, EditingPreferences):
     checkpoint: Annotated[str | None, Param("Checkpoint", max_length=1_000, help="Chosen last.")] = None
     vae: Annotated[str, Param("VAE", max_length=1_000, help="Chosen last.")] = VAE_AUTOMATIC
     live_preview: Annotated[bool, Param("Live preview", help="Show the picture while it is made.")] = True
-    language: Annotated[str, Param("Language", max_length=80, help="Of the page, as an extension brings it.")] = "English"
     title_progress: Annotated[bool, Param("Progress in the page's title", help="Percent and time left.")] = True
     notify_when_done: Annotated[bool, Param("Notify when done", help="When a long job ends and the page is not looked at.")] = (
         False

@@ -46,6 +46,7 @@ from webui.ui import (
 )
 from webui.ui.form import Form, shown, stored_values
 from webui.ui.head import head
+from webui.ui.language import LanguageMiddleware
 from webui.ui.script import ASSETS_URL, call, host
 from webui.ui.services import PageServices
 from webui.ui.texts import ASSETS, t
@@ -67,6 +68,9 @@ class Assets(StaticFiles):
 def mount(app: FastAPI, services: PageServices) -> None:
     """Serve the page at "/" and its assets beside it."""
     app.mount(f"/{ASSETS_URL}", Assets(directory=ASSETS), name="assets")
+    app.add_middleware(
+        LanguageMiddleware, languages=localisation.languages(services.plugins, services.settings.localisations_dir)
+    )
     with running_loop():
         _mount_page(app, services)
 
@@ -107,7 +111,6 @@ def _mount_page(app: FastAPI, services: PageServices) -> None:
 def build(services: PageServices) -> gr.Blocks:
     """The whole page. It asks nothing of Gradio's queue: jobs are followed by the script through the event stream."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    localisation.speak(services)
     form, second = (Form(tab, services.plugins.kinds) for tab in ("txt2img", "img2img"))
     forms = (form, second)
     with gr.Blocks(title="Periplus", analytics_enabled=False, fill_width=True) as page:

@@ -1,4 +1,4 @@
-"""What the tab Settings has of extensions: their settings, and the languages that they bring."""
+"""What the tab Settings has of extensions: their settings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from gradio.components import Component
 from webui.core.params import FieldSpec
 from webui.errors import WebUIError
 from webui.plugins.loader import PluginManager
-from webui.storage.preferences import PreferencesFile
-from webui.ui import localisation
 from webui.ui.form import lenient, typed
 from webui.ui.services import PageServices
 from webui.ui.settings_tab import Filled, as_typed
@@ -21,16 +19,11 @@ from webui.ui.texts import t, words
 
 def build(services: PageServices) -> Filled:
     """Draw them where the layout stands. Those of an extension that is switched on later come at the next start."""
-    found = localisation.languages(services.plugins)
     filled: Filled = {}
-    if not found and not services.plugins.settings.extensions:
+    if not services.plugins.settings.extensions:
         return filled
     with gr.Column(elem_id="settings_extensions", elem_classes=["sheet"]):
         confirmation = gr.Markdown("", elem_id="settings_extensions_saved")
-        if found:
-            control = _language(list(found))
-            filled[control] = lambda: services.preferences.current.language
-            as_typed(control, partial(_save_language, services.preferences), confirmation)
         for extension in services.plugins.settings.extensions:
             gr.Markdown(f"### {services.plugins.title(extension)}")
             for name, spec in services.plugins.settings.fields_of(extension).items():
@@ -62,7 +55,7 @@ def _now(plugins: PluginManager, spec: FieldSpec) -> Any:
 
 def _draw(spec: FieldSpec) -> Component:
     name = f"settings_{spec.name.replace('.', '_')}"
-    common: dict[str, Any] = {"label": words(spec.param.label), "info": words(spec.param.help) or None, "elem_id": name}
+    common: dict[str, Any] = {"label": spec.param.label, "info": spec.param.help or None, "elem_id": name}
     if spec.kind is bool:
         return gr.Checkbox(**common)
     if spec.param.choices:
@@ -70,17 +63,3 @@ def _draw(spec: FieldSpec) -> Component:
     if spec.kind in (int, float):
         return lenient(gr.Number)(**common)
     return gr.Textbox(**common)
-
-
-def _language(names: list[str]) -> Component:
-    choices = [localisation.ENGLISH, *names]
-    common: dict[str, Any] = {"label": t("settings.language"), "info": t("settings.language.help")}
-    return lenient(gr.Dropdown)(choices=choices, elem_id="settings_language", **common)
-
-
-def _save_language(preferences: PreferencesFile, name: str) -> str:
-    try:
-        preferences.update(language=name)
-    except (WebUIError, OSError) as error:
-        return t("settings.not_saved", label=t("settings.language"), reason=error)
-    return t("settings.saved", label=t("settings.language"), value=name)

@@ -16,7 +16,6 @@ from webui.core.params import FieldSpec, check_value, params_of
 from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest
 from webui.ui.script import call
-from webui.ui.texts import words
 
 _Control = TypeVar("_Control", bound=Component)
 
@@ -155,7 +154,7 @@ def stored_values(text: str | None, kinds: ExtraKinds | None = None) -> dict[str
 
 def _draw(spec: FieldSpec, elem_id: str, as_box: bool, options: dict[str, Any]) -> Component:
     param = spec.param
-    common: dict[str, Any] = {"label": words(param.label), "elem_id": elem_id, "value": shown(spec.name, spec.default), **options}
+    common: dict[str, Any] = {"label": param.label, "elem_id": elem_id, "value": shown(spec.name, spec.default), **options}
     if param.choices or "choices" in options:
         return lenient(gr.Dropdown)(**{"choices": list(param.choices), **common})
     if spec.kind is bool:

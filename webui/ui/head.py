@@ -15,14 +15,14 @@ from webui.ui.layout import EXTRA
 from webui.ui.merger import describe
 from webui.ui.options import OPTIONS
 from webui.ui.script import ASSETS_URL
-from webui.ui.texts import spoken, words
+from webui.ui.texts import table
 
 
 def head(kinds: ExtraKinds | None = None) -> str:
     fields = {name: describe_field(spec) for name, spec in specs_with(kinds).items()}
     config = {
         "version": __version__,
-        "texts": spoken(),
+        "texts": table(),
         "fields": fields,
         "options": OPTIONS,
         "extensions": extension_options.describe(kinds or ExtraKinds()),
@@ -57,9 +57,9 @@ def describe_field(spec: FieldSpec) -> dict[str, Any]:
     """What the script knows of a field. `short` names it where there is little room; `needs` says where it has an effect."""
     param = spec.param
     return {
-        "label": words(param.label),
-        "short": words(param.label if spec.kind is bool else param.infotext or param.label),
-        "help": words(param.help),
+        "label": param.label,
+        "short": param.label if spec.kind is bool else param.infotext or param.label,
+        "help": param.help,
         "low": param.low,
         "high": param.high,
         "multiple_of": param.multiple_of,

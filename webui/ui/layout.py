@@ -54,6 +54,7 @@ def draw(
                 with gr.Column(scale=1, min_width=120, elem_id=f"{tab}_run"):
                     generate = gr.Button(t("generate"), variant="primary", elem_id=f"{tab}_generate")
                     host(f"{tab}_generate_menu", "mountGenerateMenu", tab)
+            host(f"{tab}_inner", "mountInnerTabs", tab)
             host(f"{tab}_model_note", "mountModelNote")
             source(form)
             _draw_controls(form, services, before_size, after_size, accordions)

@@ -1,30 +1,52 @@
-"""Languages of the page that extensions bring."""
+"""The languages of the page: those that come along, those of extensions, and A1111's localisation files in `localizations/`."""
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from webui.plugins.loader import PluginManager
-from webui.ui import texts
-from webui.ui.services import PageServices
+from webui.ui.texts import Sentences, own_tables
+
+log = logging.getLogger(__name__)
 
 ENGLISH = "English"
 
+#: A1111's largest have a third of a megabyte.
+_LARGEST = 4_000_000
 
-def languages(plugins: PluginManager) -> dict[str, dict[str, str]]:
-    """By name; of two extensions that bring the same one the later goes on where the first one has nothing."""
-    found: dict[str, dict[str, str]] = {}
+
+def languages(plugins: PluginManager, folder: Path) -> dict[str, Sentences]:
+    """By name. Of several that bring the same language the later goes on where the earlier has nothing: first files, then
+    extensions, then what comes along."""
+    found: dict[str, Sentences] = dict(_files(folder))
     for _, (name, sentences) in plugins.registered("register_localisations", _fits):
         found[name] = {**sentences, **found.get(name, {})}
+    for name, sentences in own_tables().items():
+        found[name] = {**sentences, **found.get(name, {})}
     return found
-
-
-def speak(services: PageServices) -> None:
-    """Have the page, which is drawn next, in the language that is chosen; English where nobody brings it any more."""
-    texts.speak(languages(services.plugins).get(services.preferences.current.language, {}))
 
 
 def _fits(item: Any) -> bool:
     pair = isinstance(item, tuple | list) and len(item) == 2 and isinstance(item[0], str) and isinstance(item[1], Mapping)
     return pair and item[0] != ENGLISH and all(isinstance(text, str) for entry in item[1].items() for text in entry)
+
+
+def _files(folder: Path) -> dict[str, Sentences]:
+    """Each has an object of English words and what is said for them; one that is none is logged and passed over."""
+    found: dict[str, Sentences] = {}
+    for file in sorted(folder.glob("*.json")) if folder.is_dir() else []:
+        try:
+            content = json.loads(file.read_text(encoding="utf-8-sig")) if file.stat().st_size < _LARGEST else None
+        except (OSError, ValueError, RecursionError) as error:
+            content, reason = None, str(error)
+        else:
+            reason = "an object of texts was expected"
+        if isinstance(content, dict):
+            found[file.stem] = {english: said for english, said in content.items() if isinstance(said, str) and said}
+        else:
+            log.warning("The localisation %s cannot be used: %.200s", file, reason)
+    return found

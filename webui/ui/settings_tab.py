@@ -20,10 +20,10 @@ from webui.storage.saving_preferences import ADDRESSES, DIRECTORIES, SAVING
 from webui.ui.form import lenient
 from webui.ui.saving_example import DECIDING, example
 from webui.ui.script import call, host
-from webui.ui.texts import t
+from webui.ui.texts import t, words
 
-#: Chosen in the header, where they are used, and where the languages are that extensions bring.
-_ELSEWHERE = ("checkpoint", "vae", "language")
+#: Chosen in the header, where they are used.
+_ELSEWHERE = ("checkpoint", "vae")
 
 #: Below the preferences that belong to no group, each with a heading of its own.
 _GROUPS = (LISTS, EDITING, SAVING, DIRECTORIES, ADDRESSES)
@@ -37,8 +37,8 @@ def save(preferences: PreferencesFile, name: str, value: Any) -> str:
         check_value(spec, value)
         preferences.update(**{name: value})
     except (WebUIError, OSError) as error:
-        return t("settings.not_saved", label=spec.param.label, reason=error)
-    return t("settings.saved", label=spec.param.label, value=_in_words(value))
+        return t("settings.not_saved", label=words(spec.param.label), reason=error)
+    return t("settings.saved", label=words(spec.param.label), value=_in_words(value))
 
 
 def _in_words(value: Any) -> str:

@@ -235,6 +235,9 @@ export function useModel(kind, name) {
 // Looks at the folders again, as the header's button does.
 export const refreshLists = () => document.getElementById("refresh_models")?.click();
 
+// Files have come or gone: the header's lists are read anew without a press.
+document.addEventListener("periplus:models", ({ detail }) => detail.some((kind) => kind === "checkpoint" || kind === "vae") && refreshLists());
+
 // The lists of models in the header were read anew, and with them what the server knows.
 export function listsRefreshed() {
   document.dispatchEvent(new Event("periplus:lists"));

@@ -10,7 +10,7 @@ import { onChange, state } from "./state.js";
 import { taskWords } from "./tasks.js";
 import { t } from "./texts.js";
 
-const KINDS = ["checkpoint", "vae", "lora", "embedding", "upscaler"];
+const KINDS = ["checkpoint", "vae", "lora", "embedding", "hypernetwork", "upscaler"];
 
 export function buildGet() {
   const open = h("ul", { class: "open-models", "aria-label": t("get.open") });

@@ -50,5 +50,23 @@ export function mountFooter(host) {
   select.value = chosenTheme();
   const api = h("a", { href: url("docs"), target: "_blank", rel: "noopener" }, t("footer.api"));
   const label = h("label", {}, t("footer.theme"), " ", select);
-  host.replaceChildren(h("footer", { class: "foot" }, h("span", {}, `${t("name")} ${window.periplusConfig?.version ?? ""}`), api, label));
+  host.replaceChildren(h("footer", { class: "foot" }, h("span", {}, `${t("name")} ${window.periplusConfig?.version ?? ""}`), api, languageChoice(), label));
+}
+
+// Each browser has its own: the server reads the cookie when it sends the page.
+function languageChoice() {
+  const { name, known, cookie } = window.periplusConfig.language;
+  const choose = () => {
+    document.cookie = `${cookie}=${encodeURIComponent(select.value)}; path=/; max-age=31536000; SameSite=Lax`;
+    location.reload();
+  };
+  const select = h("select", { id: "language", onchange: choose }, ...known.map((each) => h("option", { value: each }, each)));
+  select.value = name;
+  return h("label", { class: "foot-language" }, t("footer.language"), " ", select);
+}
+
+export function applyLanguage() {
+  const { code, direction } = window.periplusConfig.language;
+  document.documentElement.lang = code || "und";
+  document.documentElement.dir = direction;
 }

@@ -2,7 +2,7 @@
 // What the handlers and elements on the server's side call by name is exported at the end.
 
 import { comeBack } from "./extension-restart.js";
-import { applyTheme } from "./header.js";
+import { applyLanguage, applyTheme } from "./header.js";
 import { watchInputs } from "./inputs.js";
 import { listenToKeys } from "./keys.js";
 import { watchForEnds } from "./notify.js";
@@ -15,6 +15,7 @@ import { connect } from "./stream.js";
 import { watchTasks } from "./tasks.js";
 
 applyTheme();
+applyLanguage();
 guardRequests();
 watchCompletion(); // before the others: Esc closes the list first
 watchPromptKeys();
@@ -38,6 +39,7 @@ export const mountExtensions = async (host) => (await import("./extension-tab.js
 export const mountSettings = async (host) => (await import("./settings.js")).mountSettings(host);
 export const mountFormDefaults = async (host) => (await import("./settings.js")).mountFormDefaults(host);
 export const mountSettingsFiles = async (host) => (await import("./settings.js")).mountSettingsFiles(host);
+export const mountInnerTabs = async (host, tab) => (await import("./inner-tabs.js")).mountInnerTabs(host, tab);
 export const mountMerger = async (host) => (await import("./merger.js")).mountMerger(host);
 
 export const openPromptHistory = async (tab) => (await import("./prompt-history.js")).openPromptHistory(tab);

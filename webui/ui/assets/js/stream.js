@@ -61,6 +61,7 @@ function connectAlone() {
 
 function take(event) {
   if (event.type === "notice") return post(event.text, event.level);
+  if (event.type === "models") return document.dispatchEvent(new CustomEvent("periplus:models", { detail: event.kinds }));
   if (event.type === "begin") reset();
   if (event.type === "begin" || event.type === "lost") state.online = event.type === "begin";
   if (event.type === "begin" || event.type === "lost") changed();
