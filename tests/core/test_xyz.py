@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from webui.core.plot_axis_list import A1111_AXES, axis_types
@@ -12,6 +14,7 @@ from webui.core.request import GenerationRequest
 from webui.core.stage_keys import first_pass_key, latents_key, names
 from webui.core.styles import Style
 from webui.core.xyz import MAX_CELLS, Axis, PlotRequest, extended, grid_facts
+from webui.errors import InvalidRequest
 
 STYLES = (Style("Ink", "ink drawing", "photo"), Style("Oil, thick", "{prompt} in oil"))
 TYPES = axis_types(checkpoints=("one", "two", "sub/three"), vaes=("bright", "dark"), styles=STYLES)
@@ -61,7 +64,8 @@ def test_every_axis_reads_a_value_and_changes_the_request_with_it(name: str):
     typed = {"int": f"{low:g}", "float": f"{low:g}", "bool": "true", "text": "red", "none": ""}
     typed["choice"] = (axis.choices or ("x",))[-1].join('""')
     text = {"Size": "64x128", "Prompt order": "red, cat", "Negative prompt S/R": "blue, green"}.get(name, typed[axis.kind])
-    found = expand(PlotRequest(base=BASE, axes=(Axis("Steps", "3"), Axis(name if name != "Steps" else "Nothing", text))), TYPES)
+    base = replace(BASE, prompt=f"{BASE.prompt} <lora:ink:1>")
+    found = expand(PlotRequest(base=base, axes=(Axis("Steps", "3"), Axis(name if name != "Steps" else "Nothing", text))), TYPES)
     assert len(requests(found)) == found.shape[1]
 
 
@@ -69,6 +73,35 @@ def test_prompt_sr_replaces_the_first_value_in_both_prompts():
     base = GenerationRequest(prompt="a cat", negative_prompt="no cat")
     made = requests(expanded(("Prompt S/R", "cat, dog, "), base=base))
     assert [(each.prompt, each.negative_prompt) for each in made] == [("a cat", "no cat"), ("a dog", "no dog"), ("a ", "no ")]
+
+
+def test_a_lora_axis_replaces_the_first_tag_adds_one_or_takes_it_out():
+    base = replace(BASE, prompt="a cat <lora:ink:0.5:1:dyn=4><lora:oil:1>")
+    made = requests(expanded(("LoRA", "sketch, None"), base=base))
+    assert [each.prompt for each in made] == ["a cat <lora:sketch:0.5:1:dyn=4><lora:oil:1>", "a cat <lora:oil:1>"]
+    assert requests(expanded(("LoRA", "ink")))[0].prompt == "a red cat <lora:ink:1>"
+
+
+def test_a_lora_is_picked_from_the_list_in_any_case():
+    axis = axis_types(loras=("Ink", "v2/oil"))["LoRA"]
+    assert axis.choices == ("None", "Ink", "v2/oil")
+    assert axis.parse("ink, none, V2/OIL") == ["Ink", "None", "v2/oil"]
+    with pytest.raises(InvalidRequest, match=r"There is no LoRA “Inc”. Did you mean “Ink”\?"):
+        axis.parse("Inc")
+
+
+def test_lora_weights_go_with_names_and_stay_what_else_the_tag_says():
+    base = replace(BASE, prompt="<lora:ink:0.5:1:hr=0:te=1> a cat")
+    made = requests(expanded(("LoRA weight", "0-1 (+0.5)"), ("LoRA", "ink, oil"), base=base))
+    assert [each.prompt for each in made] == [
+        f"<lora:{name}:{weight}:hr=0> a cat" for name in ("ink", "oil") for weight in ("0", "0.5", "1")
+    ]
+
+
+def test_a_weight_without_a_tag_is_told_in_the_cell():
+    [cell] = expanded(("LoRA weight", "1")).cells
+    assert cell.request is None
+    assert "there is no <lora:…> in the prompt" in cell.error
 
 
 def test_prompt_sr_without_its_text_in_the_prompt_is_told_at_the_axis():

@@ -12,7 +12,7 @@ from webui.core.extras import ExtraKinds
 from webui.core.fields.hires import LATENT_UPSCALERS, PIXEL_UPSCALERS, SAME_CHECKPOINT
 from webui.core.params import FieldSpec, params_of
 from webui.core.plot_axes import BOTH, IMG2IMG, NOTHING, TXT2IMG, AxisType
-from webui.core.plot_rules import NO_STYLE, RULES
+from webui.core.plot_rules import NO_LORA, NO_STYLE, RULES
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN, GenerationRequest
 from webui.core.styles import Style
 
@@ -76,6 +76,7 @@ _BY_API = {
 }
 
 _COST = {"checkpoint": 1.0, "hires_checkpoint": 1.0, "vae": 0.7}
+_COST_OF_LORA = 0.6
 _COST_BY_NAME = {"Refiner checkpoint": 1.0, "FP8 mode": 0.9, "UniPC Order": 0.5}
 
 #: Fields that make no axis: several pictures have no place in a cell, a digest is nothing to type.
@@ -88,6 +89,8 @@ _HELP = {
     "Prompt order": "Every order of these texts, which stand in the prompt.",
     "Styles": 'Put these styles into the prompts; several in one picture: "one, two" in quotes. None: as the prompts are.',
     "Size": "Width and height, such as 512x768.",
+    "LoRA": "Another file in the first <lora:…> of the prompt, or at its end where there is none. None: without that tag.",
+    "LoRA weight": "Another weight in the first <lora:…> of the prompt.",
 }
 _KINDS = {int: "int", float: "float", bool: "bool", str: "text"}
 
@@ -97,6 +100,7 @@ def axis_types(
     checkpoints: Iterable[str] = (),
     vaes: Iterable[str] = (),
     upscalers: Iterable[str] = (),
+    loras: Iterable[str] | None = None,
     styles: Iterable[Style] = (),
     extras: ExtraKinds | None = None,
     find_checkpoint: Callable[[str], str] | None = None,
@@ -106,12 +110,14 @@ def axis_types(
     """All axes by name, A1111's first and in its order.
 
     Args:
+        loras: names to pick from; None: any name is taken.
         find_checkpoint, find_vae, find_upscaler: the name that a text means, or InvalidRequest; None: it must be in the list.
     """
     checkpoints, styles = tuple(checkpoints), tuple(styles)
     names = {"checkpoint": checkpoints, "vae": (VAE_AUTOMATIC, VAE_BUILT_IN, *vaes)}
     names["hires_checkpoint"] = (SAME_CHECKPOINT, *checkpoints)
     names["hires_upscaler"] = tuple(dict.fromkeys((*LATENT_UPSCALERS, *PIXEL_UPSCALERS, *upscalers)))
+    names["lora"] = () if loras is None else (NO_LORA, *loras)
     finders = {
         "checkpoint": find_checkpoint,
         "vae": find_vae,
@@ -126,6 +132,8 @@ def axis_types(
         elif field:
             found[name] = _of_field(name, core[field], tabs, names.get(field, ()), finders.get(field))
     found["Negative prompt S/R"] = _with_rule("Negative prompt S/R", styles)
+    found["LoRA"] = replace(_with_rule("LoRA", ()), kind="choice", choices=names["lora"], cost=_COST_OF_LORA)
+    found["LoRA weight"] = replace(_with_rule("LoRA weight", ()), kind="float", cost=_COST_OF_LORA)
     taken = {axis.field for axis in found.values()} | _NO_AXIS | {"unipc_order"}
     others = {name: spec for name, spec in core.items() if name not in taken}
     for field, spec in (others | (extras.fields if extras else {})).items():

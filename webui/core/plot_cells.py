@@ -14,7 +14,7 @@ from typing import Any
 
 from webui.core.params import suggest
 from webui.core.plot_axes import AxisType
-from webui.core.plot_rules import EARLY, LATE
+from webui.core.plot_rules import EARLY, LATE, TEXTS
 from webui.core.plot_values import join_values
 from webui.core.request import SEED_LIMIT, GenerationRequest
 from webui.core.xyz import AXIS_LETTERS, MAX_CELLS, RANDOM, Axis, PlotRequest
@@ -212,7 +212,7 @@ def _missing_texts(plot: PlotRequest, readings: Sequence[Reading]) -> list[AxisE
     """Told before anything is made: a text that neither the prompts nor an earlier axis of texts has."""
     errors, brought = [], ""
     for place, reading in enumerate(readings):
-        if reading.type.name not in EARLY:
+        if reading.type.name not in TEXTS:
             continue
         texts = reading.first if isinstance(reading.first, tuple) else (reading.first,)
         where = plot.base.negative_prompt if reading.type.name.startswith("Negative") else plot.base.prompt
@@ -230,7 +230,7 @@ def _twice(readings: Sequence[Reading]) -> list[AxisError]:
     seen: dict[str, int] = {}
     for place, reading in enumerate(readings):
         name = reading.type.name
-        if reading.type.kind != "none" and name not in EARLY and name in seen:
+        if reading.type.kind != "none" and name not in TEXTS and name in seen:
             letter = AXIS_LETTERS[seen[name]]
             return [AxisError(place, "type", f"{name} is the axis {letter} already; choose something else.")]
         seen[name] = place

@@ -7,15 +7,17 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Any
 
-from webui.core.params import params_of, suggest
+from webui.core.lora_tag_edits import with_lora, with_lora_weight
+from webui.core.lora_tags import WEIGHT_LIMIT
+from webui.core.params import FieldSpec, Param, params_of, suggest
 from webui.core.plot_axes import AxisType, Rule
 from webui.core.plot_values import join_values, parse_values, split_values
 from webui.core.request import GenerationRequest
 from webui.core.styles import apply_styles
 from webui.errors import InvalidRequest
 
-#: A choice of no style at all, to compare with.
-NO_STYLE = "None"
+#: A choice of no style at all, to compare with, and of no LoRA.
+NO_STYLE = NO_LORA = "None"
 
 #: Words whose every order is wanted: 7 give 5,040 pictures.
 MAX_WORDS = 7
@@ -104,10 +106,38 @@ def _unipc_orders(axis: AxisType, items: list[str]) -> list[Any]:
     return parse_values(params_of(GenerationRequest)["unipc_order"], join_values(items))
 
 
+def _loras(axis: AxisType, items: list[str]) -> list[Any]:
+    known = {name.casefold(): name for name in axis.choices}
+    for item in items:
+        if axis.choices and item.casefold() not in known:
+            raise InvalidRequest(axis.name, f"There is no LoRA “{item:.80}”. {suggest(item, axis.choices)}")
+    return [known.get(item.casefold(), item) for item in items]
+
+
+def _with_lora(axis: AxisType, request: GenerationRequest, value: Any, first: Any) -> dict[str, Any]:
+    return {"prompt": with_lora(request.prompt, None if value == NO_LORA else value)}
+
+
+_WEIGHT = FieldSpec("lora_weight", float, False, 1.0, Param("LoRA weight", low=-WEIGHT_LIMIT, high=WEIGHT_LIMIT))
+
+
+def _lora_weights(axis: AxisType, items: list[str]) -> list[Any]:
+    return parse_values(_WEIGHT, join_values(items))
+
+
+def _with_lora_weight(axis: AxisType, request: GenerationRequest, value: Any, first: Any) -> dict[str, Any]:
+    prompt = with_lora_weight(request.prompt, value)
+    if prompt is None:
+        raise InvalidRequest(axis.name, f"{axis.name}: there is no <lora:…> in the prompt. Write one, or use the axis LoRA too.")
+    return {"prompt": prompt}
+
+
 RULES: Mapping[str, Rule] = {
     "Prompt S/R": Rule(_texts_to_replace, _replaced("prompt", "negative_prompt"), takes_empty=True),
     "Negative prompt S/R": Rule(_texts_to_replace, _replaced("negative_prompt"), takes_empty=True),
     "Prompt order": Rule(_orders, _reordered),
+    "LoRA": Rule(_loras, _with_lora),
+    "LoRA weight": Rule(_lora_weights, _with_lora_weight),
     "Size": Rule(_size, lambda axis, request, value, first: dict(_sides(value))),
     "Styles": Rule(_styles, _styled),
     "UniPC Order": Rule(
@@ -115,5 +145,7 @@ RULES: Mapping[str, Rule] = {
     ),
 }
 
-#: Rules about the texts of the prompt come before all others and styles after them, so that no rule meets a style's text.
-EARLY, LATE = ("Prompt S/R", "Negative prompt S/R", "Prompt order"), ("Styles", "UniPC Order")
+#: Rules about the texts of the prompt. They come before all others, with the choice of a LoRA whose weight another axis sets, and
+#: styles after them, so that no rule meets a style's text.
+TEXTS = ("Prompt S/R", "Negative prompt S/R", "Prompt order")
+EARLY, LATE = (*TEXTS, "LoRA"), ("Styles", "UniPC Order")

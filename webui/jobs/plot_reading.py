@@ -40,9 +40,10 @@ class PlotReader:
         styles: Styles,
         plugins: PluginManager,
         upscalers: Callable[[], Iterable[str]],
+        loras: Callable[[], Iterable[str]],
     ) -> None:
         self._catalog, self._preferences, self._styles = catalog, preferences, styles
-        self._plugins, self._upscalers = plugins, upscalers
+        self._plugins, self._upscalers, self._loras = plugins, upscalers, loras
         self._lock = threading.RLock()
         self._read: OrderedDict[str, tuple[PlotRequest, Expanded, Plan]] = OrderedDict()
 
@@ -55,6 +56,7 @@ class PlotReader:
             checkpoints=checkpoints,
             vaes=vaes,
             upscalers=self._upscalers(),
+            loras=None if as_named else self._loras(),
             styles=self._styles.all() if styles is None else styles,
             extras=self._plugins.kinds,
             find_checkpoint=str if as_named else lambda text: self._catalog.find_checkpoint(text).name,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from webui.checkpoints.catalog import Catalog
+from webui.checkpoints.lora.files import LoraFiles
 from webui.core.plot_axes import AxisType
 from webui.core.plot_cells import Expanded, expand, settled
 from webui.core.plot_plan import Plan, plan
@@ -45,7 +46,8 @@ class PlotService:
     ) -> None:
         self._bus, self._dispatcher = bus, dispatcher
         self._plots = PlotStore(store)
-        self._reader = PlotReader(catalog, preferences, styles, plugins, upscalers)
+        loras = LoraFiles(settings.all_lora_dirs).names
+        self._reader = PlotReader(catalog, preferences, styles, plugins, upscalers, loras)
         self._output = PlotOutput(self._plots, settings, plugins, catalog, dispatcher.picture_bytes, store, preferences)
         self._worker = PlotWorker(store, self._plots, bus, dispatcher, self._reader, self._output)
 

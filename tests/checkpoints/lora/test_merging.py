@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tests.checkpoints.test_manager import assert_fresh
 from tests.tiny import write_tiny_checkpoint
+from webui.checkpoints.lora.kinds import Kind
 from webui.checkpoints.lora.merging import Change, Changes
 from webui.checkpoints.lora.reading import Target
 from webui.checkpoints.manager import PipelineManager
@@ -33,24 +34,28 @@ TARGETS = (
 DTYPES = pytest.mark.parametrize("dtype", [torch.float16, torch.float32], ids=["copied", "mapped"])
 
 
-class Noise:
+class Noise(Kind):
     """Changes a weight by random numbers of its own."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    def merged(self, weight: Tensor, strength: float, *, dyn: int | None = None) -> Tensor:
-        generator = torch.Generator().manual_seed(self._seed)
-        return weight.float() + strength * torch.randn(weight.shape, generator=generator)
+    def delta(self, weight: Tensor, dyn: int | None) -> Tensor:
+        return torch.randn(weight.shape, generator=torch.Generator().manual_seed(self._seed)).to(weight)
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        pass
 
 
-class Broken:
-    """A change that fails."""
+class Broken(Noise):
+    """A change that fails when half of it is done."""
 
     def __init__(self, error: Exception) -> None:
+        super().__init__(1)
         self._error = error
 
-    def merged(self, weight: Tensor, strength: float, *, dyn: int | None = None) -> Tensor:
+    def add(self, weight: Tensor, strength: float, dyn: int | None) -> Tensor:
+        super().add(weight, strength, dyn)
         raise self._error
 
 

@@ -37,6 +37,10 @@ class Patch(Protocol):
         """
         ...
 
+    def add(self, weight: Tensor, strength: float, dyn: int | None) -> Tensor:
+        """The same for a contiguous float32 or float64 weight that may be written to."""
+        ...
+
 
 class Kind(ABC):
     """A patch, as every kind of file makes one."""

@@ -117,10 +117,16 @@ class MergedWeights:
     def _change(self, target: Target, changes: tuple[Change, ...], device: torch.device) -> None:
         weight = self._tensor(target)
         self._made[target] = None
-        merged = self._originals.get(target, weight).to(device)
+        if (original := self._originals.get(target)) is not None:
+            weight.copy_(original)
+        merged = weight
         for change in changes:
-            merged = change.patch.merged(merged, change.strength, dyn=change.dyn)
-        weight.copy_(merged)
+            if merged.dtype is torch.float32 and merged.device == device and merged.is_contiguous():
+                merged = change.patch.add(merged, change.strength, change.dyn)  # where it lies: fresh memory is slow
+            else:
+                merged = change.patch.merged(merged.to(device), change.strength, dyn=change.dyn)
+        if merged is not weight:
+            weight.copy_(merged)
         self._made[target] = _key(changes)
 
     def _restore(self, targets: Iterable[Target]) -> None:
