@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.api.conftest import wait_until
 from tests.library.stub_loras import add_lora
 from webui.settings import Settings
 
@@ -43,3 +44,21 @@ def test_words_are_found_by_every_name_of_a_lora(client: TestClient, settings: S
     assert answer == [{"name": name, "activation_text": "", "negative_text": "", "preferred_weight": 0.0, "tags": [["girl", 3]]}]
     training = client.get("/api/v1/models/lora/sub/ink well/training").json()
     assert training == {"facts": {"title": "Ink"}, "tags": [["girl", 3]]}
+
+
+def test_tags_of_the_persons_lists_complete_too_in_turn_with_other_names(client: TestClient, settings: Settings):
+    folder = settings.data_dir / "tags"
+    folder.mkdir()
+    (folder / "danbooru.csv").write_text(
+        'red_hair,0,1500000,\nred_eyes,0,900,"redeye"\nmiku_(vocaloid),4,90000,"redhead"\n', "utf-8"
+    )
+    (settings.data_dir / "styles.csv").write_text("name,prompt,negative_prompt\nred,red,\n", "utf-8")
+    wait_until(lambda: client.get("/api/v1/names", params={"kinds": "tag", "q": "red"}).json())
+    found = client.get("/api/v1/names", params={"kinds": "style,tag", "q": "red", "limit": 3}).json()
+    assert [(each["kind"], each["name"], each["hint"]) for each in found] == [
+        ("tag" if name != "red" else "style", name, hint)
+        for name, hint in (("red", "red"), ("red_hair", "general · 1.5M"), ("red_eyes", "general · 900"))
+    ]
+    other = client.get("/api/v1/names", params={"kinds": "tag", "q": "redhead"}).json()
+    assert [(each["name"], each["hint"]) for each in other] == [("miku_(vocaloid)", "← redhead · character · 90k")]
+    assert all(each["kind"] != "tag" for each in client.get("/api/v1/names", params={"q": "red"}).json())

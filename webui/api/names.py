@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import asdict
+from itertools import islice, zip_longest
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -12,8 +13,9 @@ from fastapi import APIRouter, Query
 from webui.api.services import Services
 from webui.errors import InvalidRequest
 from webui.library.calling import CALLED, Completion, ranked
+from webui.storage.tags import Tag, TagLists
 
-STYLE = "style"
+STYLE, TAG = "style", "tag"
 
 #: What extensions name serves so long (seconds): they are not asked at each letter.
 _FRESH = 5.0
@@ -24,21 +26,23 @@ _LONGEST_HINT = 80
 def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["models"])
     others = _OfExtensions(services)
+    lists = TagLists(services.settings.data_dir / "tags")
 
     @routes.get("/names")
     def names(
-        kinds: Annotated[str, Query(max_length=200, description="Some of lora, embedding, hypernetwork, style, wildcard.")] = "",
+        kinds: Annotated[str, Query(max_length=200, description="Of lora, embedding, hypernetwork, style, tag, wildcard.")] = "",
         q: Annotated[str, Query(max_length=200, description="What was typed of the name.")] = "",
         limit: Annotated[int, Query(ge=1, le=200)] = 20,
     ) -> list[dict[str, Any]]:
-        """Names that prompts may hold, best first within a kind: those that begin with `q`, then those in which it occurs.
+        """Names that prompts may hold, the best of each kind in turn: those that begin with `q`, then those in which it occurs.
 
         `insert` is what goes into the prompt for the name, `hint` a few words about it. Without `kinds`: of all.
         """
-        found: list[Completion] = []
-        for kind in _kinds(kinds, others.kinds()):
-            found += _of_kind(services, others, kind, q, limit - len(found))
-        return [asdict(each) for each in found[:limit]]
+        by_kind = [_of_kind(services, others, kind, q, limit) for kind in _kinds(kinds, others.kinds()) if kind != TAG]
+        if TAG in kinds.split(","):
+            by_kind.append(_tags(lists, q, limit))
+        found = (each for turn in zip_longest(*by_kind) for each in turn if each is not None)
+        return [asdict(each) for each in islice(found, limit)]
 
     return routes
 
@@ -47,14 +51,12 @@ def _kinds(text: str, of_extensions: tuple[str, ...]) -> list[str]:
     known = (*CALLED, STYLE, *of_extensions)
     asked = [kind for part in text.split(",") if (kind := part.strip())]
     # Extensions come and go: what one of them would name is no mistake.
-    if wrong := next((kind for kind in asked if kind not in (*known, "wildcard")), None):
+    if wrong := next((kind for kind in asked if kind not in (*known, TAG, "wildcard")), None):
         raise InvalidRequest("kinds", f"“{wrong:.40}” is no kind of name; {', '.join(known)} are.")
     return asked or list(dict.fromkeys(known))
 
 
 def _of_kind(services: Services, others: _OfExtensions, kind: str, text: str, limit: int) -> list[Completion]:
-    if limit <= 0:
-        return []
     for called in CALLED:
         if kind == called:
             return services.library.calling.complete(called, text, limit)
@@ -68,6 +70,22 @@ def _styles(services: Services) -> list[Completion]:
         Completion(STYLE, style.name, style.prompt.replace("{prompt}", "").strip(" ,"), style.prompt[:_LONGEST_HINT])
         for style in services.styles.all()
     ]
+
+
+def _tags(lists: TagLists, text: str, limit: int) -> list[Completion]:
+    return [Completion(TAG, tag.name, tag.name, _told(tag)) for tag in lists.find(text, limit)]
+
+
+def _told(tag: Tag) -> str:
+    return " · ".join(filter(None, (f"← {tag.alias}" if tag.alias else "", tag.category, _short(tag.count))))
+
+
+def _short(count: int) -> str:
+    """As many digits as are compared at a glance."""
+    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
+        if count >= unit:
+            return f"{count / unit:.1f}{letter}" if count < 10 * unit else f"{count // unit}{letter}"
+    return str(count or "")
 
 
 class _OfExtensions:

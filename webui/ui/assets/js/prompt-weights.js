@@ -14,7 +14,15 @@ export function weighted(text, start, end, up, { step, tagStep, delimiters }) {
   const block = around(text, start, end).find((pair) => pair.kind === "<" || factorOf(text, pair) !== null);
   if (block) return ofPair(text, block, start, end, change);
   const [from, to] = wordAt(text, start, delimiters);
-  return from < to ? replaced(text, from, to, enclosed(text.slice(from, to), 1, change.block), start, end) : null;
+  return from < to ? replaced(text, from, to, enclosed(text.slice(from, to), 1, change.block), start, end) : ofEnded(text, start, change);
+}
+
+// What ends where the caret stands, as after a name was completed.
+function ofEnded(text, caret, change) {
+  const ended = pairs(text).find((pair) => pair.close + 1 === caret && (pair.kind === "<" || factorOf(text, pair) !== null));
+  const found = ended && ofPair(text, ended, ended.open + 1, ended.open + 1, change);
+  const place = found && found.text.length - (text.length - caret);
+  return found ? { ...found, start: place, end: place } : null;
 }
 
 const ofPair = (text, pair, start, end, change) => (pair.kind === "<" ? ofTag(text, pair, start, change.tag) : ofBlock(text, outermost(text, pair), start, end, change.block));
