@@ -64,3 +64,34 @@ def test_an_event_loop_is_woken_for_what_waits_and_what_comes():
         assert len(woken) == 1
         bus.publish(NoticePosted("second"))
         assert len(woken) == 2
+
+
+def test_who_waits_looks_again_after_each_event_and_until_the_time_has_passed():
+    bus, heard = EventBus(), []
+    thread = threading.Thread(target=lambda: bus.wait(lambda: len(heard) == 2))
+    thread.start()
+    deadline = time.monotonic() + 10
+    while thread.is_alive():
+        assert time.monotonic() < deadline
+        if len(heard) < 2:
+            heard.append(1)
+        bus.publish(NoticePosted("something"))
+    thread.join()
+    bus.wait(lambda: True)
+    bus.wait(lambda: False, 0.01)
+
+
+def test_who_waits_for_others_that_hear_the_same_looks_again_by_itself():
+    asked = []
+    EventBus().wait(lambda: asked.append(1) or len(asked) == 3, every=0.001)
+    assert len(asked) == 3
+
+
+def test_nobody_waits_for_a_bus_that_has_closed():
+    bus, begun = EventBus(), threading.Event()
+    thread = threading.Thread(target=lambda: bus.wait(lambda: begun.set() or False))
+    thread.start()
+    assert begun.wait(10)
+    bus.close()
+    thread.join(10)
+    assert not thread.is_alive()

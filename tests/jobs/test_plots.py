@@ -21,7 +21,7 @@ from webui.core.styles import Style
 from webui.core.xyz import Axis, PlotRequest
 from webui.engine.client import InlineEngine
 from webui.errors import InvalidRequest, PlotNotFound, SaveFailed
-from webui.jobs import plot_output, plot_work
+from webui.jobs import following, plot_output
 from webui.jobs.events import PlotChanged
 from webui.jobs.plot_store import CellState, PlotState, PlotStore
 from webui.jobs.plot_views import Plot, TooManyCells
@@ -232,7 +232,7 @@ def test_a_plot_goes_on_by_itself_when_the_database_could_not_be_written(working
             raise SaveFailed("The job database could not be written: disk full.")
         set_cell(store, plot_id, index, **values)
 
-    monkeypatch.setattr(plot_work, "AGAIN", 0.02)
+    monkeypatch.setattr(following, "AGAIN", 0.02)
     monkeypatch.setattr(PlotStore, "set_cell", fail_once)
     done = finished(working, working.plots.submit(plot_of(("Seed", "1-3"))))
     assert failed == [(0,)]
@@ -248,7 +248,7 @@ def test_the_end_of_a_plot_that_could_not_be_written_is_tried_again(working: Ser
             raise SaveFailed("The job database could not be written: disk full.")
         set_done(store, plot_id, note)
 
-    monkeypatch.setattr(plot_output, "AGAIN", 0.02)
+    monkeypatch.setattr(following, "AGAIN", 0.02)
     monkeypatch.setattr(PlotStore, "set_done", fail_once)
     plot = finished(working, working.plots.submit(plot_of(("Seed", "1"))))
     assert failed == [plot.id]

@@ -21,8 +21,8 @@ from webui.app import Services, build_services
 from webui.core.request import GenerationRequest
 from webui.engine.client import InlineEngine
 from webui.engine.protocol import Run
-from webui.errors import InvalidRequest, UnsupportedCheckpoint
-from webui.jobs import series_store
+from webui.errors import InvalidRequest, SaveFailed, UnsupportedCheckpoint
+from webui.jobs import following, series_store
 from webui.jobs.events import NoticePosted
 from webui.jobs.series_store import PartState, Series, SeriesState, SeriesStore
 from webui.jobs.series_work import SeriesWorker
@@ -156,6 +156,22 @@ def test_a_series_that_cannot_be_taken_up_keeps_nobody_from_starting(services: S
         services.series.start()
         notice = events.get(10)
     assert isinstance(notice, NoticePosted) and "a defect" in notice.text
+
+
+def test_a_script_goes_on_by_itself_when_the_database_could_not_be_written(running: Services, monkeypatch: pytest.MonkeyPatch):
+    set_part, failed = SeriesStore.set_part, []
+
+    def fail_once(store: SeriesStore, series_id: str, number: int, **values: Any) -> None:
+        if values.get("state") is PartState.DONE and not failed:
+            failed.append(number)
+            raise SaveFailed("The job database could not be written: disk full.")
+        set_part(store, series_id, number, **values)
+
+    monkeypatch.setattr(following, "AGAIN", 0.02)
+    monkeypatch.setattr(SeriesStore, "set_part", fail_once)
+    series = done(running, replace(QUICK, prompt="a|b"), MATRIX)
+    assert failed == [1]
+    assert (series.state, series.count(PartState.DONE)) == (SeriesState.DONE, 3)
 
 
 def test_pictures_that_a_stopped_script_needs_are_kept_for_a_while(services: Services, monkeypatch: pytest.MonkeyPatch):

@@ -28,6 +28,14 @@ def test_a_job_is_on_disk_when_add_returns(store, tmp_path):
     assert (job.request, job.state, job.owner) == (REQUEST, JobState.QUEUED, "page")
 
 
+def test_what_is_tried_again_gets_an_id_that_no_job_has(store):
+    assert store.free_id("a") == "a"
+    store.add("a", REQUEST)
+    assert store.free_id("a") == "a-2"
+    store.add("a-2", REQUEST)
+    assert store.free_id("a") == "a-3"
+
+
 def test_the_database_syncs_fully_and_logs_ahead(store):
     assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)

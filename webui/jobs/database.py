@@ -32,6 +32,18 @@ CREATE TABLE IF NOT EXISTS plot_cells (
     similarity REAL, PRIMARY KEY (plot_id, place)
 );
 CREATE INDEX IF NOT EXISTS plot_cells_by_job ON plot_cells (job_id);
+CREATE TABLE IF NOT EXISTS series (
+    id TEXT PRIMARY KEY, script TEXT NOT NULL, request TEXT NOT NULL, asked TEXT NOT NULL, state TEXT NOT NULL,
+    owner TEXT NOT NULL, save INTEGER NOT NULL, created REAL NOT NULL, begun REAL NOT NULL, finished REAL,
+    note TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS series_by_creation ON series (created);
+CREATE TABLE IF NOT EXISTS series_parts (
+    series_id TEXT NOT NULL REFERENCES series (id) ON DELETE CASCADE, number INTEGER NOT NULL, kind TEXT NOT NULL,
+    name TEXT NOT NULL, state TEXT NOT NULL, job_id TEXT, error TEXT NOT NULL DEFAULT '', seconds REAL,
+    facts TEXT NOT NULL DEFAULT '{}', PRIMARY KEY (series_id, number)
+);
+CREATE INDEX IF NOT EXISTS series_parts_by_job ON series_parts (job_id);
 CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY);
 """
 _VERSION = 2  # of the schema, in SQLite's user_version

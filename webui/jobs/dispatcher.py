@@ -6,7 +6,6 @@ import logging
 import queue
 import secrets
 import threading
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -187,14 +186,8 @@ class Dispatcher:
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """Block until the job has ended (or `timeout` seconds have passed) and return it."""
-        with self._bus.subscribe(replay=False) as subscription:
-            deadline = None if timeout is None else time.monotonic() + timeout
-            while not (job := self._store.get(job_id)).state.finished:
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    break
-                subscription.get(left)
-            return job
+        self._bus.wait(lambda: self._store.get(job_id).state.finished, timeout)
+        return self._store.get(job_id)
 
     def unload(self) -> None:
         """Have the engine free the memory of all checkpoints, after the running job; `engine.checkpoint` tells when it has."""

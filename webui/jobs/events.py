@@ -268,6 +268,21 @@ class EventBus:
             for subscription in self._subscriptions:
                 subscription.put(event)
 
+    def wait(self, over: Callable[[], bool], timeout: float | None = None, every: float | None = None) -> None:
+        """Block until something is over, or `timeout` seconds have passed.
+
+        Args:
+            over: asked after each event.
+            every: asked after so many seconds too, where it is brought about by others who hear of the same event.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self.subscribe(replay=False) as subscription:
+            while not over() and not subscription.closed:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    return
+                subscription.get(min((seconds for seconds in (left, every) if seconds is not None), default=None))
+
     def close(self) -> None:
         """End every subscription."""
         with self._lock:

@@ -20,6 +20,7 @@ from webui.core import infotext
 from webui.core.plot_cells import Expanded
 from webui.core.xyz import grid_facts
 from webui.errors import JobNotFound, SaveFailed, WebUIError
+from webui.jobs import following
 from webui.jobs.grid_altering import altered
 from webui.jobs.grid_files import write_grid
 from webui.jobs.plot_store import CellState, PlotCell, PlotRow, PlotState, PlotStore
@@ -37,9 +38,6 @@ log = logging.getLogger(__name__)
 _GREYS = 64
 
 BASE_NAME = "xyz_grid"
-
-#: Seconds until what could not be written is tried again: the disk was full, say.
-AGAIN = 5.0
 
 #: (plot, index of the cell that changed or None)
 Tell = Callable[[str, Sequence[int] | None], None]
@@ -214,7 +212,7 @@ class PlotOutput:
             self._plots.set_done(plot_id, note)
         except SaveFailed:
             log.exception("A plot's end is tried again")
-            later = threading.Timer(AGAIN, self._tasks.put, [partial(self._end, plot_id, note)])
+            later = threading.Timer(following.AGAIN, self._tasks.put, [partial(self._end, plot_id, note)])
             later.daemon = True
             later.start()
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -10,14 +9,13 @@ from collections.abc import Sequence
 from webui.core.plot_forecast import estimate
 from webui.errors import JobNotFound, SaveFailed, WebUIError
 from webui.jobs.dispatcher import Dispatcher
-from webui.jobs.events import Event, EventBus, JobChanged, JobProgress, NoticePosted, PlotChanged, Subscription
+from webui.jobs.events import Event, EventBus, JobChanged, JobProgress, NoticePosted, PlotChanged
+from webui.jobs.following import Follower, each_of
 from webui.jobs.plot_clock import PlotClock
-from webui.jobs.plot_output import AGAIN, PlotOutput
+from webui.jobs.plot_output import PlotOutput
 from webui.jobs.plot_reading import PlotReader
 from webui.jobs.plot_store import CellState, PlotCell, PlotRow, PlotState, PlotStore, place_of
 from webui.jobs.store import Job, JobState, JobStore
-
-log = logging.getLogger(__name__)
 
 #: The kind of a job that makes a cell.
 KIND = "plot"
@@ -40,36 +38,29 @@ class PlotWorker:
         self.clock = PlotClock()
         self.lock = threading.RLock()  # held while the state of a plot or of its cells is decided
         self.cancelled: set[str] = set()  # jobs that were stopped with their plot, which may go on before they have ended
-        self._subscription: Subscription | None = None
-        self._thread: threading.Thread | None = None
-        self._closed = threading.Event()
+        self._follower = Follower(bus, "plots", self._hear, self._catch_up)
 
     # ---- life
 
     def start(self) -> None:
         """Take up what a former process left, and follow the jobs. The dispatcher has been started."""
         self.clock.recall(self._jobs.recent(_HISTORY))
-        self._subscription = self._bus.subscribe(replay=False)
-        self._thread = threading.Thread(target=self._follow, args=(self._subscription,), daemon=True, name="plots")
         self._output.start(self.tell)
-        self._catch_up()
-        self._thread.start()
+        self._follower.start()
 
     def close(self) -> None:
         """Stop following. What runs is taken up again at the next start."""
-        self._closed.set()
-        if self._subscription is not None:
-            self._subscription.close()
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join(5)
+        self._follower.close()
         self._output.close()
 
     def _catch_up(self) -> None:
         """With what became of jobs while nobody followed, or nothing could be written."""
         with self.lock:
-            for row in self._plots.at_work():
-                self._reconcile(row)
-                self.go_on(row.id)
+            each_of(self._plots.at_work(), self._take_up)
+
+    def _take_up(self, row: PlotRow) -> None:
+        self._reconcile(row)
+        self.go_on(row.id)
 
     def _reconcile(self, row: PlotRow) -> None:
         """Jobs went on, or were never queued."""
@@ -109,7 +100,7 @@ class PlotWorker:
         if made.request is None:
             self._fail(row.id, cell, made.error, made.error_field)
             return True
-        job_id = self._free_id(f"{row.id}-{place_of(cell.index)}")
+        job_id = self._jobs.free_id(f"{row.id}-{place_of(cell.index)}")
         try:
             # First the id, then the job: a crash between the two leaves a job that is not there, never one that nobody knows.
             self._plots.set_cell(row.id, cell.index, state=CellState.QUEUED, job_id=job_id)
@@ -120,17 +111,6 @@ class PlotWorker:
         except WebUIError as error:
             self._fail(row.id, cell, str(error), getattr(error, "field", None))
         return True
-
-    def _free_id(self, wanted: str) -> str:
-        """A cell that is tried again gets a job of its own."""
-        job_id, number = wanted, 1
-        while True:
-            try:
-                self._jobs.get(job_id)
-            except JobNotFound:
-                return job_id
-            number += 1
-            job_id = f"{wanted}-{number}"
 
     def take_back(self, plot_id: str) -> None:
         """Cells whose jobs have not begun wait again; one that begins meanwhile goes on, for its picture may be there already."""
@@ -156,21 +136,6 @@ class PlotWorker:
         self.tell(plot_id)
 
     # ---- following the jobs
-
-    def _follow(self, subscription: Subscription) -> None:
-        behind = False
-        while (event := subscription.get(AGAIN if behind else None)) is not None or not self._closed.is_set():
-            try:
-                if event is None:
-                    self._catch_up()
-                    behind = False
-                else:
-                    self._hear(event)
-            except Exception as error:  # a defect, or a disk that takes nothing: the other plots go on
-                if not behind:
-                    log.exception("While following %s", type(event).__name__)
-                    self._bus.publish(NoticePosted(f"{type(error).__name__}: {error}", "error"))
-                behind = True
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, JobProgress):

@@ -180,13 +180,7 @@ class PlotService:
 
     def wait(self, plot_id: str, timeout: float | None = None) -> Plot:
         """Block until the plot is no longer running (or `timeout` seconds have passed) and return it."""
-        with self._bus.subscribe(replay=False) as subscription:
-            deadline = None if timeout is None else time.monotonic() + timeout
-            while self._plots.get(plot_id).state is PlotState.RUNNING:
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    break
-                subscription.get(left)
+        self._bus.wait(lambda: self._plots.get(plot_id).state is not PlotState.RUNNING, timeout)
         return self.get(plot_id)
 
     @property

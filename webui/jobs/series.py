@@ -173,13 +173,7 @@ class SeriesService:
 
     def wait(self, series_id: str, timeout: float | None = None) -> Series:
         """Block until a series is no longer running (or `timeout` seconds have passed) and return it."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self._bus.subscribe(replay=False) as subscription:
-            while self._store.state(series_id) is SeriesState.RUNNING:
-                if deadline is not None and time.monotonic() >= deadline:
-                    break
-                # The worker hears of a job's end when this does, and takes its time.
-                subscription.get(0.02)
+        self._bus.wait(lambda: self._store.state(series_id) is not SeriesState.RUNNING, timeout, every=0.02)
         return self._store.get(series_id)
 
     def sources(self) -> set[str]:

@@ -14,21 +14,6 @@ from webui.core.series import Script, script_of, to_dict
 from webui.errors import JobNotFound, WebUIError
 from webui.jobs.store import JobStore
 
-_SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS series (
-        id TEXT PRIMARY KEY, script TEXT NOT NULL, request TEXT NOT NULL, asked TEXT NOT NULL, state TEXT NOT NULL,
-        owner TEXT NOT NULL, save INTEGER NOT NULL, created REAL NOT NULL, begun REAL NOT NULL, finished REAL,
-        note TEXT NOT NULL DEFAULT ''
-    )""",
-    "CREATE INDEX IF NOT EXISTS series_by_creation ON series (created)",
-    """CREATE TABLE IF NOT EXISTS series_parts (
-        series_id TEXT NOT NULL REFERENCES series (id) ON DELETE CASCADE, number INTEGER NOT NULL, kind TEXT NOT NULL,
-        name TEXT NOT NULL, state TEXT NOT NULL, job_id TEXT, error TEXT NOT NULL DEFAULT '', seconds REAL,
-        facts TEXT NOT NULL DEFAULT '{}', PRIMARY KEY (series_id, number)
-    )""",
-    "CREATE INDEX IF NOT EXISTS series_parts_by_job ON series_parts (job_id)",
-)
-
 #: For so long what a stopped series needs in order to go on is kept.
 _RESUMABLE_SECONDS = 30 * 24 * 3600
 
@@ -115,9 +100,6 @@ class SeriesStore:
 
     def __init__(self, jobs: JobStore) -> None:
         self._jobs = jobs
-        with jobs.transaction() as db:
-            for statement in _SCHEMA:
-                db.execute(statement)
 
     def add(self, series: Series) -> None:
         script, request = json.dumps(to_dict(series.script)), json.dumps(series.request.to_dict())

@@ -11,7 +11,8 @@ from webui.core.postprocessing import ExtrasRequest
 from webui.core.series import Script, name_of
 from webui.errors import JobNotFound, SaveFailed, WebUIError
 from webui.jobs.dispatcher import Dispatcher
-from webui.jobs.events import EventBus, JobChanged, NoticePosted, Subscription
+from webui.jobs.events import Event, EventBus, JobChanged, NoticePosted
+from webui.jobs.following import Follower, each_of
 from webui.jobs.made import MadePictures
 from webui.jobs.series_makers import ALONE, MADE_HERE, Maker
 from webui.jobs.series_store import PREFIX, Part, PartState, Series, SeriesState, SeriesStore
@@ -38,29 +39,26 @@ class SeriesWorker:
         self._jobs, self._series, self._bus, self._dispatcher = jobs, series, bus, dispatcher
         self._made, self._maker_of = made, maker_of
         self.lock = threading.RLock()  # held while the state of a series or of its parts is decided
-        self._subscription: Subscription | None = None
-        self._thread: threading.Thread | None = None
+        self._follower = Follower(bus, "series", self._hear, self._catch_up)
 
     # ---- life
 
     def start(self) -> None:
         """Take up what a former process left, and follow the jobs. The dispatcher has been started."""
-        self._subscription = self._bus.subscribe(replay=False)
-        self._thread = threading.Thread(target=self._follow, args=(self._subscription,), daemon=True, name="series")
-        for series in self._series.at_work():
-            try:
-                self._reconcile(series)
-                self.go_on(series.id)
-            except Exception as error:  # a defect: the program starts all the same
-                self._tell_defect(error)
-        self._thread.start()
+        self._follower.start()
 
     def close(self) -> None:
         """Stop following. What runs is taken up again at the next start."""
-        if self._subscription is not None:
-            self._subscription.close()
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join(5)
+        self._follower.close()
+
+    def _catch_up(self) -> None:
+        """With what became of jobs while nobody followed, or nothing could be written."""
+        with self.lock:
+            each_of(self._series.at_work(), self._take_up)
+
+    def _take_up(self, series: Series) -> None:
+        self._reconcile(series)
+        self.go_on(series.id)
 
     def _reconcile(self, series: Series) -> None:
         """Jobs went on, or were never queued, while nobody followed."""
@@ -110,7 +108,7 @@ class SeriesWorker:
 
     def _queue(self, series: Series, part: Part, maker: Maker) -> bool:
         """Make a job of a part. False: the series does not go on."""
-        job_id = self._free_id(series, part)
+        job_id = self._jobs.free_id(_id_of(series, part))
         try:
             request, save = maker.request(series, part)
             # First the id, then the job: a crash between the two leaves a job that is not there, never one that nobody knows.
@@ -129,7 +127,7 @@ class SeriesWorker:
         return True
 
     def _put_together(self, series: Series, part: Part, maker: Maker) -> None:
-        job_id = self._free_id(series, part)
+        job_id = self._jobs.free_id(_id_of(series, part))
         try:
             picture, request, facts = maker.put_together(series, part)
             self._series.set_part(series.id, part.number, state=PartState.QUEUED, job_id=job_id, error="")
@@ -140,15 +138,6 @@ class SeriesWorker:
             self._pause(series, str(error))
         except Exception as error:
             self._fail(series, part, _told(error), maker)
-
-    def _free_id(self, series: Series, part: Part) -> str:
-        """A part that is tried again gets a job of its own."""
-        job_id = wanted = f"{series.id}-{part.number:04}"
-        number = 1
-        while self._jobs.query("SELECT 1 FROM jobs WHERE id = ?", job_id):
-            number += 1
-            job_id = f"{wanted}-{number}"
-        return job_id
 
     def take_back(self, series: Series) -> None:
         """Parts whose jobs have not begun wait again; those that run are stopped."""
@@ -183,18 +172,9 @@ class SeriesWorker:
 
     # ---- following the jobs
 
-    def _follow(self, subscription: Subscription) -> None:
-        for event in subscription:
-            if not isinstance(event, JobChanged) or not event.job.state.finished or not event.job.id.startswith(PREFIX):
-                continue
-            try:
-                self._on_end(event.job.id)
-            except Exception as error:  # a defect, or a disk that takes nothing: the other series go on
-                self._tell_defect(error)
-
-    def _tell_defect(self, error: Exception) -> None:
-        log.error("While working on scripts", exc_info=error)
-        self._bus.publish(NoticePosted(f"{type(error).__name__}: {error}", "error"))
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, JobChanged) and event.job.state.finished and event.job.id.startswith(PREFIX):
+            self._on_end(event.job.id)
 
     def _on_end(self, job_id: str) -> None:
         with self.lock:
@@ -242,6 +222,11 @@ class SeriesWorker:
         self._wait_again(series.id, part)
         self._series.set_state(series.id, SeriesState.CANCELLED, "Stopped; what is finished is kept.")
         self.take_back(self._series.get(series.id))
+
+
+def _id_of(series: Series, part: Part) -> str:
+    """Of the part's job, the first time it is tried."""
+    return f"{series.id}-{part.number:04}"
 
 
 def _told(error: Exception) -> str:

@@ -84,11 +84,6 @@ _JOB = "id, kind, request, state, owner, save, created, started, finished, attem
 _PICTURE = "job_id, number, seed, width, height, infotext, path, saved"
 
 
-def plot_of(job_id: str) -> str:
-    """The plot whose cell a job makes: the job's id begins with the plot's."""
-    return "-".join(job_id.split("-")[:2])
-
-
 class JobStore:
     """The only owner of the job database; every method is a transaction of its own and may be called from any thread.
 
@@ -217,12 +212,20 @@ class JobStore:
     def running(self) -> Job | None:
         return next(iter(self._jobs("WHERE state = 'running'")), None)
 
+    def free_id(self, wanted: str) -> str:
+        """For a job that does once more what another was for: its id with a number, unless there is no such job yet."""
+        job_id, number = wanted, 1
+        while self.query("SELECT 1 FROM jobs WHERE id = ?", job_id):
+            number += 1
+            job_id = f"{wanted}-{number}"
+        return job_id
+
     def recent(self, limit: int = 20) -> list[Job]:
-        """The newest jobs of any state, newest first; of a plot only its newest cell."""
+        """The newest jobs of any state, newest first; of a plot, with whose id those of its jobs begin, only its newest cell."""
         with self._lock:
             found: dict[str, str] = {}
             for job_id, kind in self._db.execute("SELECT id, kind FROM jobs ORDER BY created DESC"):
-                found.setdefault(plot_of(job_id) if kind == "plot" else job_id, job_id)
+                found.setdefault("-".join(job_id.split("-")[:2]) if kind == "plot" else job_id, job_id)
                 if len(found) == limit:
                     break
             return [self.get(job_id) for job_id in found.values()]
