@@ -22,6 +22,7 @@ class RunningApp:
 
     def __init__(self, data_dir: Path, *flags: str, timeout: float = 120.0) -> None:
         command = [sys.executable, "-m", "webui", "--no-browser", "--port", "0", "--data-dir", str(data_dir), *flags]
+        self.data_dir = data_dir
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.output: list[str] = []
         self._ready = threading.Event()

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, 
 from tests.__main__ import find_chromium
 from tests.browser.page import Studio
 from tests.running import RunningApp
+from tests.upscaling.models import write_upscaler
 
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
@@ -34,7 +35,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
-    with RunningApp(tmp_path_factory.mktemp("data")) as app:
+    """One program for all modules that can share it, for each takes many seconds to start: with a small upscaler."""
+    folder = tmp_path_factory.mktemp("data")
+    write_upscaler(folder / "models" / "ESRGAN" / "2x-Tiny.safetensors", scale=2)
+    with RunningApp(folder) as app:
         yield app
 
 
@@ -115,7 +119,11 @@ def context(shared_context: BrowserContext, app: RunningApp, watch: Watch) -> It
     stop_watching = watch.follow(shared_context, app.address)
     yield shared_context
     stop_watching()
-    for page in shared_context.pages:
+    leave_pages(shared_context, app)
+
+
+def leave_pages(context: BrowserContext, app: RunningApp) -> None:
+    for page in context.pages:
         page.goto(f"{app.address}/webui-assets/locales/en.json")  # leaves the page, which stores its form once more
         page.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
         page.close()
@@ -126,6 +134,24 @@ def studio(context: BrowserContext, app: RunningApp) -> Iterator[Studio]:
     """An open page; whatever still runs when the test ends is stopped."""
     yield Studio(context.new_page(), app.address).open()
     stop_everything(app)
+
+
+@pytest.fixture(scope="module")
+def lasting_watch(shared_context: BrowserContext, app: RunningApp) -> Iterator[Watch]:
+    """What the page that lasts asks for, and what goes wrong on it."""
+    watch = Watch()
+    stop_watching = watch.follow(shared_context, app.address)
+    yield watch
+    stop_watching()
+    assert (watch.foreign, watch.errors) == ([], [])
+
+
+@pytest.fixture(scope="module")
+def lasting(shared_context: BrowserContext, app: RunningApp, lasting_watch: Watch) -> Iterator[Studio]:
+    """One page for all tests of a module that need no fresh one, for each takes seconds to open."""
+    yield Studio(shared_context.new_page(), app.address).open()
+    stop_everything(app)
+    leave_pages(shared_context, app)
 
 
 def stop_everything(app: RunningApp) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +10,8 @@ from PIL import Image, PngImagePlugin
 
 from tests.browser.page import Studio
 from tests.running import RunningApp
-from tests.upscaling.models import write_upscaler
 
 MADE = "sun\nSteps: 3, Sampler: Euler, CFG scale: 7.0, Seed: 5, Size: 128x128"
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("enlarging")
-    write_upscaler(folder / "models" / "ESRGAN" / "2x-Tiny.safetensors", scale=2)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def app(data_dir: Path) -> Iterator[RunningApp]:
-    with RunningApp(data_dir) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")

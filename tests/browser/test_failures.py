@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Iterator
 
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import DESKTOP
 from tests.browser.page import Studio
 from tests.running import RunningApp
 
@@ -17,15 +16,15 @@ WHERE = """parts => parts.map(part => { const r = document.querySelector(part).g
 
 
 @pytest.fixture
-def full(browser, tmp_path):
-    """A page of a program whose disk takes no pictures any more."""
-    with RunningApp(tmp_path) as app:
-        context = browser.new_context(**DESKTOP)
-        studio = Studio(context.new_page(), app.address).open()
-        shutil.rmtree(tmp_path / "outputs", ignore_errors=True)
-        (tmp_path / "outputs").write_text("a file where the folder should be")
-        yield studio
-        context.close()
+def full(studio: Studio, app: RunningApp) -> Iterator[Studio]:
+    """A page of a program whose disk takes no pictures for the time being."""
+    outputs, aside = app.data_dir / "outputs", app.data_dir / "outputs-aside"
+    outputs.mkdir(exist_ok=True)
+    outputs.rename(aside)
+    outputs.write_text("a file where the folder should be")
+    yield studio
+    outputs.unlink()
+    aside.rename(outputs)
 
 
 def test_a_full_disk_says_why_and_the_picture_can_be_downloaded(full: Studio, tmp_path):

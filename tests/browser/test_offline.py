@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
+from pathlib import Path
 
-from tests.browser.conftest import DESKTOP
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import DESKTOP, Watch
 from tests.browser.page import LONG, Studio
 from tests.running import RunningApp
 
 
-@pytest.fixture
-def orphan(browser, tmp_path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("orphan")
+
+
+@pytest.fixture(scope="module")
+def orphan(browser: Browser, folder: Path) -> Iterator[Studio]:
     """A page with a running job whose program was killed."""
-    with RunningApp(tmp_path) as app:
-        context = browser.new_context(**DESKTOP)
+    with RunningApp(folder) as app:
+        context, watch = browser.new_context(**DESKTOP), Watch()
+        watch.follow(context, app.address)
         studio = Studio(context.new_page(), app.address).open()
         studio.show("PNG Info")
         studio.show("txt2img")
-        studio.fill(prompt="sun", **LONG)
+        studio.fill(prompt="sun", seed="7", **LONG)
         studio.press_generate()
         studio.wait_for("running")
         app.kill()
         studio.wait_for("offline")
         yield studio
         context.close()
+        assert (watch.foreign, watch.errors) == ([], [])
 
 
 def test_offline_nothing_is_asked_and_the_page_says_why(orphan: Studio, tmp_path):
@@ -48,3 +59,14 @@ def test_offline_nothing_is_asked_and_the_page_says_why(orphan: Studio, tmp_path
     page.wait_for_timeout(800)
     assert [url for url in asked if "gradio_api" in url] == []
     assert page.get_by_text("Connection to the server was lost").count() == 0
+
+
+def test_the_page_reconnects_by_itself_when_the_program_comes_back(orphan: Studio, folder: Path):
+    assert "No connection" in orphan.status
+    prompt = orphan.values("prompt")
+    orphan.show("txt2img")
+    with RunningApp(folder, "--port", orphan.address.rpartition(":")[2]) as app:
+        orphan.wait_for("queued", "running")
+        app.http.delete(f"/api/v1/jobs/{orphan.job_id}")
+        orphan.wait_for("cancelled")
+        assert orphan.values("prompt", "seed") == prompt | {"seed": "7"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,12 +25,6 @@ from tests.browser.plot_tab import (
 from tests.running import RunningApp
 
 SMALL = {"prompt": "red heart", "negative_prompt": "", "width": "64", "height": "64", "steps": "1", "seed": "5"}
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory) -> Iterator[RunningApp]:
-    with RunningApp(tmp_path_factory.mktemp("plots")) as app:
-        yield app
 
 
 @pytest.fixture

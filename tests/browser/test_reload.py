@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.browser.page import LONG, Studio
-from tests.running import RunningApp
 
 FORM = {"prompt": "castle\nwith a moat", "negative_prompt": "blue", "seed": "18446744073709551610", "guidance_scale": "5.5"}
 
@@ -70,18 +69,3 @@ def test_a_fresh_tab_shows_what_runs_and_two_tabs_follow_their_own_jobs(studio: 
     other.wait_for("done")
     assert other.infotext.startswith("panda\n")
     assert studio.panel.get_attribute("data-job") == first
-
-
-def test_the_page_reconnects_by_itself_when_the_program_comes_back(browser, tmp_path):
-    page = browser.new_page()
-    with RunningApp(tmp_path) as app:
-        port = app.address.rpartition(":")[2]
-        studio = Studio(page, app.address).open()
-        studio.fill(prompt="sun", seed="7")
-        app.kill()
-        studio.wait_for("offline")
-        assert "No connection" in studio.status
-    with RunningApp(tmp_path, "--port", port):
-        studio.wait_for("starting", "empty")
-        assert studio.values("prompt", "seed") == {"prompt": "sun", "seed": "7"}
-        page.close()

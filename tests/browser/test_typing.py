@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from tests.browser.conftest import Watch
 from tests.browser.page import Studio
+
+
+@pytest.fixture
+def studio(lasting: Studio) -> Studio:
+    return lasting
+
+
+@pytest.fixture
+def watch(lasting_watch: Watch) -> Watch:
+    return lasting_watch
 
 
 def test_the_counters_follow_the_prompts_after_a_pause(studio: Studio, watch):
@@ -43,6 +54,12 @@ def test_a_bracket_without_a_partner_turns_the_counter_red_and_is_named(studio: 
     assert studio.values("prompt") == {"prompt": "a (cat), dog"}
 
 
+def test_a_size_that_fits_stays_without_a_word(studio: Studio):
+    studio.fill(width="512", height="64", steps="33")
+    assert studio.values("width", "height", "steps") == {"width": "512", "height": "64", "steps": "33"}
+    assert studio.page.locator(".field-note").count() == 0
+
+
 @pytest.mark.parametrize(("typed", "value", "words"), [("500", "504", "multiples of 8"), ("9999", "2048", "between 64 and 2048")])
 def test_a_size_snaps_when_the_box_is_left_and_says_so(studio: Studio, typed, value, words):
     studio.fill(width=typed)
@@ -65,12 +82,6 @@ def test_a_number_that_is_limited_says_what_was_given_and_what_is_allowed(studio
     studio.fill(**{name: typed})
     assert studio.page.locator(f"#txt2img_{name} > .field-note").inner_text() == words
     assert studio.values(name) == {name: value}
-
-
-def test_a_size_that_fits_stays_without_a_word(studio: Studio):
-    studio.fill(width="512", height="64", steps="33")
-    assert studio.values("width", "height", "steps") == {"width": "512", "height": "64", "steps": "33"}
-    assert studio.page.locator(".field-note").count() == 0
 
 
 def test_a_size_snaps_before_ctrl_enter_generates(studio: Studio, app):
