@@ -27,31 +27,31 @@ class Inserting:
 
 @dataclass(frozen=True)
 class Insertion:
-    """Texts for the two prompts. `tag` is the part of them that calls the model, `name` what the model is called there."""
+    """Texts for the two prompts, and what goes before them. `tag` is the part that calls the model, `name` what it is called there."""
 
     prompt: str = ""
     negative: str = ""
     tag: str = ""
     name: str = ""
+    separator: str = " "
 
 
 def insertion(model: Listed, alias: str, notes: Notes, rules: Inserting) -> Insertion:
     """As A1111 builds it. `alias` is "" where the model cannot be called by one."""
+    name, activation, negative = model.stem, notes.activation_text.strip(), notes.negative_text.strip()
     if model.kind == "lora":
         name = callable_name(model, alias, rules)
         tag = f"<lora:{name}:{notes.preferred_weight or rules.weight:g}>"
-        return Insertion(" ".join(filter(None, (tag, notes.activation_text.strip()))), notes.negative_text.strip(), tag, name)
-    if model.kind == "hypernetwork":
-        tag = f"<hypernet:{model.stem}:{rules.weight:g}>"
-        return Insertion(tag, "", tag, model.stem)
-    if model.kind == "embedding":
-        text = notes.negative_text.strip()
-        if text:  # made for the negative prompt
-            return Insertion(
-                "", text if model.stem.casefold() in text.casefold() else f"{model.stem} {text}", model.stem, model.stem
-            )
-        return Insertion(" ".join(filter(None, (model.stem, notes.activation_text.strip()))), "", model.stem, model.stem)
-    return Insertion()
+    elif model.kind == "hypernetwork":
+        tag, negative = f"<hypernet:{name}:{rules.weight:g}>", ""
+    elif model.kind != "embedding":
+        return Insertion()
+    elif negative:  # made for the negative prompt
+        text = negative if name.casefold() in negative.casefold() else f"{name} {negative}"
+        return Insertion("", text, name, name, rules.separator)
+    else:
+        tag = name
+    return Insertion(" ".join(filter(None, (tag, activation))), negative, tag, name, rules.separator)
 
 
 def callable_name(model: Listed, alias: str, rules: Inserting) -> str:

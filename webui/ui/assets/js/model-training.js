@@ -1,0 +1,40 @@
+// What a LoRA's trainer wrote into the file, for people; a tag that is pressed goes into the activation text, or out of it.
+
+import { h } from "./dom.js";
+import { modelPath, request } from "./server.js";
+import { t } from "./texts.js";
+
+const TAGS = 24; // are shown at once
+
+export function buildTraining(entry, notes) {
+  const element = h("section", { class: "training", hidden: true });
+  if (entry.kind === "lora" && !entry.problem) fill(element, entry, notes.control("activation_text"));
+  return element;
+}
+
+async function fill(element, entry, activation) {
+  const { facts, tags } = await request("GET", `${modelPath(entry.kind, entry.name)}/training`).catch(() => ({ facts: {}, tags: [] }));
+  const rows = Object.entries(facts).map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, t(`training.${name}`)), h("td", {}, value)));
+  const table = rows.length && h("table", { class: "settings-table facts" }, h("tbody", {}, ...rows));
+  const [first, others] = [tags.slice(0, TAGS), tags.slice(TAGS)];
+  const list = (some) => h("div", { class: "training-tags" }, ...some.map((tag) => chip(tag, activation)));
+  const more = others.length && h("details", {}, h("summary", {}, t("training.more", { count: others.length })), list(others));
+  element.hidden = !rows.length && !tags.length;
+  element.replaceChildren(...[h("h3", {}, t("detail.training")), table, tags.length && h("h3", {}, t("training.tags")), list(first), more].filter(Boolean));
+}
+
+function chip([tag, count], { input }) {
+  const parts = () => input.value.split(",").map((part) => part.trim()).filter(Boolean);
+  const pressed = h("button", { type: "button", class: "training-tag", title: t("training.tag.help"), onclick: turn }, tag, h("span", { class: "subdued" }, count.toLocaleString()));
+  const mark = () => pressed.setAttribute("aria-pressed", String(parts().includes(tag)));
+
+  function turn() {
+    const others = parts().filter((part) => part !== tag);
+    input.value = (others.length === parts().length ? [...others, tag] : others).join(", ");
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  input.addEventListener("input", mark);
+  mark();
+  return pressed;
+}
