@@ -148,7 +148,7 @@ def test_a_checkpoint_is_unloaded_and_loaded_again(client: TestClient, services:
     wait_until(lambda: services.dispatcher.engine.checkpoint == "")
 
 
-NOT_YET = ("hypernetworks face-restorers realesrgan-models loras extensions").split()
+NOT_YET = ("face-restorers realesrgan-models loras extensions").split()
 
 
 @pytest.mark.parametrize("path", NOT_YET)
@@ -219,7 +219,11 @@ def test_loras_are_listed_with_what_their_files_say(client: TestClient, services
     folder.mkdir(parents=True)
     header = json.dumps({"__metadata__": {"ss_output_name": "Ink", "ss_tag_frequency": "{}"}}).encode()
     (folder / "ink-v2.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    hypernetworks = services.settings.data_dir / "models" / "hypernetworks"
+    hypernetworks.mkdir(parents=True, exist_ok=True)
+    (hypernetworks / "anime.pt").write_bytes(b"")
     assert client.post(f"{URL}/refresh-loras").json() is None
+    assert get(client, "hypernetworks") == [{"name": "anime", "path": str(hypernetworks / "anime.pt")}]
     assert get(client, "loras") == [
         {
             "name": "ink-v2",
