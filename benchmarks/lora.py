@@ -32,7 +32,7 @@ from webui.checkpoints.scan import inspect_checkpoint
 from webui.core.request import GenerationRequest
 from webui.engine.protocol import Run
 from webui.generation.devices import choose, compute_dtype
-from webui.generation.networks import NetworkShelf
+from webui.generation.network_shelf import NetworkShelf
 from webui.generation.runner import Runner
 
 _LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "net.0.proj", "net.2")

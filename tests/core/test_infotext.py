@@ -321,3 +321,13 @@ def test_denoising_strength_is_written_only_where_something_is_denoised():
 def test_an_empty_hires_size_of_older_files_means_nothing():
     restored = infotext.restore(infotext.parse("cat\nSteps: 9, Sampler: Euler, Seed: 1, Hires resize: 0x0"))
     assert restored.unused == {} and restored.values["hires"] is False
+
+
+def test_entries_of_additional_networks_become_tags():
+    entries = "AddNet Enabled: True, AddNet Module 1: LoRA, AddNet Model 1: ink(0a1b2c3d4e5f), AddNet Weight A 1: 0.8"
+    more = "AddNet Module 2: LoRA, AddNet Model 2: oil(5f4e3d2c1b0a), AddNet Weight A 2: 0.5, AddNet Weight B 2: 0"
+    restored = infotext.restore(infotext.parse(f"a cat\nSteps: 4, Sampler: Euler, Seed: 1, {entries}, {more}"))
+    assert restored.values["prompt"] == "a cat\n<lora:ink:0.8><lora:oil:0:0.5>"
+    assert restored.unused == {}
+    off = infotext.restore(infotext.parse(f"a cat\nSteps: 4, Sampler: Euler, Seed: 1, {entries}".replace("True", "False")))
+    assert off.values["prompt"] == "a cat"

@@ -21,8 +21,10 @@ from webui.core.request import GenerationRequest
 from webui.engine.protocol import ImageDone, Notice, Run
 from webui.errors import InvalidRequest, UnsupportedCheckpoint
 from webui.generation.compute_options import ComputeOptions
-from webui.generation.networks import NetworkShelf
+from webui.generation.network_shelf import NetworkShelf
 from webui.generation.runner import Runner
+from webui.plugins.loader import PluginManager
+from webui.settings import BUNDLED_EXTENSIONS
 
 BASE: dict[str, Any] = {"checkpoint": "one", "width": 64, "height": 64, "steps": 4, "seed": 5, "sampler": "Euler"}
 
@@ -219,3 +221,21 @@ def test_a_file_that_is_replaced_acts_on_the_next_picture(studio: Studio):
     first = studio.pixels("a cat <lora:changing:1>")
     write_lora(path.with_name("other.safetensors"), 5, rank=3).replace(path)
     assert studio.pixels("a cat <lora:changing:1>") not in (first, studio.pixels("a cat "))
+
+
+def test_a_refiner_gets_what_its_prompt_names(studio: Studio):
+    plugins = PluginManager([BUNDLED_EXTENSIONS], engine=True)
+    plugins.load_all()
+    runner = studio.new_runner(plugins=plugins)
+
+    def refined(tag: str) -> bytes:
+        request = GenerationRequest(prompt=f"a cat{tag}", **BASE)
+        told = request.to_dict() | {"extras": {"refiner": {"checkpoint": "two", "switch_at": 0.5}}}
+        events = list[Any]()
+        runner.run(Run("job", GenerationRequest.from_dict(told)), events.append, runner.new_control())
+        return next(event.pixels for event in events if isinstance(event, ImageDone))
+
+    plain, whole = refined(""), refined("<lora:ink:1>")
+    late = refined("<lora:ink:te=0:unet=1:start=2>")
+    assert len({plain, whole, late}) == 3
+    assert refined("<lora:ink:te=0:unet=1:start=4>") == plain

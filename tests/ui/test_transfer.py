@@ -85,3 +85,13 @@ def test_a_value_out_of_range_is_told_and_left_out(services):
     taken = transfer.read(text, services.catalog)
     assert "steps" not in taken.values
     assert "900" in " ".join(taken.remarks)
+
+
+def test_tags_call_renamed_loras_as_they_are_called_here(services):
+    here = {"0123456789ab": "styles/ink v2", "aaaaaaaaaaaa": "oil"}
+    text = "a <lora:ink:0.5> <lora:oil:1> <lora:lost:1>\nSteps: 4, Sampler: Euler, Seed: 1, Hires prompt: <lora:ink:1>, "
+    text += 'Lora hashes: "ink: 0123456789ab, oil: aaaaaaaaaaaa, lost: bbbbbbbbbbbb"'
+    taken = transfer.read(text, services.catalog, find_lora=here.get)
+    assert taken.values["prompt"] == "a <lora:styles/ink v2:0.5> <lora:oil:1> <lora:lost:1>"
+    assert taken.values["hires_prompt"] == "<lora:styles/ink v2:1>"
+    assert not any("Lora hashes" in remark for remark in taken.remarks)

@@ -14,6 +14,7 @@ from webui.api.extras import OVERRIDE
 from webui.api.sdapi_request import ANSWER_SETTINGS
 from webui.api.services import Services
 from webui.core import infotext
+from webui.core.lora_tags import NOT_FOUND
 from webui.core.params import check_value, params_of
 from webui.core.request import VAE_BUILT_IN
 from webui.engine.protocol import CancelWhen
@@ -145,8 +146,14 @@ def _rest(job: Job, parameters: dict[str, Any], comments: list[str]) -> dict[str
         "clip_skip": job.request.clip_skip,
         "is_using_inpainting_conditioning": False,
         "version": f"Periplus {__version__}",
-        "comments": "\n".join([*comments, *([job.note] if job.note else [])]),
+        "comments": "\n".join([*comments, *filter(None, (_not_found(job), job.note))]),
     }
+
+
+def _not_found(job: Job) -> str:
+    """As A1111 tells of LoRAs that were left out."""
+    told = infotext.parse(job.pictures[0].infotext).settings if job.pictures else {}
+    return f"Networks not found: {told[NOT_FOUND]}" if NOT_FOUND in told else ""
 
 
 def _extra_params(job: Job) -> dict[str, str]:

@@ -17,6 +17,9 @@ from webui.errors import InvalidRequest
 #: Both words mean the same: the second was an extension's before A1111 read such files itself.
 KINDS = ("lora", "lyco")
 
+#: The infotext entries about LoRAs: the hash of each file, as A1111 writes it, and names that no file has.
+HASHES, NOT_FOUND = "Lora hashes", "Networks not found"
+
 #: A weight outside is a slip of the keyboard.
 WEIGHT_LIMIT = 1000.0
 
@@ -108,6 +111,7 @@ def read_lora_tags(prompt: str) -> list[LoraTag]:
 def read_lora_tag(network: Network) -> LoraTag:
     """Raise InvalidRequest where a weight is no number."""
     name, *arguments = network.positional
+    tag = f"<lora:{name:.80}>"  # for messages
     named, numbers, blocks = network.named, list[str](), network.named.get("lbw")
     for argument in arguments:
         if _is_blocks(argument):
@@ -115,17 +119,17 @@ def read_lora_tag(network: Network) -> LoraTag:
         else:
             numbers.append(argument)
     te_text = named.get("te", numbers[0] if numbers else "1")
-    te = _curve(name, te_text)
-    unet = _curve(name, named.get("unet", numbers[1] if len(numbers) > 1 else te_text))
+    te = _curve(tag, te_text)
+    unet = _curve(tag, named.get("unet", numbers[1] if len(numbers) > 1 else te_text))
     first = Share(te, unet)
     dyn = named.get("dyn", numbers[2] if len(numbers) > 2 else "")
-    start, stop = _window(name, named)
-    return LoraTag(name, first, _second(name, named, first), _dyn(name, dyn), blocks, start, stop)
+    start, stop = _window(tag, named)
+    return LoraTag(name, first, _second(tag, named, first), _dyn(tag, dyn), blocks, start, stop)
 
 
-def _second(name: str, named: Mapping[str, str], first: Share) -> Share:
-    both = _curve(name, named["hr"]) if "hr" in named else None
-    te, unet = (_curve(name, named[key]) if key in named else both for key in ("hrte", "hrunet"))
+def _second(tag: str, named: Mapping[str, str], first: Share) -> Share:
+    both = _curve(tag, named["hr"]) if "hr" in named else None
+    te, unet = (_curve(tag, named[key]) if key in named else both for key in ("hrte", "hrunet"))
     return Share(te or first.te, unet or first.unet)
 
 
@@ -134,51 +138,51 @@ def _is_blocks(argument: str) -> bool:
     return ("," in argument and "@" not in argument) or bool(_PRESET.fullmatch(argument))
 
 
-def _curve(name: str, text: str) -> Curve:
+def _curve(tag: str, text: str) -> Curve:
     pieces = [piece for piece in _POINTS.split(text) if piece.strip()]
     if len(pieces) == 1 and "@" not in text:
-        return Curve.constant(_number(name, text, text))
+        return Curve.constant(_number(tag, text))
     points = []
     for piece in pieces:
         weight, at, place = piece.partition("@")
-        points.append((_number(name, place, text) if at else 1.0, _number(name, weight, text)))
+        points.append((_number(tag, place) if at else 1.0, _number(tag, weight)))
     if not points:
-        raise _no_weight(name, text)
+        raise _no_weight(tag, text)
     return Curve(tuple(sorted(points, key=lambda point: point[0])))
 
 
-def _number(name: str, text: str, whole: str) -> float:
+def _number(tag: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise _no_weight(name, whole) from None
+        raise _no_weight(tag, text) from None
     if not math.isfinite(value) or abs(value) > WEIGHT_LIMIT:
-        raise _no_weight(name, whole)
+        raise _no_weight(tag, text)
     return value
 
 
-def _no_weight(name: str, text: str) -> InvalidRequest:
+def _no_weight(tag: str, text: str) -> InvalidRequest:
     return InvalidRequest(
         "prompt",
-        f"<lora:{name:.80}>: “{text.strip():.60}” is no weight; write a number such as 0.8, or numbers at shares of the steps, "
+        f"{tag}: “{text.strip():.60}” is no weight; write a number such as 0.8, or numbers at shares of the steps, "
         "such as 0@0,1@0.5.",
     )
 
 
-def _dyn(name: str, text: str) -> int | None:
+def _dyn(tag: str, text: str) -> int | None:
     if not text.strip():
         return None
     if not text.strip().isdecimal() or int(text) < 1:
-        raise InvalidRequest("prompt", f"<lora:{name:.80}>: dyn “{text:.40}” is no rank; write a whole number from 1.")
+        raise InvalidRequest("prompt", f"{tag}: dyn “{text:.40}” is no rank; write a whole number from 1.")
     return int(text)
 
 
-def _window(name: str, named: Mapping[str, str]) -> tuple[int, int | None]:
+def _window(tag: str, named: Mapping[str, str]) -> tuple[int, int | None]:
     """`step=3-10`, or `start=3` and `stop=10`."""
     begin, _, end = named["step"].partition("-") if "step" in named else (named.get("start", ""), "", named.get("stop", ""))
     for text in (begin, end):
         if text.strip() and not text.strip().isdecimal():
-            raise InvalidRequest("prompt", f"<lora:{name:.80}>: “{text:.40}” is no number of a step.")
+            raise InvalidRequest("prompt", f"{tag}: “{text:.40}” is no number of a step.")
     return int(begin or 0), int(end) if end.strip() else None
 
 

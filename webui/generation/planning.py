@@ -13,7 +13,8 @@ from webui.core.request import GenerationRequest
 from webui.core.switching import ModelSwitch
 from webui.diffusion.conditioning import Conditioning, HiddenStates
 from webui.generation.models import Model
-from webui.generation.networks import Networks, NetworkShelf
+from webui.generation.network_shelf import NetworkShelf
+from webui.generation.networks import Networks
 from webui.generation.session import MakePlan
 from webui.generation.stages import Plan, encode, make_plan
 from webui.generation.succession import successor_of

@@ -29,11 +29,12 @@ from webui.generation.control import JobControl, Skipped
 from webui.generation.economy import Economies, Stage, next_economy
 from webui.generation.extras import Postprocessor
 from webui.generation.hires import Enlarge, largest_pass, needs_model
+from webui.generation.hypernetworks import HypernetworkShelf
 from webui.generation.legs import Leg, files_of, second_leg
 from webui.generation.memo import Memo
 from webui.generation.memory_gauge import MemoryGauge
 from webui.generation.models import Model, Models
-from webui.generation.networks import NetworkShelf
+from webui.generation.network_shelf import NetworkShelf
 from webui.generation.placing import place, source_of
 from webui.generation.planning import Planner
 from webui.generation.preview_decoder import PreviewDecoders
@@ -62,7 +63,8 @@ def make_runner(settings: Settings) -> Runner:
     embeddings, sources = EmbeddingFiles(settings.all_embedding_dirs), SourceStore(settings.sources_dir)
     plugins = PluginManager.of(settings, engine=True)
     upscalers = UpscalerFiles(settings.all_upscaler_dirs, plugins.upscalers)
-    networks = NetworkShelf(LoraFiles(settings.all_lora_dirs), LoraHashes(settings.state_dir / "lora_hashes.json"))
+    hashes = LoraHashes(settings.state_dir / "lora_hashes.json")
+    networks = NetworkShelf(LoraFiles(settings.all_lora_dirs), hashes, HypernetworkShelf(settings.all_hypernetwork_dirs))
     return Runner(catalog, settings.device, ComputeOptions.of(settings), embeddings, sources, plugins, upscalers, networks)
 
 

@@ -182,6 +182,7 @@ class Session:
         plan = self._with_networks(plan)
         with ExitStack() as until:
             until.enter_context(self._placement.using("unet"))
+            until.enter_context(plan.networks.attended(self._pipeline.unet))
             around = until.enter_context(takeover.batch(plan.table, plan.guidance.calls)) if takeover else None
             latents = sample(self._pipeline, plan, batch, on_step, concat, beginning, fold, around)
         if takeover is not None and takeover.foreseen is not None:

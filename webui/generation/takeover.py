@@ -78,6 +78,7 @@ class Takeover:
         calls, check = self._calls, self._work.control.check
         networks.merge_unet(model, first.calls, calls, check)
         until.enter_context(model.placement.using("unet"))
+        until.enter_context(networks.attended(model.pipeline.unet))
         pipeline, concat = model.pipeline, self._concat
         return first.succeeded_by(
             pipeline.unet,

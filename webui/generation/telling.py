@@ -14,6 +14,7 @@ from webui.core.prompt_parts import parse_networks, strip_comments
 from webui.core.request import GenerationRequest
 from webui.engine.protocol import ImageDone, Memory, PictureAside
 from webui.generation import devices
+from webui.generation.hypernetworks import KIND
 from webui.generation.work import Work
 from webui.plugins.finding import is_second
 from webui.plugins.loader import PluginManager
@@ -65,7 +66,7 @@ def unloaded(plugins: PluginManager) -> Iterator[str]:
 def network_notices(request: GenerationRequest) -> Iterator[str]:
     """What to say of `<…>` tags that nothing here takes: each name once, and no more than a few."""
     _, wanted = parse_networks(strip_comments(request.prompt))
-    tags = [f"<{network.kind}:{':'.join(network.positional)}>" for network in wanted if network.kind not in KINDS]
+    tags = [f"<{network.kind}:{':'.join(network.positional)}>" for network in wanted if network.kind not in (*KINDS, KIND)]
     for tag in list(dict.fromkeys(tags))[:_NOTICES_LIMIT]:
         yield f"{tag:.80} in the prompt was left out: networks of this kind cannot be applied."
     _, misplaced = parse_networks(strip_comments(request.negative_prompt))

@@ -10,6 +10,7 @@ from typing import Any
 from webui.core.extras import ExtraKinds
 from webui.core.infotext.reading import Infotext
 from webui.core.infotext.writing import ZERO_SNR
+from webui.core.lora_tags import HASHES, NOT_FOUND
 from webui.core.params import FieldSpec, check_value, params_of
 from webui.core.request import GenerationRequest
 from webui.core.samplers import find_scheduler, split_sampler
@@ -18,7 +19,7 @@ from webui.errors import InvalidRequest, PluginError
 #: Entries that change nothing here, because they say what is done anyway.
 _NEUTRAL = {"Face restoration": "None", "Tiling": "False"}
 _INFORMATION = (
-    *("Model hash", "VAE hash", "TI hashes", "Lora hashes", "Networks not found", "VAE precision", "Picture", "Version", "User"),
+    *("Model hash", "VAE hash", "TI hashes", HASHES, NOT_FOUND, "VAE precision", "Picture", "Version", "User"),
     # What the tab Extras did to the picture afterwards.
     *("Postprocess upscale by", "Postprocess upscale to-1", "Postprocess upscale to-2", "Max side length"),
     *("Postprocess upscaler", "Postprocess upscaler 2", "Postprocess upscaler 2 visibility"),
