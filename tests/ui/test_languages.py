@@ -58,10 +58,10 @@ GERMAN = {"on": "an", "generate": "Erzeugen", "settings.page": "Diese Seite", "W
 
 @pytest.fixture
 def client() -> TestClient:
-    page = {"components": [{"type": "button", "props": {"value": "Generate"}}]}
+    page: dict = {"components": [{"type": "button", "props": {"value": "Generate"}}]}
     script = {"texts": {"on": "on", "off": "off"}, "fields": {"width": {"label": "Width", "default": 512}}}
-    configs = {"gradio_config": page, "periplusConfig": script}
-    html = "".join(f"<script>window.{name} = {json.dumps(config)};</script>" for name, config in configs.items())
+    page["head"] = f"<script>window.periplusConfig = {json.dumps(script)};</script>"
+    html = f"<script>window.gradio_config = {json.dumps(page)};</script>".replace('</script>"', '\\u003c/script>"')
     routes = [
         Route("/", lambda _: HTMLResponse(html)),
         Route("/config", lambda _: JSONResponse(page)),
@@ -73,7 +73,8 @@ def client() -> TestClient:
 
 
 def script_of(html: str) -> dict:
-    return json.loads(html.split("window.periplusConfig = ")[1].split(";</script>")[0])
+    page = json.loads(html.removeprefix("<script>window.gradio_config = ").removesuffix(";</script>"))
+    return json.loads(page["head"].removeprefix("<script>window.periplusConfig = ").removesuffix(";</script>"))
 
 
 @pytest.mark.parametrize(

@@ -76,19 +76,27 @@ class LanguageMiddleware:
         direction = "rtl" if sentences.get(DIRECTION) == "rtl" else "ltr"
         known = [ENGLISH, *self._languages]
         told = {"name": language, "known": known, "cookie": COOKIE, "code": _code(language), "direction": direction}
+
+        def change(config: dict[str, Any]) -> str:
+            """Gradio's description, which has ours within what the page's head loads."""
+            head = _SCRIPT.sub(lambda found: ours(json.loads(found[0])), config.get("head") or "")
+            return _as_data({**translated(config, said), "head": head})
+
+        def ours(config: dict[str, Any]) -> str:
+            return _as_data(_of_script(config, sentences, said, told))
+
         text = body.decode("utf-8")
         if text.startswith("{"):
-            return _dumped(translated(json.loads(text), said)).encode()
-        text = _PAGE.sub(lambda found: _dumped(translated(json.loads(found[0]), said)), text, count=1)
-        return _SCRIPT.sub(lambda found: _dumped(_of_script(json.loads(found[0]), sentences, said, told)), text, count=1).encode()
+            return change(json.loads(text)).encode()
+        return _PAGE.sub(lambda found: change(json.loads(found[0])), text, count=1).encode()
 
 
 def _code(language: str) -> str:
     return next((code for code, name in CODES.items() if name == language), "")
 
 
-def _dumped(value: Any) -> str:
-    # As Gradio and `head` write it: no text can end the script element.
+def _as_data(value: Any) -> str:
+    """JSON within a script element, which no text can end."""
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
