@@ -36,6 +36,7 @@ def add_routes(routes: APIRouter, services: Services) -> None:
     _add_styles(routes, services)
     _add_embeddings(routes, services)
     _add_loras(routes, services)
+    _add_hypernetworks(routes, services)
     _add_empty(routes)
 
 
@@ -177,6 +178,13 @@ def _add_loras(routes: APIRouter, services: Services) -> None:
         services.library.refresh()
 
 
+def _add_hypernetworks(routes: APIRouter, services: Services) -> None:
+    @routes.get("/hypernetworks")
+    def hypernetworks() -> list[dict[str, str]]:
+        """The files."""
+        return [{"name": path.stem, "path": str(path)} for path in services.library.paths("hypernetwork")]
+
+
 def _lora(path: Path) -> dict[str, Any]:
     status = path.stat() if path.is_file() else None
     metadata = _metadata(path, status.st_size, status.st_mtime_ns) if status else {}
@@ -197,7 +205,7 @@ def _add_empty(routes: APIRouter) -> None:
         """There are none here."""
         return []
 
-    for path in ("hypernetworks", "face-restorers", "realesrgan-models"):
+    for path in ("face-restorers", "realesrgan-models"):
         routes.add_api_route(f"/{path}", empty_list, methods=["GET"], name=path)
 
     @routes.post("/interrogate")
