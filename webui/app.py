@@ -164,7 +164,7 @@ def create_app(services: Services) -> FastAPI:
         tasks,
     )
 
-    app = FastAPI(title="Periplus", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Periplus", version=__version__, docs_url=None, redoc_url=None, responses=errors.ANSWERS)
     errors.add_handlers(app)
     app.include_router(sdapi.router(services))
     app.include_router(jobs.router(services))

@@ -11,7 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from webui.api.answers import ErrorAnswer
 from webui.errors import InvalidRequest, WebUIError
+
+#: How the description of the API tells of errors, on every route.
+ANSWERS: dict[int | str, dict[str, Any]] = {"default": {"model": ErrorAnswer, "description": "Why not."}}
 
 _EXPECTED = {
     "int": "a whole number was expected",

@@ -10,6 +10,16 @@ from fastapi import Path as PathParam
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from webui.api.answers import (
+    DeletedAnswer,
+    DeletionAnswer,
+    EntryAnswer,
+    FacetsAnswer,
+    HistoryAnswer,
+    RestoredAnswer,
+    TrashAnswer,
+    WholeEntryAnswer,
+)
 from webui.api.guarding import is_at_the_machine
 from webui.api.security import is_loopback
 from webui.api.services import Services
@@ -45,7 +55,7 @@ class DeleteBody(_Body):
     ids: list[Annotated[int, Field(ge=0, lt=2**53)]] = Field(min_length=1, max_length=10_000)
 
 
-def entry_json(services: Services, entry: Entry) -> dict[str, Any]:
+def entry_json(services: Services, entry: Entry) -> EntryAnswer:
     """What a list needs of a picture; `prompt` is only its beginning."""
     return {
         "id": entry.id,
@@ -91,7 +101,7 @@ def _add_lists(routes: APIRouter, services: Services) -> None:
         oldest: Annotated[bool, Query(description="The oldest first.")] = False,
         after: Annotated[int | None, Query(ge=0, lt=2**53, description="The last id of the page before.")] = None,
         count: Annotated[int, Query(ge=1, le=1_000)] = 100,
-    ) -> dict[str, Any]:
+    ) -> HistoryAnswer:
         """A page of pictures. `total` is told with the first page only; `scanning`: the folders are being walked."""
         query = HistoryQuery(
             search=search, kind=kind, model=model or None, favourites=favourites, since=since, until=until, oldest=oldest
@@ -119,7 +129,7 @@ def _add_lists(routes: APIRouter, services: Services) -> None:
         return {"prompts": [_prompt_json(services, each) for each in page.prompts], "after": page.after}
 
     @routes.get("/facets")
-    def facets() -> dict[str, Any]:
+    def facets() -> FacetsAnswer:
         """Models and kinds that there are, with how many pictures each, the commonest first."""
         found = history.facets()
         return {
@@ -140,24 +150,24 @@ def _add_trash(routes: APIRouter, services: Services) -> None:
     history = services.history
 
     @routes.post("/delete")
-    def delete(body: DeleteBody) -> dict[str, Any]:
+    def delete(body: DeleteBody) -> DeletedAnswer:
         """Move pictures to the trash, from where they can be restored for a while."""
         deletion, problems = history.delete(body.ids)
         return {**_deletion_json(deletion), "problems": problems}
 
     @routes.get("/trash")
-    def trash() -> dict[str, Any]:
+    def trash() -> TrashAnswer:
         """What can be restored, the newest deletion first, and after how many days each is gone for good."""
         return {"days": KEEP_SECONDS // _DAY, "deletions": [_deletion_json(each) for each in history.trash.all()]}
 
     @routes.post("/trash/{deletion}/restore")
-    def restore(deletion: Annotated[str, PathParam(max_length=40)]) -> dict[str, Any]:
+    def restore(deletion: Annotated[str, PathParam(max_length=40)]) -> RestoredAnswer:
         """Put the pictures of a deletion back to where they lay."""
         entries, problems = history.restore(deletion)
         return {"pictures": [entry_json(services, entry) for entry in entries], "problems": problems}
 
 
-def _deletion_json(deletion: Deletion) -> dict[str, Any]:
+def _deletion_json(deletion: Deletion) -> DeletionAnswer:
     names = [path.name for path in deletion.paths if is_picture(path.name)]  # not the texts beside them
     return {"deletion": deletion.id, "time": deletion.time, "names": names}
 
@@ -166,12 +176,18 @@ def _add_pictures(routes: APIRouter, services: Services) -> None:
     history = services.history
 
     @routes.get("/{picture}")
-    def one(picture: PictureId) -> dict[str, Any]:
+    def one(picture: PictureId) -> WholeEntryAnswer:
         """A picture with its whole infotext, the same taken apart, and where it lies."""
         entry, text = history.get(picture)
         parsed = infotext.parse(text)
-        told = {"prompt": parsed.prompt, "negative_prompt": parsed.negative_prompt, "settings": dict(parsed.settings)}
-        return {**entry_json(services, entry), **told, "path": str(entry.path), "infotext": text}
+        return {
+            **entry_json(services, entry),
+            "prompt": parsed.prompt,
+            "negative_prompt": parsed.negative_prompt,
+            "settings": dict(parsed.settings),
+            "path": str(entry.path),
+            "infotext": text,
+        }
 
     @routes.get("/{picture}/picture", response_class=FileResponse, responses={200: {"content": {"image/*": {}}}})
     def file(picture: PictureId, download: bool = False, if_none_match: Annotated[str | None, Header()] = None) -> Response:
@@ -198,7 +214,7 @@ def _add_pictures(routes: APIRouter, services: Services) -> None:
         return Response(history.thumbnail(entry), media_type="image/webp", headers=headers)
 
     @routes.put("/{picture}/favourite")
-    def favourite(picture: PictureId, body: FavouriteBody) -> dict[str, Any]:
+    def favourite(picture: PictureId, body: FavouriteBody) -> EntryAnswer:
         return entry_json(services, history.set_favourite(picture, body.favourite))
 
     @routes.post("/{picture}/open-folder")

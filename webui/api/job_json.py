@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
+from webui.api.answers import JobAnswer, PictureAnswer
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
 from webui.jobs.events import (
@@ -25,7 +26,7 @@ from webui.jobs.plot_store import PlotCell
 from webui.jobs.store import Job, Picture
 
 
-def job_json(job: Job, ahead: int) -> dict[str, Any]:
+def job_json(job: Job, ahead: int) -> JobAnswer:
     return {
         "id": job.id,
         "kind": job.kind,
@@ -42,7 +43,7 @@ def job_json(job: Job, ahead: int) -> dict[str, Any]:
         "save": job.save,
         "image_count": job.image_count,
         "request": request_json(job.request),
-        "extras": job.extras and job.extras.to_dict(),
+        "extras": None if job.extras is None else job.extras.to_dict(),
         "pictures": [picture_json(picture) for picture in job.pictures],
     }
 
@@ -52,7 +53,7 @@ def request_json(request: GenerationRequest) -> dict[str, Any]:
     return request.to_dict() | {name: str(getattr(request, name)) for name in long}
 
 
-def picture_json(picture: Picture) -> dict[str, Any]:
+def picture_json(picture: Picture) -> PictureAnswer:
     return {
         "index": picture.index,
         "seed": str(picture.seed),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from starlette.concurrency import run_in_threadpool
 
+from webui.api.answers import JobAnswer
 from webui.api.downloads import attachment
 from webui.api.extras import extras_schema
 from webui.api.job_json import event_json, job_json
@@ -81,12 +82,12 @@ def router(services: Services) -> APIRouter:
     return routes
 
 
-def as_json(services: Services, job: Job) -> dict[str, Any]:
+def as_json(services: Services, job: Job) -> JobAnswer:
     return job_json(job, services.store.ahead(job))
 
 
 def _add_job_routes(routes: APIRouter, services: Services) -> None:
-    def submit(body: BaseModel, response: Response, key: IdempotencyKey = None) -> dict[str, Any]:
+    def submit(body: BaseModel, response: Response, key: IdempotencyKey = None) -> JobAnswer:
         """Queue a job; it is on disk when this answers. Fields that are left out have the form's defaults."""
         values = body.model_dump()
         save, owner = values.pop("save"), values.pop("owner")
@@ -106,30 +107,30 @@ def _add_job_routes(routes: APIRouter, services: Services) -> None:
     routes.post("/jobs", status_code=201)(submit)
 
     @routes.get("/jobs")
-    def recent(limit: Annotated[int, Field(ge=1, le=200)] = 20) -> list[dict[str, Any]]:
+    def recent(limit: Annotated[int, Field(ge=1, le=200)] = 20) -> list[JobAnswer]:
         """The newest jobs, in any state."""
         return [as_json(services, job) for job in services.store.recent(limit)]
 
     @routes.get("/jobs/{job_id}")
-    def job(job_id: JobId) -> dict[str, Any]:
+    def job(job_id: JobId) -> JobAnswer:
         return as_json(services, services.store.get(job_id))
 
 
 def _add_cancel_routes(routes: APIRouter, services: Services) -> None:
-    def cancel(job_id: str, when: CancelWhen) -> dict[str, Any]:
+    def cancel(job_id: str, when: CancelWhen) -> JobAnswer:
         return as_json(services, services.dispatcher.cancel(job_id, when))
 
     @routes.delete("/jobs/{job_id}")
-    def delete(job_id: JobId) -> dict[str, Any]:
+    def delete(job_id: JobId) -> JobAnswer:
         """Take a waiting job out of the queue, or stop a running one after this step. Finished pictures are kept."""
         return cancel(job_id, CancelWhen.NOW)
 
     @routes.post("/jobs/{job_id}/interrupt")
-    def interrupt(job_id: JobId, when: CancelWhen = CancelWhen.NOW) -> dict[str, Any]:
+    def interrupt(job_id: JobId, when: CancelWhen = CancelWhen.NOW) -> JobAnswer:
         return cancel(job_id, when)
 
     @routes.post("/jobs/{job_id}/skip")
-    def skip(job_id: JobId) -> dict[str, Any]:
+    def skip(job_id: JobId) -> JobAnswer:
         """Leave the batch that is being made unfinished and go on with the next."""
         return cancel(job_id, CancelWhen.SKIP)
 
@@ -164,7 +165,7 @@ def _add_event_routes(routes: APIRouter, services: Services) -> None:
     async def events() -> StreamingResponse:
         """The state of things, then everything that happens. Disconnecting cancels nothing."""
 
-        async def messages() -> AsyncIterator[dict[str, Any] | None]:
+        async def messages() -> AsyncIterator[Mapping[str, Any] | None]:
             async with following(services.bus) as events:
                 async for event in events:
                     yield event and event_json(event)
@@ -178,7 +179,7 @@ def _add_event_routes(routes: APIRouter, services: Services) -> None:
         return event_stream(_job_messages(services, job_id))
 
 
-async def _job_messages(services: Services, job_id: str) -> AsyncIterator[dict[str, Any] | None]:
+async def _job_messages(services: Services, job_id: str) -> AsyncIterator[Mapping[str, Any] | None]:
     async with following(services.bus) as events:
         # Read after subscribing: what happens between the two is told twice rather than not at all.
         told = await run_in_threadpool(_now, services, job_id)
@@ -198,7 +199,7 @@ async def _job_messages(services: Services, job_id: str) -> AsyncIterator[dict[s
                     return
 
 
-def _now(services: Services, job_id: str) -> dict[str, Any]:
+def _now(services: Services, job_id: str) -> JobAnswer:
     return as_json(services, services.store.get(job_id))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from webui.api.answers import ExtrasJobAnswer
 from webui.api.job_json import job_json
 from webui.api.once import IdempotencyKey, once
 from webui.api.services import Services
@@ -29,7 +30,7 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["jobs"])
 
     @routes.post("/extras", status_code=201)
-    def submit(body: ExtrasJobBody, response: Response, key: IdempotencyKey = None) -> dict[str, Any]:
+    def submit(body: ExtrasJobBody, response: Response, key: IdempotencyKey = None) -> ExtrasJobAnswer:
         """Queue a job; it is on disk when this answers. `problems` are sentences on files that cannot be used."""
         request, problems = ExtrasRequest.from_dict(body.request), []
         if body.folder:

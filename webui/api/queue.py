@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from webui.api.answers import JobAnswer, QueueAnswer
 from webui.api.jobs import JobId, as_json, request_model
 from webui.api.services import Services
 from webui.core.request import GenerationRequest
@@ -32,47 +33,47 @@ def router(services: Services) -> APIRouter:
 
 
 def _add_queue_routes(routes: APIRouter, services: Services) -> None:
-    def state() -> dict[str, Any]:
+    def state() -> QueueAnswer:
         queue, running = services.dispatcher.queue, services.store.running()
         return {"waiting": queue.order, "running": running and running.id, "paused": queue.paused}
 
     @routes.get("/queue")
-    def queue() -> dict[str, Any]:
+    def queue() -> QueueAnswer:
         """The ids of the jobs that wait, next one first, that of the running one, and whether the queue is paused."""
         return state()
 
     @routes.post("/queue/pause")
-    def pause() -> dict[str, Any]:
+    def pause() -> QueueAnswer:
         """Begin no job that waits; the running one is finished. It lasts over a restart of the program."""
         services.dispatcher.queue.pause()
         return state()
 
     @routes.post("/queue/resume")
-    def resume() -> dict[str, Any]:
+    def resume() -> QueueAnswer:
         services.dispatcher.queue.pause(False)
         return state()
 
 
 def _add_job_routes(routes: APIRouter, services: Services) -> None:
     @routes.post("/jobs/{job_id}/move")
-    def move(job_id: JobId, body: MoveBody) -> dict[str, Any]:
+    def move(job_id: JobId, body: MoveBody) -> JobAnswer:
         """Put a waiting job first, last, or before or after another that waits."""
         if body.to in (Place.BEFORE, Place.AFTER) and not body.other:
             raise InvalidRequest("other", f"other is missing: {body.to.value} which job?")
         return as_json(services, services.dispatcher.queue.move(job_id, body.to, body.other))
 
     @routes.post("/jobs/{job_id}/pause")
-    def pause(job_id: JobId) -> dict[str, Any]:
+    def pause(job_id: JobId) -> JobAnswer:
         """Hold a waiting job back: it keeps its place, and others go before it."""
         return as_json(services, services.dispatcher.queue.hold(job_id, True))
 
     @routes.post("/jobs/{job_id}/resume")
-    def resume(job_id: JobId) -> dict[str, Any]:
+    def resume(job_id: JobId) -> JobAnswer:
         return as_json(services, services.dispatcher.queue.hold(job_id, False))
 
 
 def _add_request_routes(routes: APIRouter, services: Services) -> None:
-    def change(job_id: JobId, body: BaseModel) -> dict[str, Any]:
+    def change(job_id: JobId, body: BaseModel) -> JobAnswer:
         """Have a waiting job make something else. The body holds the whole request, as for a new job; the place stays."""
         request = GenerationRequest.from_dict(body.model_dump())
         return as_json(services, services.dispatcher.queue.change(job_id, request))
@@ -81,7 +82,7 @@ def _add_request_routes(routes: APIRouter, services: Services) -> None:
     routes.put("/jobs/{job_id}/request")(change)
 
     @routes.post("/jobs/{job_id}/duplicate", status_code=201)
-    def duplicate(job_id: JobId, response: Response, new_seed: bool = False) -> dict[str, Any]:
+    def duplicate(job_id: JobId, response: Response, new_seed: bool = False) -> JobAnswer:
         """Queue what a job asks for once more: behind it if it waits, else at the end. `new_seed=true`: of another picture."""
         job = services.dispatcher.duplicate(job_id, new_seed=new_seed)
         response.headers["Location"] = f"/api/v1/jobs/{job.id}"

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from webui.api import sdapi_extensions, sdapi_extras, sdapi_internal, sdapi_models, sdapi_options, sdapi_scripts, sdapi_server
+from webui.api.answers import PngInfoAnswer, ProgressAnswer
 from webui.api.sdapi_answer import AnswerFormat, echo, encoded_pictures, info_text, progress_json
 from webui.api.sdapi_img2img import decode_picture, first_pass_values, source_values
 from webui.api.sdapi_options import current_vae, fetching
@@ -148,7 +149,7 @@ def _add_progress(routes: APIRouter, services: Services) -> None:
     dispatcher, store = services.dispatcher, services.store
 
     @routes.get("/progress")
-    def progress(skip_current_image: bool = False) -> dict[str, Any]:
+    def progress(skip_current_image: bool = False) -> ProgressAnswer:
         if not skip_current_image:
             dispatcher.watch()
         running = store.running()
@@ -174,7 +175,7 @@ def _add_progress(routes: APIRouter, services: Services) -> None:
 
 def _add_png_info(routes: APIRouter, services: Services) -> None:
     @routes.post("/png-info")
-    def png_info(body: PictureBody) -> dict[str, Any]:
+    def png_info(body: PictureBody) -> PngInfoAnswer:
         """The infotext of a picture, and its entries one by one."""
         found = read_infotext(decode_picture("image", body.image, fetching(services)), "image")
         parsed = infotext.parse(found.infotext or "")

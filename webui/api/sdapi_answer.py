@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from webui import __version__
+from webui.api.answers import ProgressAnswer, ProgressState
 from webui.api.extras import OVERRIDE
 from webui.api.sdapi_request import ANSWER_SETTINGS
 from webui.api.services import Services
@@ -172,7 +173,7 @@ def progress_json(
     progress: JobProgress | None,
     skip_image: bool,
     stopping: CancelWhen | None = None,
-) -> dict[str, Any]:
+) -> ProgressAnswer:
     """A job that waits for the engine counts as work: clients take progress 0 and job_count 0 for "ready"."""
     job = running or next(iter(waiting), None)
     fraction = 0.0 if job is None else max(0.01, min(progress.fraction if progress else 0.0, 1.0))
@@ -186,7 +187,7 @@ def progress_json(
     }
 
 
-def _state(job: Job | None, progress: JobProgress | None, stopping: CancelWhen | None) -> dict[str, Any]:
+def _state(job: Job | None, progress: JobProgress | None, stopping: CancelWhen | None) -> ProgressState:
     return {
         "skipped": stopping is CancelWhen.SKIP,
         "interrupted": stopping is CancelWhen.NOW,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from fastapi import Path as PathParam
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from webui.api.answers import JobAnswer
 from webui.api.job_json import job_json
 from webui.api.jobs import JobId, field_of
 from webui.api.once import IdempotencyKey, once
@@ -39,7 +40,7 @@ def router(services: Services) -> APIRouter:
         body: SecondPass,  # pyright: ignore[reportInvalidTypeForm]
         response: Response,
         key: IdempotencyKey = None,
-    ) -> dict[str, Any]:
+    ) -> JobAnswer:
         """Queue the second pass of a finished picture. All that is not said here is as it was when the picture was made."""
         values = body.model_dump()
         save, owner = values.pop("save"), values.pop("owner")

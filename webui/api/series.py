@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from webui.api.answers import CancelledAnswer, SeriesAnswer, SeriesPartAnswer, SeriesSummary
 from webui.api.services import Services
 from webui.core.request import GenerationRequest
 from webui.core.series import name_of
@@ -26,7 +27,7 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["jobs"])
 
     @routes.post("/series", status_code=201)
-    def submit(body: SeriesBody, response: Response) -> dict[str, Any]:
+    def submit(body: SeriesBody, response: Response) -> SeriesAnswer:
         """Put what a script makes of a request on the disk, and begin with it. Jobs are queued when their turn comes."""
         if body.script.get("script") in (None, "", "None"):
             raise InvalidRequest("script", "A series needs a script; a single job is queued by POST /api/v1/jobs.")
@@ -38,13 +39,13 @@ def router(services: Services) -> APIRouter:
         return series_json(series)
 
     @routes.get("/series")
-    def recent(limit: int = 5) -> list[dict[str, Any]]:
+    def recent(limit: int = 5) -> list[SeriesSummary]:
         """The newest, without their parts."""
         listed = services.series.recent(min(max(limit, 1), 100))
-        return [{name: value for name, value in series_json(series).items() if name != "parts"} for series in listed]
+        return [_summary(series) for series in listed]
 
     @routes.get("/series/{series_id}")
-    def series(series_id: str) -> dict[str, Any]:
+    def series(series_id: str) -> SeriesAnswer:
         """By its id, or that of one of its jobs."""
         return series_json(services.series.get(series_id))
 
@@ -52,19 +53,23 @@ def router(services: Services) -> APIRouter:
     return routes
 
 
-def _add_steering(routes: APIRouter, cancel: Callable[[str], int], resume: Callable[[str], dict[str, Any]]) -> None:
+def _add_steering(routes: APIRouter, cancel: Callable[[str], int], resume: Callable[[str], SeriesAnswer]) -> None:
     @routes.post("/series/{series_id}/cancel")
-    def stop(series_id: str) -> dict[str, int]:
+    def stop(series_id: str) -> CancelledAnswer:
         """End a series; finished pictures are kept."""
         return {"cancelled": cancel(series_id)}
 
     @routes.post("/series/{series_id}/resume")
-    def go_on(series_id: str) -> dict[str, Any]:
+    def go_on(series_id: str) -> SeriesAnswer:
         """Do what is missing, and once more what could not be made."""
         return resume(series_id)
 
 
-def series_json(series: Series) -> dict[str, Any]:
+def series_json(series: Series) -> SeriesAnswer:
+    return {**_summary(series), "parts": [_part_json(part) for part in series.parts]}
+
+
+def _summary(series: Series) -> SeriesSummary:
     """`failed` names what could not be made, with the reasons."""
     return {
         "id": series.id,
@@ -78,11 +83,10 @@ def series_json(series: Series) -> dict[str, Any]:
         "seconds_left": series.seconds_left,
         "note": series.note,
         "failed": [{"name": part.name, "error": part.error} for part in series.parts if part.state is PartState.FAILED],
-        "parts": [_part_json(part) for part in series.parts],
     }
 
 
-def _part_json(part: Part) -> dict[str, Any]:
+def _part_json(part: Part) -> SeriesPartAnswer:
     return {
         "number": part.number,
         "name": part.name,
