@@ -4,6 +4,7 @@ import pytest
 
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
+from webui.storage.editing_preferences import EditingPreferences
 from webui.storage.preferences import Preferences
 from webui.ui import blocks
 from webui.ui.header import SHARED
@@ -36,11 +37,13 @@ def test_tabs_stand_in_the_order_that_people_know(config):
     assert ", ".join(labels) == names
 
 
-def test_the_script_is_told_every_switch_of_the_preferences(services):
+def test_the_script_is_told_every_switch_of_the_preferences_and_how_prompts_are_edited(services):
     services.preferences.update(notify_when_done=True, live_preview=False)
     told = blocks.page_preferences(services)["preferences"]
     assert {"live_preview": False, "title_progress": True, "notify_when_done": True}.items() <= told.items()
-    assert set(told) == {name for name, spec in params_of(Preferences).items() if spec.kind is bool}
+    switches = {name for name, spec in params_of(Preferences).items() if spec.kind is bool}
+    assert set(told) == switches | set(params_of(EditingPreferences))
+    assert told["keyedit_precision_attention"] == 0.1
 
 
 def test_the_page_keeps_no_connection_of_gradios_open(config):

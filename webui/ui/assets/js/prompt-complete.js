@@ -81,7 +81,7 @@ async function named(target, { kinds, text }, signal) {
 async function answer(address, signal) {
   const kept = answers.get(address);
   if (kept && performance.now() - kept.at < KEPT_MS) return kept.names;
-  const names = await request("GET", address, undefined, signal).catch(() => []);
+  const names = (await request("GET", address, undefined, signal).catch(() => null)) ?? []; // null also where it was let go of
   if (answers.size >= KEPT) answers.clear();
   if (!signal.aborted) answers.set(address, { at: performance.now(), names });
   return names;
