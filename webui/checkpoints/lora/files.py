@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from webui.checkpoints.embedding_files import stamp
 from webui.checkpoints.lora.header import SUFFIXES, LoraInfo, inspect_lora
@@ -26,29 +27,48 @@ class NamedFiles:
 
         Case decides only where two files differ in nothing else.
         """
-        wanted, paths = name.replace("\\", "/"), list(self._paths())
+        wanted, found = name.replace("\\", "/"), list(self._found())
         for fold in (str, str.casefold):
-            for path, below in paths:
-                if fold(wanted) in (fold(below), fold(path.stem)):
-                    return path
+            for one in found:
+                if fold(wanted) in (fold(one.below), fold(one.stem)):
+                    return one.path
         return None
 
     def names(self) -> list[str]:
         """Of all files, as prompts call them: the stem, or the path below the folder where another has the same stem."""
-        paths = list(self._paths())
+        found = list(self._found())
         first: dict[str, str] = {}
-        for path, below in paths:
-            first.setdefault(path.stem, below)
-        return [path.stem if first[path.stem] == below else below for path, below in paths]
+        for one in found:
+            first.setdefault(one.stem, one.below)
+        return [one.stem if first[one.stem] == one.below else one.below for one in found]
 
-    def _paths(self) -> Iterator[tuple[Path, str]]:
-        """Each with its path below its folder, without suffix."""
+    def _found(self) -> Iterator[_Found]:
         for folder in self._folders:
             for place, _, names in walk(folder):
+                above = "" if place == folder else f"{place.relative_to(folder).as_posix()}/"
                 for name in names:
                     if name.lower().endswith(self._suffixes):
-                        path = place / name
-                        yield path, path.relative_to(folder).with_suffix("").as_posix()
+                        yield _Found(place, name, above)
+
+
+class _Found(NamedTuple):
+    """A file: its folder, its name, and the way to it. Of thousands most are never asked for their path."""
+
+    folder: Path
+    name: str
+    above: str
+
+    @property
+    def stem(self) -> str:
+        return self.name.rpartition(".")[0]
+
+    @property
+    def below(self) -> str:
+        return self.above + self.stem
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.name
 
 
 class LoraFiles(NamedFiles):
@@ -63,7 +83,7 @@ class LoraFiles(NamedFiles):
         """By path, stem, or the trainer's name; one that two files have means neither."""
         if (path := self.path(name)) is not None:
             return self._inspect(path)
-        aliased = [info for path, _ in self._paths() if (info := self._inspect(path)).alias == name]
+        aliased = [info for one in self._found() if (info := self._inspect(one.path)).alias == name]
         return aliased[0] if len(aliased) == 1 else None
 
     def _inspect(self, path: Path) -> LoraInfo:
