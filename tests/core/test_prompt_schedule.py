@@ -1,3 +1,4 @@
+import random
 import time
 
 import pytest
@@ -83,14 +84,29 @@ def test_the_old_rules(rule, text, first, hires):
     assert prompt_schedule(text, 10, 20, old=True) == hires, rule
 
 
-@settings(max_examples=10_000)
+SIGNS = "ab ()[]:|\\.,1290-{}<>\n"
+
+
+@settings(max_examples=500)
 @given(
-    text=st.text(st.sampled_from("ab ()[]:|\\.,1290-{}<>\n"), max_size=60) | st.text(max_size=60),
+    text=st.text(st.sampled_from(SIGNS), max_size=60) | st.text(max_size=60),
     steps=st.integers(1, 30),
     hires=st.none() | st.integers(1, 30),
     old=st.booleans(),
 )
 def test_any_text_gives_a_schedule_that_rises_to_the_last_step(text, steps, hires, old):
+    check_schedule(text, steps, hires, old)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_thousands_of_texts_drawn_in_a_loop_do_too(seed):
+    drawn = random.Random(seed)  # hypothesis takes many times as long for each
+    for _ in range(2_500):
+        text = "".join(drawn.choices(SIGNS, k=drawn.randrange(61)))
+        check_schedule(text, drawn.randint(1, 30), drawn.choice([None, drawn.randint(1, 30)]), drawn.random() < 0.5)
+
+
+def check_schedule(text, steps, hires, old):
     schedule = prompt_schedule(parse_networks(strip_comments(text))[0], steps, hires, old)
     assert all(parse_attention(part) for _, said in schedule for part, _ in parse_composable(said))
     ends = [end for end, _ in schedule]

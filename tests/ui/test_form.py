@@ -1,7 +1,10 @@
 import json
+from functools import cache
+from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.components import Component
 
 from tests.ui.drawing import a_page
 from webui.core.params import FieldSpec, params_of
@@ -11,10 +14,16 @@ from webui.ui.form import FIELDS, Form, collect, shown, stored_values, typed
 SPECS = list(params_of(GenerationRequest).values())
 
 
-def drawn(spec: FieldSpec):
+@cache
+def controls() -> dict[str, Component]:
+    """Those of all fields, on one page: each page takes long."""
     form = Form("txt2img")
     with a_page():
-        return form.draw(spec.name)
+        return {spec.name: form.draw(spec.name) for spec in SPECS}
+
+
+def drawn(spec: FieldSpec) -> Any:
+    return controls()[spec.name]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
