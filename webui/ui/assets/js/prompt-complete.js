@@ -30,7 +30,7 @@ export function watchCompletion() {
   document.addEventListener("compositionend", ({ target }) => promptBox(target) && later(target), true);
   document.addEventListener("keydown", onKey, true);
   for (const type of ["pointerdown", "focusout"]) document.addEventListener(type, (event) => !list?.contains(event.target) && close(), true);
-  document.addEventListener("scroll", (event) => !list?.contains(event.target) && close(), true);
+  document.addEventListener("scroll", (event) => box && !list.contains(event.target) && close(), true); // a full box scrolls as one types
   document.addEventListener("periplus:lists", () => answers.clear());
   window.addEventListener("resize", close);
 }
