@@ -1,7 +1,7 @@
 // The token counters at the prompts: asked for when typing has paused, so that typing itself waits for nothing. Without
 // Gradio's client, which loads the whole page anew after a request that reached nobody.
 
-import { h, setText } from "./dom.js";
+import { h, setHidden, setText } from "./dom.js";
 import { TABS, fieldElement, fields } from "./fields.js";
 import { onChange, state } from "./state.js";
 import { url } from "./stream.js";
@@ -74,6 +74,7 @@ function draw(tab, name, { used, limit, problem, warning, at }) {
   counter.classList.toggle("problem", Boolean(problem));
   counter.classList.toggle("warned", Boolean(words && !problem));
   setText(counter.firstChild, words);
+  setHidden(counter.firstChild, !words);
   counter.firstChild.disabled = at === null;
   counter.firstChild.dataset.at = at ?? "";
   setText(counter.lastChild, used === null ? "–" : t("counter", { used, limit }));
