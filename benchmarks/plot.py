@@ -1,6 +1,6 @@
-"""Plots: a 6 × 6 plot against its cells one by one, the forecast of its time, and the memory of a large grid.
+"""Plots: a 6 × 6 plot against its cells one by one, the forecast of its time, a large grid's memory, a large map and plan.
 
-    python -m benchmarks.plot [--size 128] [--only cells|forecast|grid]
+    python -m benchmarks.plot [--size 128] [--only cells|forecast|grid|frames|plan]
 
 The cells have a first pass in common (upscaler × denoising). Beside it stand the same model calls in bare loops of diffusers'
 modules: once as the plot does them, with one first pass, and once as single jobs do, with one for each cell.
@@ -153,6 +153,54 @@ def forecast(server: Server, size: int) -> None:
     report("forecast ÷ what it took", ratio=foreseen / took, budget="0.75 to 1.25", foreseen=foreseen, took=took, cells_left=left)
 
 
+# ---- map
+
+
+def frames() -> None:
+    """The map of 30 × 30 cells in Chromium while it is zoomed and moved: half of the frames are quicker, and the slowest."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.__main__ import find_chromium
+    from tests.browser.page import Studio
+    from tests.browser.plot_tab import frames, show_made_up, wait_for_pictures
+
+    with running_server() as server, sync_playwright() as playwright:
+        server.wait_for_page()
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        studio = Studio(page, server.address).open()
+        show_made_up(studio, (30, 30), ("CFG Scale", "Steps"))
+        wait_for_pictures(studio)
+        times = frames(studio)
+        browser.close()
+    report("frame of a map of 30 × 30", median_ms=statistics.median(times), slowest_ms=times[-1], budget_ms=100)
+
+
+# ---- plan
+
+
+def expanding() -> None:
+    """10,000 cells: their requests, and the plan of them, in seconds of the processor."""
+    from webui.core.plot_axis_list import axis_types
+    from webui.core.plot_cells import expand
+    from webui.core.plot_plan import plan
+    from webui.core.request import GenerationRequest
+    from webui.core.xyz import Axis, PlotRequest
+
+    axes = (Axis("Steps", "1-100"), Axis("CFG Scale", "1-25.75 (+0.25)"))
+    request = PlotRequest(base=GenerationRequest(checkpoint="starter", seed=1), axes=axes)
+    turns = []
+    for _ in range(5):
+        expanded = expand(request, axis_types(checkpoints=("starter",)))
+        started = time.process_time()
+        assert len(expanded.cells) == 10_000
+        made = time.process_time()
+        plan(expanded)
+        turns.append((made - started, time.process_time() - made))
+    seconds, planning = min(turns)
+    report("10,000 cells of a plot expanded", seconds=seconds, budget=0.5, planning=planning)
+
+
 # ---- grid
 
 
@@ -186,11 +234,12 @@ print(json.dumps([before, peak(), time.perf_counter() - started]))
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=128, help="width and height of the first pass in pixels")
-    parser.add_argument("--only", choices=("cells", "forecast", "grid"))
+    parser.add_argument("--only", choices=("cells", "forecast", "grid", "frames", "plan"))
     options = parser.parse_args()
-    if options.only in (None, "grid"):
-        grid()
-    if options.only == "grid":
+    for name, measure in (("plan", expanding), ("grid", grid), ("frames", frames)):
+        if options.only in (None, name):
+            measure()
+    if options.only in ("plan", "grid", "frames"):
         return
     with running_server() as server:
         server.wait_for_page()

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+from tests.browser.made_up_plot import ID, made_up_plot, serve
 from tests.browser.page import Studio
+
+#: Zooms in and out, then moves sideways; answers how long each frame took in milliseconds.
+FRAMES = """async () => {
+    const canvas = document.querySelector('#plot_canvas');
+    const box = canvas.getBoundingClientRect();
+    const at = { clientX: box.x + box.width / 2, clientY: box.y + box.height / 2, bubbles: true, cancelable: true };
+    const times = [];
+    const frame = async (event) => {
+        const from = performance.now();
+        canvas.dispatchEvent(event);
+        await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+        times.push(performance.now() - from);
+    };
+    for (let step = 0; step < 12; step++) await frame(new WheelEvent('wheel', { deltaY: step < 6 ? -60 : 60, ...at }));
+    for (let step = 0; step < 12; step++) await frame(new WheelEvent('wheel', { deltaY: 40, shiftKey: true, ...at }));
+    return times.sort((a, b) => a - b);
+}"""
 
 
 def open_tab(studio: Studio) -> Studio:
@@ -65,3 +83,17 @@ def wait_for_pictures(studio: Studio) -> None:
     """What is in view of the map has been drawn with its pictures."""
     studio.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     studio.page.wait_for_function("() => document.querySelector('#plot_canvas').picturesWaiting() === 0")
+
+
+def show_made_up(studio: Studio, shape: tuple[int, ...], names: tuple[str, ...]) -> None:
+    """A plot of that many values of each axis, without computing it."""
+    serve(studio.page, made_up_plot(shape, names))
+    open_tab(studio)
+    studio.page.click("#plot_older")
+    studio.page.click(f'#plot_list [data-plot="{ID}"] button')
+    wait_for(studio, "done")
+
+
+def frames(studio: Studio) -> list[float]:
+    """Milliseconds of each frame while the map is zoomed and moved, the quickest first."""
+    return studio.page.evaluate(FRAMES)

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import PHONE
-from tests.browser.made_up_plot import ID, made_up_plot, serve
 from tests.browser.page import Studio
 from tests.browser.plot_tab import (
     choose_type,
     facts,
+    frames,
     open_tab,
     pick,
     press_cell,
     run,
+    show_made_up,
     wait_for,
     wait_for_pictures,
     wait_for_sentence,
@@ -31,14 +32,6 @@ SMALL = {"prompt": "red heart", "negative_prompt": "", "width": "64", "height": 
 def tab(studio: Studio) -> Studio:
     studio.fill(**SMALL)
     return open_tab(studio)
-
-
-def show_made_up(studio: Studio, shape: tuple[int, ...], names: tuple[str, ...]) -> None:
-    serve(studio.page, made_up_plot(shape, names))
-    open_tab(studio)
-    studio.page.click("#plot_older")
-    studio.page.click(f'#plot_list [data-plot="{ID}"] button')
-    wait_for(studio, "done")
 
 
 def test_a_plot_is_filled_by_clicking_run_compared_and_a_cell_sent(tab: Studio, app: RunningApp):
@@ -205,25 +198,9 @@ def test_all_values_of_a_list_are_taken_and_dropped_at_once(tab: Studio):
 def test_a_map_of_900_cells_moves_at_once(studio: Studio):
     show_made_up(studio, (30, 30), ("CFG Scale", "Steps"))
     wait_for_pictures(studio)
-    frames = studio.page.evaluate(
-        """async () => {
-            const canvas = document.querySelector('#plot_canvas');
-            const box = canvas.getBoundingClientRect();
-            const at = { clientX: box.x + box.width / 2, clientY: box.y + box.height / 2, bubbles: true, cancelable: true };
-            const times = [];
-            const frame = async (event) => {
-                const from = performance.now();
-                canvas.dispatchEvent(event);
-                await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-                times.push(performance.now() - from);
-            };
-            for (let step = 0; step < 12; step++) await frame(new WheelEvent('wheel', { deltaY: step < 6 ? -60 : 60, ...at }));
-            for (let step = 0; step < 12; step++) await frame(new WheelEvent('wheel', { deltaY: 40, shiftKey: true, ...at }));
-            return times.sort((a, b) => a - b);
-        }"""
-    )
+    times = frames(studio)
     # The quicker quarter: others wait for a machine that does something else.
-    assert frames[len(frames) // 4] <= 100
+    assert times[len(times) // 4] <= 100
 
 
 def test_the_third_axis_and_figures_are_read_in_the_map(studio: Studio):
