@@ -111,7 +111,7 @@ class Calling:
     def _named(self, models: list[Listed], version: int) -> _Names:
         """An alias that two files share, or that is another's file name, calls none of them."""
         told = {model: self._shelves.facts_of(model, read=False).alias for model in models}
-        taken = Counter(name.casefold() for model in models for name in {model.stem, told[model]} if name)
+        taken = Counter(name for model in models for name in {model.stem.casefold(), told[model].casefold()} if name)
         aliases = {model: alias for model, alias in told.items() if alias and taken[alias.casefold()] == 1}
         texts = [f"{model.stem}\n{aliases.get(model, '')}".strip().casefold() for model in models]
         return _Names(models, version, aliases, texts)
