@@ -45,10 +45,11 @@ class Pieces:
         return self.tensors.get(slot)
 
     def need(self, slot: Slot, beside: Slot) -> Tensor:
-        """Raise Misshapen where a tensor is missing that another needs."""
+        """Raise Misshapen where a tensor is missing that another needs, or has no dimension."""
         found = self.tensors.get(slot)
         expect(found is not None, f"has {beside.value} without {slot.value}")
         assert found is not None
+        expect(found.ndim > 0, f"has {slot.value} that is a single number")
         return found
 
     def number(self, slot: Slot) -> float | None:

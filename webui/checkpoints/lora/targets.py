@@ -47,7 +47,7 @@ class ModelNames:
         modules: by part and name with underscores for dots; several where the file keeps in one what the model has apart.
     """
 
-    shapes: Mapping[Target, Shape]
+    shapes: Mapping[Target, Shape] = field(repr=False)
     modules: Mapping[tuple[str, str], tuple[Module, ...]] = field(repr=False)
 
     @classmethod
