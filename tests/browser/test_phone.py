@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
 
-from tests.browser.conftest import PHONE, stop_everything
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import PHONE, Watch, stop_everything
 from tests.browser.page import Studio
+from tests.running import RunningApp
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, app: RunningApp) -> Iterator[Studio]:
+    """One page for all tests here: each takes seconds to open."""
+    context, watch = browser.new_context(**PHONE), Watch()
+    watch.follow(context, app.address)
+    yield Studio(context.new_page(), app.address).open()
+    context.close()
+    assert (watch.foreign, watch.errors) == ([], [])
 
 
 @pytest.fixture
-def phone(new_context, app):
-    yield Studio(new_context(**PHONE).new_page(), app.address).open()
+def phone(opened: Studio, app: RunningApp) -> Iterator[Studio]:
+    opened.page.keyboard.press("Escape")
+    opened.show("txt2img")
+    opened.page.evaluate("() => window.scrollTo(0, 0)")
+    yield opened
     stop_everything(app)
 
 
