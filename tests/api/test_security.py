@@ -24,11 +24,16 @@ from webui.settings import Settings
 HOST = "127.0.0.1:7860"
 
 
-def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
-    """Every route that the application has, whether it is described or not, with something at the place of each parameter."""
+def templates_of(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """Every route that the application has, whether it is described or not, by method and path."""
     for route in iter_route_contexts(app.routes):
-        path = re.sub(r"{[^}]*}", "0", getattr(route, "path_format", None) or getattr(route, "path", ""))
+        path = getattr(route, "path_format", None) or getattr(route, "path", "")
         yield from ((method, path) for method in sorted(getattr(route, "methods", None) or ("GET",)))
+
+
+def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """The same with something at the place of each parameter."""
+    yield from ((method, re.sub(r"{[^}]*}", "0", path)) for method, path in templates_of(app))
     yield from (("GET", path) for path in ("/docs-files/swagger-ui.css", "/nothing/here"))
 
 
@@ -266,23 +271,27 @@ SPELLINGS = ("../../../{}", "..%2F..%2F{}", "%2e%2e/{}", "..\\{}", "..%5C{}", "%
 
 
 def test_no_path_leads_out_of_the_folders(app: FastAPI, shared_services: Services):
-    """Every route that takes a name or path is asked, in all spellings, for a file beside the folders it may read."""
-    secret = shared_services.settings.data_dir.parent / "secret.png"
+    """Every route that takes a name or path is asked, in all spellings, for a file beside the folders it may use."""
+    beside = shared_services.settings.data_dir.parent
+    secret = beside / "secret.png"
     secret.write_bytes(SECRET)
+    there = sorted(beside.iterdir())
     ways = [spelled.format("secret.png") for spelled in SPELLINGS] + [str(secret), f"%2F{str(secret)[1:]}"]
-    paths = {getattr(route, "path_format", None) or getattr(route, "path", "") for route in iter_route_contexts(app.routes)}
-    named = [path for path in paths if "{" in path and not path.endswith("/events")]
-    filled = [path.replace(name, way) for path in named for name in re.findall(r"{[^}]*}", path) for way in ways]
-    tried = [re.sub(r"{[^}]*}", "checkpoint" if "models" in path else "0", path) for path in filled]
-    tried += [start + way for start in ("/docs-files/", "/file=", "/gradio_api/file=", "/") for way in ways]
-    assert len(tried) > 250
+    named = {(method, path) for method, path in templates_of(app) if "{" in path and not path.endswith("/events")}
+    filled = [(how, path.replace(name, way)) for how, path in named for name in re.findall(r"{[^}]*}", path) for way in ways]
+    tried = [(how, re.sub(r"{[^}]*}", "checkpoint" if "models" in path else "0", path)) for how, path in filled]
+    tried += [("GET", start + way) for start in ("/docs-files/", "/file=", "/gradio_api/file=", "/") for way in ways]
+    assert len(tried) > 500
+    assert {how for how, _ in tried} >= {"GET", "POST", "PUT", "DELETE"}
 
     async def all_of_them() -> None:
-        for path in tried:
-            status, body = await ask(app, [(b"host", HOST.encode())], "GET", path)
-            assert SECRET not in body and status < 500, (path, status)
+        for method, path in tried:
+            status, body = await ask(app, [(b"host", HOST.encode())], method, path)
+            assert SECRET not in body and status < 500, (method, path, status)
 
     asyncio.run(all_of_them())
+    assert secret.read_bytes() == SECRET
+    assert sorted(beside.iterdir()) == there  # nothing was written or taken away beside them either
 
 
 # ---- size

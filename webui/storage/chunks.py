@@ -59,6 +59,19 @@ def _read(file: BinaryIO, offset: int, count: int, end: int) -> bytes:
 # ---- PNG
 
 
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk as it stands in the file."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_infotext(text: str) -> bytes:
+    """The chunk that holds an infotext, as A1111 writes it: tEXt where Latin-1 has all its letters, else iTXt."""
+    try:
+        return png_chunk(b"tEXt", b"parameters\0" + text.encode("latin-1"))
+    except UnicodeEncodeError:
+        return png_chunk(b"iTXt", b"parameters\0\0\0\0\0" + text.encode("utf-8", "replace"))
+
+
 def walk_png(file: BinaryIO) -> Parts:
     """Raise BadFile for a PNG that is damaged, cut short, or holds too much text."""
     parts, end, offset, pixels = Parts(), size_of(file), len(PNG_SIGNATURE), False

@@ -20,6 +20,7 @@ from functools import cached_property
 
 from PIL import Image, ImageChops
 
+from webui.storage.chunks import png_chunk, png_infotext
 from webui.storage.lettering import draw_lines, height_of, width_of, wrapped
 
 #: No viewer opens wider pictures; cells are shrunk until the grid fits.
@@ -227,7 +228,7 @@ def grid_chunks(layout: Layout, load: Load, infotext: str = "") -> Iterator[byte
         load: gives the picture of a cell, or words that stand in its place; asked row by row.
     """
     header = struct.pack(">IIBBBBB", layout.width, layout.height, 8, 2, 0, 0, 0)
-    yield b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + (_text_chunk(infotext) if infotext else b"")
+    yield b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + (png_infotext(infotext) if infotext else b"")
     packer = zlib.compressobj(6)
     above = Image.new("RGB", (layout.width, 1))
     for band in layout.bands:
@@ -235,8 +236,8 @@ def grid_chunks(layout: Layout, load: Load, infotext: str = "") -> Iterator[byte
             packed = packer.compress(_filtered(strip, above))
             above = strip.crop((0, strip.height - 1, strip.width, strip.height))
             if packed:
-                yield _chunk(b"IDAT", packed)
-    yield _chunk(b"IDAT", packer.flush()) + _chunk(b"IEND", b"")
+                yield png_chunk(b"IDAT", packed)
+    yield png_chunk(b"IDAT", packer.flush()) + png_chunk(b"IEND", b"")
 
 
 def _strips(band: Band, layout: Layout, load: Load) -> Iterator[Image.Image]:
@@ -258,14 +259,3 @@ def _filtered(strip: Image.Image, above: Image.Image) -> bytes:
     shifted.paste(strip.crop((0, 0, strip.width, strip.height - 1)), (0, 1))
     rows, length = ImageChops.subtract_modulo(strip, shifted).tobytes(), 3 * strip.width
     return b"".join(b"\2" + rows[start : start + length] for start in range(0, len(rows), length))
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _text_chunk(text: str) -> bytes:
-    try:
-        return _chunk(b"tEXt", b"parameters\0" + text.encode("latin-1"))
-    except UnicodeEncodeError:
-        return _chunk(b"iTXt", b"parameters\0\0\0\0\0" + text.encode("utf-8"))

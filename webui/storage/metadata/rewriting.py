@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from collections.abc import Iterator
 
 from PIL import Image
 
 from webui.errors import UnreadableImage
-from webui.storage.chunks import BadFile
+from webui.storage.chunks import BadFile, png_chunk, png_infotext
 from webui.storage.encoding import ending_of
 from webui.storage.metadata.pictures import read_infotext
 from webui.storage.metadata.placing import place_for, user_comment
@@ -98,26 +97,15 @@ def _png(data: bytes, infotext: str) -> bytes:
         if kind == b"eXIf":
             exif = _turned(_JPEG_EXIF + whole[8:-4])
         if kind == b"IDAT" and exif:
-            parts.append(_chunk(b"eXIf", exif.removeprefix(_JPEG_EXIF)))
+            parts.append(png_chunk(b"eXIf", exif.removeprefix(_JPEG_EXIF)))
             exif = b""
         if kind not in _PNG_TEXTS:
             parts.append(whole)
         if kind == b"IHDR" and infotext:
-            parts.append(_text_chunk(infotext))
+            parts.append(png_infotext(infotext))
         if kind == b"IEND":  # what lies behind it is no part of the picture
             break
     return b"".join(parts)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _text_chunk(text: str) -> bytes:
-    try:
-        return _chunk(b"tEXt", b"parameters\0" + text.encode("latin-1"))
-    except UnicodeEncodeError:
-        return _chunk(b"iTXt", b"parameters\0\0\0\0\0" + text.encode("utf-8", "replace"))
 
 
 # ---- JPEG
