@@ -133,6 +133,8 @@ export function buildCards({ id, label, query, keep, pick, edit, isChosen, mark,
     if (cards.length !== list.children.length || cards.some((card, index) => list.children[index] !== card)) list.replaceChildren(...cards);
   }
 
+  // A card stays while its notes change.
+  const newest = (entry) => page.entries.find(({ name }) => name === entry.name) ?? entry;
   const keyOf = ({ notes, ...entry }) => JSON.stringify([entry, page.family, edit ? notes?.description : ""]);
 
   function drawCard(entry) {
@@ -147,8 +149,8 @@ export function buildCards({ id, label, query, keep, pick, edit, isChosen, mark,
       misfit && h("span", { class: "card-misfit" }, misfit));
     const picture = h("span", { class: "card-picture" }, icon("model"), image, h("span", { class: "card-mark", hidden: true }));
     const title = entry.alias ? `${entry.name} (${entry.alias})` : entry.name;
-    const press = h("button", { type: "button", class: "card", title, onclick: () => pick(entry, press) }, picture, text);
-    const more = edit && iconButton(t("cards.edit", { name: entry.name }), "edit", () => edit(entry), { class: "bare-button card-edit" });
+    const press = h("button", { type: "button", class: "card", title, onclick: () => pick(newest(entry), press) }, picture, text);
+    const more = edit && iconButton(t("cards.edit", { name: entry.name }), "edit", () => edit(newest(entry)), { class: "bare-button card-edit" });
     return h("li", { class: entry.fits ? null : "misfit", "data-key": keyOf(entry), "data-name": entry.name }, press, more);
   }
 

@@ -36,18 +36,21 @@ export function buildDetail({ close, reload, prefix = "" }) {
 
   // The same model with news of it; what is being typed stays.
   function update(given) {
-    if (!entry || known(given) === known(entry)) return;
+    if (!entry || known(given) === drawn) return;
     const typing = notes?.changed();
     entry = given;
+    drawn = known(entry);
     if (typing) element.querySelector(".facts")?.replaceWith(facts(entry));
     else draw();
   }
 
   let notes = null;
+  let drawn = ""; // what is known of the model, as it is shown
   const saveLeft = () => notes?.changed() && notes.save();
 
   function draw() {
-    notes = buildNotes(entry, reload, prefix);
+    const own = (notes = buildNotes(entry, () => saved(own), prefix));
+    drawn = known(entry);
     const image = h("img", { class: "detail-picture", alt: t("detail.preview", { name: entry.name }), src: entry.preview && `${url(entry.preview)}&side=${PREVIEW_SIDE}`, hidden: !entry.preview });
     element.replaceChildren(
       h("header", {}, h("h3", {}, entry.title || entry.name), iconButton(t("action.close"), "close", close, { class: "bare-button detail-close" })),
@@ -59,6 +62,12 @@ export function buildDetail({ close, reload, prefix = "" }) {
       buildTraining(entry, notes),
     );
     for (const child of [...element.childNodes]) if (child.nodeType === Node.TEXT_NODE) child.remove();
+  }
+
+  // A form that is not shown any more may be saved later than the same model is shown again: then its text is not on the screen.
+  function saved(form) {
+    if (form === notes) drawn = known(entry);
+    reload();
   }
 
   function actions(model) {
