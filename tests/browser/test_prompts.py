@@ -180,6 +180,7 @@ def test_names_keys_styles_and_prompts_used_last_are_undone_by_one_ctrl_z(names,
 
     page.click("#txt2img_prompt_history")
     page.locator("#prompt_history_search").fill("castle")
+    page.locator(".used-prompts[aria-busy=false]").wait_for()
     expect(page.locator(".used-put")).to_have_count(1)
     assert page.locator(".used-put img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     page.locator(".used-put").click()

@@ -28,4 +28,11 @@ def connect(form: Form) -> None:
     """Let the script set controls to what they held before: those it names, the others stay as they are."""
     controls = {name: component for name, component in (form.components | form.others).items() if name not in _SHARED}
     bridge = form.bridge("back")
-    form.tell_script(bridge.click(None, outputs=[*controls.values()], js=call("takeBack", [*controls]), show_progress="hidden"))
+    taken = bridge.click(
+        None,
+        outputs=[*controls.values()],
+        js=call("takeBack", form.tab, [*controls]),
+        trigger_mode="multiple",
+        show_progress="hidden",
+    )
+    form.tell_script(taken)

@@ -29,7 +29,7 @@ export function openPromptHistory(ofTab) {
 }
 
 function build() {
-  const search = h("input", { type: "search", id: "prompt_history_search", placeholder: t("prompts.search"), "aria-label": t("prompts.search"), autocomplete: "off", spellcheck: "false", oninput: () => (clearTimeout(timer), (timer = setTimeout(load, PAUSE_MS))) });
+  const search = h("input", { type: "search", id: "prompt_history_search", placeholder: t("prompts.search"), "aria-label": t("prompts.search"), autocomplete: "off", spellcheck: "false", oninput: () => (clearTimeout(timer), busy(true), (timer = setTimeout(load, PAUSE_MS))) });
   const list = h("ul", { class: "used-prompts" });
   const none = h("p", { class: "subdued", role: "status", hidden: true });
   const more = button(t("prompts.more"), null, () => load(true), { id: "prompt_history_more", hidden: true });
@@ -38,6 +38,8 @@ function build() {
   document.body.append(dialog);
   return { dialog, search, list, none, more };
 }
+
+const busy = (state) => parts.list.setAttribute("aria-busy", String(state));
 
 async function load(further = false) {
   latest?.abort();
@@ -61,6 +63,7 @@ function draw(prompts, further) {
   if (!further) parts.list.replaceChildren();
   parts.list.append(...prompts.map(row));
   setHidden(parts.more, after === null);
+  busy(false);
   tell(shown.length ? "" : t(parts.search.value ? "prompts.nothing" : "prompts.none"));
 }
 

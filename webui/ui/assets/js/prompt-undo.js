@@ -112,7 +112,7 @@ export function change(box, values, selection) {
 // Styles that were chosen, texts that a button wrote, settings that were sent: the form has been read.
 function compare({ tab, values, bySettings }) {
   const history = forms[tab];
-  if (settling(history, values)) return void (history.seen = values);
+  if (settling(history, values, bySettings)) return void (history.seen = values);
   const now = Object.fromEntries(KEPT.map((name) => [name, boxOf(tab, name)?.value ?? values[name]]));
   const { known, seen } = history;
   history.known = now;
@@ -133,10 +133,12 @@ function set(history, changes) {
 }
 
 // Whether the form is still on its way to what a step asked it to be.
-function settling(history, values) {
-  if (!history.expected) return false;
-  const { until, wanted } = history.expected;
-  if (performance.now() > until || Object.entries(wanted).every(([name, value]) => same(values[name], value))) history.expected = null;
+function settling(history, values, bySettings) {
+  const { expected } = history;
+  if (!expected) return false;
+  if (bySettings) expected.rounds -= 1;
+  const settled = expected.rounds <= 0 && Object.entries(expected.wanted).every(([name, value]) => same(values[name], value));
+  if (settled || performance.now() > expected.until) history.expected = null;
   return Boolean(history.expected);
 }
 
@@ -178,16 +180,19 @@ function put(box, text, selection) {
   }
 }
 
-let pending = {};
-
+// Steps may follow each other faster than the form takes them: what it is to hold is added up, and each press of the bridge
+// answers with a reading of the form.
 function setFields(history, values) {
-  pending = values;
-  history.expected = { until: performance.now() + PATIENCE_MS, wanted: values };
+  const { wanted = {}, rounds = 0 } = history.expected ?? {};
+  history.expected = { until: performance.now() + PATIENCE_MS, wanted: { ...wanted, ...values }, rounds: rounds + 1 };
   document.getElementById(`${history.tab}_bridge_back`)?.click(); // asks nobody, so also offline
 }
 
 // What the bridge sets, in the order of `names`; the others stay.
-export const takeBack = (names) => names.map((name) => (name in pending ? pending[name] : { __type__: "update" }));
+export function takeBack(tab, names) {
+  const { wanted = {} } = forms[tab].expected ?? {};
+  return names.map((name) => (name in wanted ? wanted[name] : { __type__: "update" }));
+}
 
 // The settings that are on their way to a form can be taken back, all of them.
 export const settingsAreSent = (tab) => (forms[tab].sent = true);
