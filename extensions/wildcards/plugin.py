@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -56,8 +55,7 @@ def on_start(data_dir: Path) -> None:
 
 @hookimpl(tryfirst=True)
 def alter_request(request: GenerationRequest) -> GenerationRequest | None:
-    options = request.extra(Wildcards)
-    if options is None or not options.use:
+    if not (options := request.extra(Wildcards)) or not options.use:
         return None
     others = tuple(extra for extra in request.extras if extra is not options)
     (prompt, combinations), (negative, others_too) = _drawn(request, "prompt"), _drawn(request, "negative_prompt")
@@ -89,23 +87,20 @@ def register_completions() -> list[tuple[str, str, str]]:
     return [("wildcard", name, f"__{name}__") for name in sorted(_files())]
 
 
-def _lines(name: str) -> Sequence[str]:
+def _lines(name: str) -> list[str]:
     """Of the list of that name, or of all whose names fit "animals/*". What stands behind # is a remark."""
     files = _files()
     texts = [path.read_text("utf-8", "replace") for key, path in files.items() if fnmatchcase(key, name.casefold())]
     lines = [line.partition("#")[0].strip() for text in texts for line in text.splitlines()]
     if not texts:
-        where = f"{_FOLDERS[0]}/{name}.txt"
-        raise TemplateError(f"There is no wildcard __{name:.80}__; {where} would hold it. {suggest(name, tuple(files))}")
+        nearest = suggest(name, tuple(files))
+        raise TemplateError(f"There is no wildcard __{name:.80}__; {_FOLDERS[0]}/{name}.txt would hold it. {nearest}")
     if not any(lines):
         raise TemplateError(f"The wildcard __{name:.80}__ is empty.")
-    return [line for line in lines if line]
+    return list(filter(None, lines))
 
 
 def _files() -> dict[str, Path]:
     """The lists by name."""
-    return {
-        path.relative_to(folder).with_suffix("").as_posix().casefold(): path
-        for folder in reversed(_FOLDERS)
-        for path in sorted(folder.rglob("*.txt"))
-    }
+    places = [(folder, path) for folder in reversed(_FOLDERS) for path in sorted(folder.rglob("*.txt"))]
+    return {path.relative_to(folder).with_suffix("").as_posix().casefold(): path for folder, path in places}

@@ -51,6 +51,9 @@ OTHER_VALUES: dict[str, Any] = {
     "complete_tags": False,
     "complete_comma": False,
     "tag_underscores": True,
+    "lora_preferred_name": "Filename",
+    "extra_networks_default_multiplier": 0.8,
+    "extra_networks_add_text_separator": ", ",
 }
 
 
