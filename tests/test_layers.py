@@ -21,8 +21,8 @@ FOR_ALL = ("webui.errors", "webui.settings", "webui.core")
 LIGHT_CHECKPOINTS = tuple(
     f"webui.checkpoints.{name}"
     for name in (
-        "catalog", "embedding_files", "families", "hashes", "header", "keys", "lora.files", "lora.header", "lora.keys", "pickled", "scan", "text_widths",
-        "token_count", "vocabulary",
+        "catalog", "embedding_files", "families", "hashes", "header", "keys", "lora.files", "lora.header", "lora.keys",
+        "pickled", "scan", "text_widths", "token_count", "vocabulary",
     )
 )  # fmt: skip
 #: Of the library all but the two modules that work in processes of their own and need torch there.
