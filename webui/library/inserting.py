@@ -27,7 +27,7 @@ class Inserting:
 
 @dataclass(frozen=True)
 class Insertion:
-    """Texts for the two prompts, and what goes before them. `tag` is the part that calls the model, `name` what it is called there."""
+    """Texts for the two prompts, and what goes before them. `tag` is the part that calls the model, `name` its name there."""
 
     prompt: str = ""
     negative: str = ""
