@@ -25,10 +25,10 @@ DRAWN = {
 
 
 def findings(page: Page) -> list[str]:
-    """Each serious finding with the places where it is."""
+    """Each serious finding with the places where it is, and what is wrong there."""
     answer: dict[str, Any] = Axe().run(page, options={"resultTypes": ["violations"]}).response
     serious = [each for each in answer["violations"] if each["impact"] in ("serious", "critical")]
-    return [f"{each['id']}: {[node['target'] for node in each['nodes']]}" for each in serious]
+    return [f"{each['id']}: {[(node['target'], node['failureSummary']) for node in each['nodes']]}" for each in serious]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

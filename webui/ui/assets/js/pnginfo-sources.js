@@ -13,7 +13,7 @@ const fail = (words) => post(words, "error");
 // `read(file)` is told of what was found.
 export function otherSources(read) {
   const address = h("input", { type: "text", inputmode: "url", id: "pnginfo_url", placeholder: "https://…", "aria-label": t("pnginfo.url"), autocomplete: "off", spellcheck: "false" });
-  const form = h("form", { class: "pnginfo-url", novalidate: true, onsubmit: (event) => (event.preventDefault(), fetchPicture(address, read)) }, address,
+  const form = h("form", { class: "pnginfo-url drawn", novalidate: true, onsubmit: (event) => (event.preventDefault(), fetchPicture(address, read)) }, address,
     h("button", { type: "submit", class: "plain-button", id: "pnginfo_fetch" }, t("pnginfo.fetch")));
   const strip = h("div", { class: "pnginfo-recent", id: "pnginfo_recent", hidden: true });
   const opener = button(t("pnginfo.recent"), "picture", () => (strip.hidden ? list(strip, opener, read) : close()), { id: "pnginfo_recent_open", "aria-expanded": "false" });
