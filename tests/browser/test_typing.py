@@ -20,11 +20,11 @@ def watch(lasting_watch: Watch) -> Watch:
 
 def test_the_counters_follow_the_prompts_after_a_pause(studio: Studio):
     studio.wait_for_count("prompt", "0/75")
-    counts: list[str] = []
-    studio.page.on("request", lambda request: "count_tokens" in request.url and counts.append(request.url))
+    asked: list[str] = []
+    studio.page.on("request", lambda request: asked.append(request.url))
     studio.field("prompt").press_sequentially("a castle, [cat:big red dog:0.5]")
     studio.wait_for_count("prompt", "6/75")
-    assert len(counts) <= 2  # not one for each key
+    assert sum("count_tokens" in address for address in asked) <= 2  # not one for each key
     studio.fill(negative_prompt="cat, " * 40)
     studio.wait_for_count("negative_prompt", "80/150")
     studio.reload()
