@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from webui.core.params import FieldSpec, params_of
+from webui.core.postprocessing import ExtrasRequest
+from webui.core.series import SCRIPTS
 from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.storage.preferences import Preferences
@@ -30,6 +32,8 @@ def page_words() -> list[str]:
         plugins = PluginManager.of(Settings(data_dir=Path(folder)))
         plugins.start()
         specs = [*specs_with(plugins.kinds).values(), *params_of(Preferences).values(), *plugins.settings.fields.values()]
+    for kind in (ExtrasRequest, *SCRIPTS.values()):
+        specs += params_of(kind).values()
     found = dict.fromkeys(word for spec in specs for word in _of(spec) if word)
     return [word for word in found if word not in table().values()]
 

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.page import Studio
 
 
-def test_settings_are_searched_changed_set_back_and_taken_over_from_a1111(studio: Studio, new_context, app):
+@pytest.fixture
+def as_before(app) -> Iterator[None]:
+    """The program's settings are those of all tests."""
+    yield
+    changed = run(app, "changed_settings")["settings"]
+    run(app, "reset_settings", changed)
+    for tab in ("txt2img", "img2img"):
+        run(app, "set_form_defaults", tab, {})
+
+
+def run(app, name: str, *values) -> dict:
+    return app.http.post(f"/gradio_api/run/{name}", json={"data": values}).raise_for_status().json()["data"][0]
+
+
+def test_settings_are_searched_changed_set_back_and_taken_over_from_a1111(studio: Studio, new_context, app, as_before):
     page = studio.page
     studio.fill(steps="7")
     page.get_by_role("tab", name="Settings").click()

@@ -49,10 +49,16 @@ def test_a_value_that_cannot_be_used_is_left(key: str, value: object):
     assert translate_config({key: value}, SPECS).left == {key: value}
 
 
-def test_checkpoint_and_vae_wait_for_who_knows_the_files():
-    assert translate_config({"sd_model_checkpoint": "a.safetensors [12]"}, SPECS).left == {
-        "sd_model_checkpoint": "a.safetensors [12]"
-    }
+def test_checkpoint_and_vae_are_left_to_be_chosen_where_they_are_seen():
+    config = {"sd_model_checkpoint": "a.safetensors [12]", "sd_vae": "b.vae.pt"}
+    assert translate_config(config, SPECS).left == config
+    assert translate_config({"sd_vae": "Automatic"}, SPECS).same == 1
+
+
+def test_a_pattern_that_leads_elsewhere_is_left_and_the_rest_taken():
+    found = translate_config({"samples_filename_pattern": "[date]/[seed]", "samples_format": "webp"}, SPECS)
+    assert found.preferences == {"samples_format": "webp"}
+    assert found.left == {"samples_filename_pattern": "[date]/[seed]"}
 
 
 def test_values_of_a_form_are_taken_by_tab_and_label():

@@ -122,15 +122,16 @@ def test_what_a_person_typed_is_not_translated_and_values_of_choices_stay():
     config = {
         "components": [
             {"type": "textbox", "props": {"label": "Width", "value": "Generate", "placeholder": "Generate"}},
-            {"type": "dropdown", "props": {"choices": [["Width", "Width"], ["x", 3]]}},
+            {"type": "dropdown", "props": {"choices": [["Width", "Width"], ["x", 3], ["Generate", "g"]]}},
             {"type": "markdown", "props": {"value": "### This page"}},
             {"type": "html", "props": {"value": "<h4>Width</h4>"}},
         ]
     }
     said = {"Width": "Breite", "Generate": "Erzeugen", "This page": "Diese Seite"}
-    box, choices, heading, html = (each["props"] for each in translated(config, said)["components"])
+    words = {"Width": "Breite", "generate": "Erzeugen"}  # the sentence “Generate” is no word of a choice
+    box, choices, heading, html = (each["props"] for each in translated(config, said, words)["components"])
     assert box == {"label": "Breite", "value": "Generate", "placeholder": "Erzeugen"}
-    assert choices["choices"] == [["Breite", "Width"], ["x", 3]]
+    assert choices["choices"] == [["Breite", "Width"], ["x", 3], ["Generate", "g"]]
     assert heading["value"] == "### Diese Seite"
     assert html["value"] == "<h4>Breite</h4>"
 
@@ -139,10 +140,13 @@ def test_a1111s_localisation_files_are_languages_too(tmp_path: Path, caplog: pyt
     folder = tmp_path / "localizations"
     folder.mkdir()
     (folder / "de_DE.json").write_text('{"Generate": "Erzeugen", "Width": "Breite", "odd": 3, "empty": ""}', encoding="utf-8-sig")
+    (folder / "ar_AR.json").write_text('{"rtl": true, "Generate": "Make it", "Width": "\\ud83d"}')
+    (folder / "English.json").write_text('{"Generate": "Make"}')
     (folder / "broken.json").write_text("{")
     (folder / "list.json").write_text("[]")
     found = localisation.languages(PluginManager.of(Settings(data_dir=tmp_path)), folder)
     assert found["de_DE"] == {"Generate": "Erzeugen", "Width": "Breite"}
+    assert found["ar_AR"] == {"Generate": "Make it", "page.direction": "rtl"}
     assert "broken.json" in caplog.text
     assert "list.json" in caplog.text
-    assert not {"broken", "list"} & set(found)
+    assert not {"broken", "list", "English"} & set(found)

@@ -50,8 +50,10 @@ def test_what_a_form_holds_becomes_what_it_begins_with(services):
 
 
 def test_what_the_checkpoint_brought_is_no_default_of_the_form(services):
-    answer = asked(services, "set_form_defaults", "txt2img", {"checkpoint": "starter", "width": 128, "height": 192})
-    assert answer == {"kept": [{"label": "Height", "value": "192"}]}
+    brought = {"checkpoint": "starter", "width": 128, "height": 128, "steps": 20}
+    assert asked(services, "set_form_defaults", "txt2img", brought) == {"kept": []}
+    asked(services, "set_form_defaults", "txt2img", {**brought, "height": 192})
+    assert services.form_defaults.of("txt2img") == {"width": 128, "height": 192}  # half a size is none
 
 
 def test_a_form_that_holds_what_cannot_be_used_is_refused_by_its_field(services):
@@ -62,8 +64,10 @@ def test_a_form_that_holds_what_cannot_be_used_is_refused_by_its_field(services)
 
 def test_what_is_saved_as_a_file_is_taken_over_elsewhere(services):
     services.preferences.update(samples_format="webp", samples_filename_pattern="[seed]-é")
-    services.form_defaults.set("img2img", {"denoising_strength": 0.4})
-    text = json.dumps(asked(services, "export_settings"))
+    services.form_defaults.set("img2img", {"denoising_strength": 0.4, "seed": 2**64 - 1})
+    told = asked(services, "export_settings")
+    assert told["forms"]["img2img"]["seed"] == "18446744073709551615"  # a browser's number would lose digits
+    text = json.dumps(told)
     services.preferences.update(samples_format="png", samples_filename_pattern="")
     services.form_defaults.set("img2img", {})
     found = settings_files.taken_over(services, text, apply=True)
@@ -71,9 +75,10 @@ def test_what_is_saved_as_a_file_is_taken_over_elsewhere(services):
         "File format for images",
         "Images filename pattern",
         "img2img: Denoising strength",
+        "img2img: Seed",
     ]
     assert services.preferences.current.samples_format == "webp"
-    assert services.form_defaults.of("img2img") == {"denoising_strength": 0.4}
+    assert services.form_defaults.of("img2img") == {"denoising_strength": 0.4, "seed": 2**64 - 1}
 
 
 def test_a_look_at_a_file_changes_nothing(services):
@@ -93,13 +98,6 @@ def test_a1111s_files_are_told_apart_and_their_values_added_to_those_of_the_form
     assert services.form_defaults.of("txt2img") == {"width": 768, "steps": 33, "clip_skip": 2}
 
 
-def test_a_checkpoint_that_is_here_is_chosen_and_another_is_left(services):
-    config = {"sd_model_checkpoint": "starter.safetensors [12]", "sd_vae": "away.vae.pt"}
-    found = settings_files.taken_over(services, json.dumps(config), apply=True)
-    assert services.preferences.current.checkpoint == "starter"
-    assert found["left"] == [{"label": "sd_vae", "value": '"away.vae.pt"'}]
-
-
 @pytest.mark.parametrize("text", ["", "[]", "{}", "nonsense", "[" * 100_000, "null"])
 def test_what_is_no_file_of_settings_is_refused_in_words(services, text: str):
     with pytest.raises(InvalidRequest, match="no file of settings"):
@@ -114,3 +112,5 @@ def test_hidden_samplers_leave_the_list_but_not_one_that_the_form_holds(services
     [update] = settings_lists.updates(services.preferences.current, form, {"sampler": "Heun"}).values()
     assert update["choices"] == [name for name in SAMPLER_NAMES if name != "Euler"]
     assert update["value"] == "Heun"
+    [pasted] = settings_lists.filling(services.preferences.current, form, {"sampler": "Euler"}).values()
+    assert ("Euler" in pasted["choices"], "Heun" in pasted["choices"], pasted["value"]) == (True, False, "Euler")

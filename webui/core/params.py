@@ -114,7 +114,7 @@ def check_value(spec: FieldSpec, value: object) -> None:
     if value is None and spec.optional:
         return
     if spec.kind is float and type(value) is int:
-        value = float(value)
+        value = float(value) if abs(value) < _LARGEST else math.inf if value > 0 else -math.inf
     if type(value) is not spec.kind:
         found = "nothing" if value is None else f"{value!r:.80}"
         raise InvalidRequest(spec.name, f"{spec.param.label}: {_WORDS[spec.kind]} was expected, but {found} was given.")
@@ -123,6 +123,9 @@ def check_value(spec: FieldSpec, value: object) -> None:
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         _check_number(spec, value)
 
+
+#: Beyond, a whole number may have no floating-point number near it.
+_LARGEST = 10**300
 
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 

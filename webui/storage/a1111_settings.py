@@ -13,7 +13,7 @@ from typing import Any
 from webui.core.params import FieldSpec, listed, params_of
 from webui.storage.editing_preferences import EditingPreferences
 from webui.storage.form_defaults import NOT_KEPT, Specs, usable
-from webui.storage.preferences import Preferences
+from webui.storage.preferences import Preferences, is_preference
 from webui.storage.saving_preferences import SavingPreferences
 
 TABS = ("txt2img", "img2img")
@@ -29,8 +29,8 @@ PREFERENCES = {
     "ESRGAN_tile_overlap": "upscaler_overlap",
 } | {name: name for kind in (SavingPreferences, EditingPreferences) for name in params_of(kind)}
 
-#: Chosen in the header, where the files have to be found by their titles first.
-CHECKPOINT, VAE = "sd_model_checkpoint", "sd_vae"
+#: Chosen in the header, where it is seen; this value of it is here what it is there.
+_AS_HERE = {"sd_vae": "Automatic"}
 
 _OVERRIDE = "override_settings."
 
@@ -62,14 +62,14 @@ class Translated:
 
 
 def translate_config(config: Mapping[str, Any], specs: Specs) -> Translated:
-    """`config.json`. Checkpoint and VAE stay among what is left: who knows the files looks for them."""
+    """`config.json`. Checkpoint and VAE are left: another installation has other files under the same names."""
     found = Translated()
     settings = [spec for spec in specs.values() if spec.api_name.startswith(_OVERRIDE) or spec.api_name in _FIELDS]
     fields = {spec.api_name.removeprefix(_OVERRIDE): spec for spec in settings}
     known = params_of(Preferences)
     for key, value in config.items():
-        if key in (CHECKPOINT, VAE):
-            found.left[key] = value
+        if key in _AS_HERE and value == _AS_HERE[key]:
+            found.same += 1
         elif key in PREFERENCES:
             _preference(found, key, known[PREFERENCES[key]], value)
         elif key in fields:
@@ -81,7 +81,7 @@ def translate_config(config: Mapping[str, Any], specs: Specs) -> Translated:
 
 def _preference(found: Translated, key: str, spec: FieldSpec, value: Any) -> None:
     value = ", ".join(map(str, value)) if spec.param.several and isinstance(value, list) else _as(spec, value)
-    if not usable(spec, value):
+    if not is_preference(spec, value):
         found.left[key] = value
     elif value == spec.default or (spec.param.several and not listed(value)):
         found.same += 1

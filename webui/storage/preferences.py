@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from webui.core.params import Param, check_ranges, check_value, params_of
+from webui.core.params import FieldSpec, Param, check_ranges, check_value, params_of
 from webui.core.request import VAE_AUTOMATIC
 from webui.core.samplers import SAMPLER_NAMES, SCHEDULER_LABELS
 from webui.errors import InvalidRequest
@@ -142,6 +142,16 @@ class PreferencesFile:
                 self._table = known | others
                 self._file.write(self._table)
             return current
+
+
+def is_preference(spec: FieldSpec, value: Any) -> bool:
+    """Whether a preference may have this value."""
+    try:
+        check_value(spec, value)
+        replace(Preferences(), **{spec.name: value})
+    except InvalidRequest:
+        return False
+    return True
 
 
 def _typed(table: Mapping[str, Any]) -> tuple[Preferences, list[str]]:

@@ -29,7 +29,7 @@ class TomlFile:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            self.problem = f"{self.path} cannot be read: {error.strerror or error}. The defaults are used."
+            self._set_aside(error.strerror or str(error))
         except (ValueError, RecursionError) as error:  # no TOML, or no UTF-8
             self._set_aside(str(error))
         return {}
@@ -43,7 +43,7 @@ class TomlFile:
             self.path.rename(kept)
         except OSError as error:
             where = f"It could not be renamed ({error.strerror or error})"
-        self.problem = f"{self.path} is no readable TOML: {reason.rstrip('.')}. {where}; the defaults are used."
+        self.problem = f"{self.path} cannot be read as TOML: {reason.rstrip('.')}. {where}; the defaults are used."
 
     def write(self, table: Mapping[str, Any]) -> None:
         """Raise SaveFailed where it cannot be written; the file is then as it was."""

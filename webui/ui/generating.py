@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from webui.ui import queue, styles, transfer
+from webui.ui import queue, settings_lists, styles, transfer
 from webui.ui.form import Form
 from webui.ui.script import call
 from webui.ui.services import PageServices
@@ -64,7 +64,12 @@ def _connect_restore(services: PageServices, form: Form, tabs: gr.Tabs, text: gr
         values, names, remarks = styles.found_in(services, taken.values, given[chosen])
         told = {"remarks": [*taken.remarks, *remarks], "count": len(taken.values)}
         listed = {} if names is None else {chosen: styles.listed(services.styles, names)}
-        return {**form.updates(values), **listed, tabs: gr.Tabs(selected=form.tab), answer: told}
+        return {
+            **settings_lists.filling(services.preferences.current, form, values),
+            **listed,
+            tabs: gr.Tabs(selected=form.tab),
+            answer: told,
+        }
 
     outputs = [*form.components.values(), chosen, tabs, answer]
     given = sorted({text, chosen}, key=lambda component: component._id)

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from webui.errors import SaveFailed
-from webui.ui import extension_options, models
+from webui.ui import extension_options, models, settings_lists
 from webui.ui.form import Form, collect
 from webui.ui.script import call, host
 from webui.ui.services import PageServices
@@ -135,7 +135,8 @@ def choose_checkpoint(services: PageServices, forms: Sequence[Form], given: Mapp
     for form in forms:
         current, _ = collect({**form.values(given), "checkpoint": name})
         chosen = services.form_defaults.of(form.tab)
-        updates |= form.updates(models.values_on_choice(new, old or services.catalog.default_checkpoint(), current, chosen))
+        values = models.values_on_choice(new, old or services.catalog.default_checkpoint(), current, chosen)
+        updates |= settings_lists.filling(services.preferences.current, form, values)
     return updates
 
 

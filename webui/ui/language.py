@@ -16,16 +16,13 @@ from urllib.parse import quote, unquote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webui.ui.localisation import ENGLISH
+from webui.ui.localisation import DIRECTION, ENGLISH
 from webui.ui.texts import Sentences, speaking, table
 
 COOKIE = "periplus-language"
 
 #: What a browser calls the languages that come along.
 CODES = {"en": ENGLISH, "ru": "Русский", "zh": "中文"}
-
-#: A language that is written from the right says so under this key.
-DIRECTION = "page.direction"
 
 #: What a person reads of a component; everything else in its description is left alone.
 _READ = ("label", "info", "placeholder", "value", "title")
@@ -80,15 +77,15 @@ class LanguageMiddleware:
         def change(config: dict[str, Any]) -> str:
             """Gradio's description, which has ours within what the page's head loads."""
             head = _SCRIPT.sub(lambda found: ours(json.loads(found[0])), config.get("head") or "")
-            return _as_data({**translated(config, said), "head": head})
+            return _as_data({**translated(config, said, sentences), "head": head})
 
         def ours(config: dict[str, Any]) -> str:
             return _as_data(_of_script(config, sentences, said, told))
 
         text = body.decode("utf-8")
         if text.startswith("{"):
-            return change(json.loads(text)).encode()
-        return _PAGE.sub(lambda found: change(json.loads(found[0])), text, count=1).encode()
+            return change(json.loads(text)).encode("utf-8", "replace")
+        return _PAGE.sub(lambda found: change(json.loads(found[0])), text, count=1).encode("utf-8", "replace")
 
 
 def _code(language: str) -> str:
@@ -100,8 +97,11 @@ def _as_data(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def translated(config: dict[str, Any], said: Mapping[str, str]) -> dict[str, Any]:
-    """A page's description with what people read of it in another language. `said` is by the English words."""
+def translated(config: dict[str, Any], said: Mapping[str, str], sentences: Sentences) -> dict[str, Any]:
+    """A page's description with what people read of it in another language. `said` is by the English words.
+
+    Choices are words, never sentences that happen to be the same: “On” of a switch is not that of “On, one step”.
+    """
     for component in config.get("components", []):
         props = component.get("props", {})
         speaks = component.get("type") in _SPEAKING
@@ -109,7 +109,7 @@ def translated(config: dict[str, Any], said: Mapping[str, str]) -> dict[str, Any
             if isinstance(props.get(name), str) and (name != "value" or speaks):
                 props[name] = _words(props[name], said)
         if isinstance(props.get("choices"), list):
-            props["choices"] = [_choice(choice, said) for choice in props["choices"]]
+            props["choices"] = [_choice(choice, sentences) for choice in props["choices"]]
     return config
 
 
@@ -144,9 +144,17 @@ def _of_script(
 def _everywhere(value: Any, said: Mapping[str, str], name: str = "") -> Any:
     if isinstance(value, dict):
         return {key: _everywhere(each, said, key) for key, each in value.items()}
+    if isinstance(value, list) and name == "choices":
+        return [_of_script_choice(each, said) for each in value]
     if isinstance(value, list):
         return [_everywhere(each, said, name) for each in value]
     return said.get(value, value) if isinstance(value, str) and name in ("label", "short", "help", "title", "info") else value
+
+
+def _of_script_choice(choice: Any, said: Mapping[str, str]) -> Any:
+    """[value, words, …] as the script's own controls have it."""
+    words = isinstance(choice, list) and len(choice) > 1 and isinstance(choice[1], str)
+    return [choice[0], said.get(choice[1], choice[1]), *choice[2:]] if words else choice
 
 
 def _uncompressed(scope: Scope) -> Scope:

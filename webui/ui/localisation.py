@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 
 ENGLISH = "English"
 
+#: A language that is written from the right says so under this key.
+DIRECTION = "page.direction"
+
 #: A1111's largest have a third of a megabyte.
 _LARGEST = 4_000_000
 
@@ -35,6 +38,11 @@ def _fits(item: Any) -> bool:
     return pair and item[0] != ENGLISH and all(isinstance(text, str) for entry in item[1].items() for text in entry)
 
 
+def _is_text(text: str) -> bool:
+    """Whether it can be sent: half of a surrogate pair is no character."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _files(folder: Path) -> dict[str, Sentences]:
     """Each has an object of English words and what is said for them; one that is none is logged and passed over."""
     found: dict[str, Sentences] = {}
@@ -45,8 +53,9 @@ def _files(folder: Path) -> dict[str, Sentences]:
             content, reason = None, str(error)
         else:
             reason = "an object of texts was expected"
-        if isinstance(content, dict):
-            found[file.stem] = {english: said for english, said in content.items() if isinstance(said, str) and said}
+        if isinstance(content, dict) and file.stem != ENGLISH and _is_text(file.stem):
+            texts = {english: said for english, said in content.items() if isinstance(said, str) and said and _is_text(said)}
+            found[file.stem] = texts | ({DIRECTION: "rtl"} if content.get("rtl") is True else {})
         else:
             log.warning("The localisation %s cannot be used: %.200s", file, reason)
     return found

@@ -11,7 +11,7 @@ from webui.core.extras import ExtraKinds, extras_to_json, with_extras
 from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest, JobNotFound, JobNotWaiting, UnsupportedCheckpoint, WebUIError
 from webui.jobs.waiting import WaitingJobs
-from webui.ui import styles
+from webui.ui import settings_lists, styles
 from webui.ui.form import Form, collect
 from webui.ui.script import call
 from webui.ui.services import PageServices
@@ -28,7 +28,9 @@ def connect(services: PageServices, form: Form, tabs: gr.Tabs) -> None:
         except WebUIError:
             return {}
         listed = {chosen: styles.listed(services.styles, [])}  # their texts are in the prompts already
-        return {**form.updates(values_of(request, services.plugins.kinds)), **listed, tabs: gr.Tabs(selected=form.tab)}
+        held = values_of(request, services.plugins.kinds)
+        filled = settings_lists.filling(services.preferences.current, form, held)
+        return {**filled, **listed, tabs: gr.Tabs(selected=form.tab)}
 
     outputs = [*form.components.values(), chosen, tabs]
     edited = form.bridge("edit").click(

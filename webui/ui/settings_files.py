@@ -10,13 +10,13 @@ from typing import Any
 import gradio as gr
 
 from webui import __version__
-from webui.core.params import FieldSpec, check_value, params_of
-from webui.errors import InvalidRequest, WebUIError
-from webui.storage.a1111_settings import CHECKPOINT, TABS, VAE, Translated, translate_config, translate_ui_config
+from webui.core.params import FieldSpec, params_of
+from webui.errors import InvalidRequest, SaveFailed
+from webui.storage.a1111_settings import TABS, Translated, translate_config, translate_ui_config
 from webui.storage.form_defaults import usable
-from webui.storage.preferences import Preferences
+from webui.storage.preferences import Preferences, is_preference
 from webui.ui import models
-from webui.ui.form import collect, specs_with
+from webui.ui.form import collect, shown, specs_with, typed
 from webui.ui.library import answered, offer
 from webui.ui.script import host
 from webui.ui.services import PageServices
@@ -81,7 +81,7 @@ def _reset(services: PageServices, names: list[Any]) -> dict[str, Any]:
     services.preferences.update(**{name: own[name].default for name in names if name in own and name not in _HEADER})
     for name in names:
         if name in others:
-            services.plugins.change_setting(name, others[name].default)
+            _change_extension(services, name, others[name].default)
     return {"settings": _changed(services)}
 
 
@@ -97,7 +97,10 @@ def _set_form(services: PageServices, tab: str, payloads: Mapping[str, Any]) -> 
     for field, message in errors.items():
         raise InvalidRequest(field, message)
     brought = _of_checkpoint(services, values.get("checkpoint"))
-    own = {name: value for name, value in values.items() if name not in brought or value != brought[name]}
+    suits = {name: name in brought and value == brought[name] for name, value in values.items()}
+    for name in ("width", "height"):
+        suits[name] = suits.get("width", True) and suits.get("height", True)  # half a size is none
+    own = {name: value for name, value in values.items() if not suits[name]}
     return {"kept": _described(services, services.form_defaults.set(tab, own))}
 
 
@@ -126,7 +129,7 @@ def exported(services: PageServices) -> dict[str, Any]:
     return {
         _OURS: __version__,
         "settings": {name: getattr(current, name) for name in _changed(services) if name in params_of(Preferences)},
-        "forms": {tab: services.form_defaults.of(tab) for tab in TABS},
+        "forms": {tab: {name: shown(name, value) for name, value in services.form_defaults.of(tab).items()} for tab in TABS},
         "extensions": {name: plugins.values[name] for name in plugins.fields if name in plugins.values},
     }
 
@@ -145,7 +148,6 @@ def taken_over(services: PageServices, text: str, *, apply: bool) -> dict[str, A
     else:
         in_forms = any(key.endswith("/value") for key in table)
         found, extensions = (translate_ui_config if in_forms else translate_config)(table, specs), {}
-        _take_models(services, found)
     others = {name: value for name, value in extensions.items() if _fits(services.plugins.settings.fields.get(name), value)}
     found.left |= {name: value for name, value in extensions.items() if name not in others}
     if apply:
@@ -172,11 +174,12 @@ def _mapping(value: Any) -> dict[str, Any]:
 def _from_ours(services: PageServices, table: Mapping[str, Any]) -> Translated:
     found, known = Translated(), params_of(Preferences)
     for name, value in _mapping(table.get("settings")).items():
-        fits = name in known and name not in _HEADER and _fits(known[name], value)
+        fits = name in known and name not in _HEADER and is_preference(known[name], value)
         (found.preferences if fits else found.left)[name] = value
     specs = specs_with(services.plugins.kinds)
     for tab, values in _mapping(table.get("forms")).items():
-        for name, value in _mapping(values).items():
+        for name, payload in _mapping(values).items():
+            value = typed(name, payload, specs) if name in specs else payload  # seeds are text on their way
             if tab in TABS and _fits(specs.get(name), value):
                 found.forms.setdefault(tab, {})[name] = value
             else:
@@ -188,28 +191,19 @@ def _fits(spec: FieldSpec | None, value: Any) -> bool:
     return spec is not None and usable(spec, value)
 
 
-def _take_models(services: PageServices, found: Translated) -> None:
-    """The checkpoint and VAE that A1111 used last, where they are here too."""
-    for key, name, find in (
-        (CHECKPOINT, "checkpoint", services.catalog.find_checkpoint),
-        (VAE, "vae", services.catalog.find_vae),
-    ):
-        try:
-            found.preferences[name] = find(str(found.left[key])).name
-            del found.left[key]
-        except (KeyError, WebUIError):
-            continue
-
-
 def _apply(services: PageServices, found: Translated, extensions: Mapping[str, Any]) -> None:
-    known = params_of(Preferences)
-    for name, value in found.preferences.items():
-        check_value(known[name], value)
     services.preferences.update(**found.preferences)
     for tab, values in found.forms.items():
         services.form_defaults.set(tab, services.form_defaults.of(tab) | values)
     for name, value in extensions.items():
+        _change_extension(services, name, value)
+
+
+def _change_extension(services: PageServices, name: str, value: Any) -> None:
+    try:
         services.plugins.change_setting(name, value)
+    except OSError as error:
+        raise SaveFailed(t("settings.not_saved", label=name, reason=error.strerror or error)) from error
 
 
 def _taken(services: PageServices, found: Translated, extensions: Mapping[str, Any]) -> list[dict[str, str]]:

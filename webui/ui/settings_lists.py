@@ -20,6 +20,15 @@ _HIDING = {
 }
 
 
+def filling(preferences: Preferences, form: Form, values: Mapping[str, Any]) -> dict[Any, Any]:
+    """What shows `values` in a form, also those that are hidden from its lists."""
+    return form.updates(values) | {
+        component: update
+        for component, update in updates(preferences, form, values).items()
+        if any(form.components[name] is component for name in values if name in form.components)
+    }
+
+
 def updates(preferences: Preferences, form: Form, values: Mapping[str, Any]) -> dict[Any, Any]:
     """The lists of samplers and schedule types; what a form holds stays in its list, hidden or not."""
     found: dict[Any, Any] = {}

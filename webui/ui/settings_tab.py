@@ -91,12 +91,13 @@ def build(preferences: PreferencesFile, settings: Settings) -> Filled:
                 shown.append(gr.HTML(elem_id=named, elem_classes=["settings-example"], apply_default_css=False))
         confirmation = gr.Markdown("", elem_id="settings_saved")
         gr.Markdown(f"### {t('settings.folders')}")
-        gr.HTML(folders_table(settings), elem_id="settings_folders", apply_default_css=False)
+        table = gr.HTML(folders_table(settings), elem_id="settings_folders", apply_default_css=False)
     for name, component in components.items():
         _save_on_change(preferences, name, component, confirmation)
         if name in DECIDING:
             _show_example(preferences, settings, name, component, shown)
     filled: Filled = {component: partial(_now, preferences, name) for name, component in components.items()}
+    filled[table] = lambda: folders_table(settings)  # in the language of who opens the page
     return filled | {each: lambda: example(preferences.current, settings) for each in shown}
 
 

@@ -4,7 +4,7 @@ const texts = window.periplusConfig?.texts ?? {};
 
 export function t(key, values = {}) {
   let text = texts[key] ?? key;
-  for (const [name, value] of Object.entries(values)) text = text.replaceAll(`{${name}}`, String(value));
+  for (const [name, value] of Object.entries(values)) text = text.replaceAll(`{${name}}`, () => String(value));
   return text;
 }
 
