@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from tests.browser.page import Studio
 
@@ -47,7 +47,7 @@ def test_settings_are_searched_changed_set_back_and_taken_over_from_a1111(studio
     expect(kept.filter(has_text="Sampling steps: 7")).to_be_visible()
 
     config = {"samples_format": "webp", "CLIP_stop_at_last_layers": 2, "gradio_theme": "x"}
-    file = {"name": "config.json", "mimeType": "application/json", "buffer": json.dumps(config).encode()}
+    file: FilePayload = {"name": "config.json", "mimeType": "application/json", "buffer": json.dumps(config).encode()}
     page.locator("#settings_import_file").set_input_files(file)
     expect(page.locator(".settings-told")).to_contain_text("3 settings can be taken over; 0 are the same here; for 1")
     assert app.http.get("/sdapi/v1/options").json()["samples_format"] == "png"

@@ -20,6 +20,7 @@ def asked(services, name: str, *values):
     with a_page() as page:
         settings_files.connect(services)
     [function] = [one for one in page.fns.values() if one.api_name == name]
+    assert function.fn is not None
     return function.fn(*values)
 
 
