@@ -200,8 +200,9 @@ def test_lists_are_searched_and_the_set_is_backed_up(tab: Studio, app: RunningAp
     page.click("#ext_view_backups")
     page.fill("#ext_backup_name", "mine")
     page.click("#ext_backup_save")
-    app.http.put("/api/v1/extensions/installed/tiling/enabled", json={"enabled": False})
     mine = page.locator(".ext-backups .ext-row", has_text="mine")
+    expect(mine).to_be_visible()  # it has the set as it was before the next change
+    app.http.put("/api/v1/extensions/installed/tiling/enabled", json={"enabled": False})
     mine.get_by_role("button", name="Compare").click()
     expect(mine.locator(".ext-differences")).to_have_text("tiling is switched on")
     mine.get_by_role("button", name="Restore").click()
