@@ -54,7 +54,7 @@ def test_tags_of_the_persons_lists_complete_too_in_turn_with_other_names(client:
     )
     (settings.data_dir / "styles.csv").write_text("name,prompt,negative_prompt\nred,red,\n", "utf-8")
     wait_until(lambda: client.get("/api/v1/names", params={"kinds": "tag", "q": "red"}).json())
-    found = client.get("/api/v1/names", params={"kinds": "style,tag", "q": "red", "limit": 3}).json()
+    found = client.get("/api/v1/names", params={"kinds": "style, tag", "q": "red", "limit": 3}).json()
     assert [(each["kind"], each["name"], each["hint"]) for each in found] == [
         ("tag" if name != "red" else "style", name, hint)
         for name, hint in (("red", "red"), ("red_hair", "general · 1.5M"), ("red_eyes", "general · 900"))

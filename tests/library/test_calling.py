@@ -6,6 +6,7 @@ import pytest
 
 from tests.library.stub_loras import add_lora
 from webui.checkpoints.catalog import Catalog
+from webui.checkpoints.lora.files import LoraFiles
 from webui.library.inserting import Inserting
 from webui.library.models import ModelLibrary
 from webui.library.notes import Notes
@@ -44,13 +45,25 @@ def test_a_lora_is_called_by_its_trainers_name_with_weight_and_activation_text(
     assert added(library, "sub/file") == "<lora:file:0.8>"
 
 
-@pytest.mark.parametrize("alias", ["a:b", "a>b", "<a", "", "Ink", "other"])
+@pytest.mark.parametrize("alias", ["a:b", "a>b", "<a", "a=b", "a#b", "a\nb", "", "Ink", "other"])
 def test_a_name_that_is_not_the_files_alone_or_would_end_the_tag_is_not_used(
     settings: Settings, library: ModelLibrary, alias: str
 ):
     add_lora(settings, "file", {"ss_output_name": alias})
     add_lora(settings, "other", {"ss_output_name": "ink"})
     assert added(library, "file") == "<lora:file:1>"
+
+
+def test_files_of_one_name_in_two_folders_are_called_by_their_paths(settings: Settings, library: ModelLibrary):
+    for name, alias in (("a/ink", ""), ("b/Ink", ""), ("c/ink", "Pen"), ("pen/flat", "")):
+        add_lora(settings, name, {"ss_output_name": alias})
+    assert [added(library, name) for name in ("a/ink", "b/Ink", "c/ink", "pen/flat")] == [
+        "<lora:a/ink:1>", "<lora:b/Ink:1>", "<lora:Pen:1>", "<lora:flat:1>"
+    ]  # fmt: skip
+    files = LoraFiles([settings.models_dir / "Lora"])
+    for called in ("a/ink", "b/Ink", "Pen", "flat"):
+        listed, meant = library.calling.called("lora", called), files.find(called)
+        assert listed is not None and meant is not None and listed.path == meant.path
 
 
 def test_embeddings_are_called_by_name_and_go_where_their_notes_say(settings: Settings, library: ModelLibrary):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ def test_files_below_the_folders_are_found_once_and_in_order(tmp_path: Path):
     assert looked.look()
     assert names(looked) == ["a.safetensors", "b.pt", "c.PT"]
     assert not looked.look()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_names_that_are_no_text_are_passed_over(tmp_path: Path):
+    write(tmp_path / "a.pt")
+    for name in (b"\xff.pt", b"\xff/b.pt"):
+        write(Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)))
+    looked = Tree([tmp_path], (".pt",))
+    looked.look()
+    assert names(looked) == ["a.pt"]
 
 
 def test_what_lies_beside_a_model_is_told_with_it(tmp_path: Path):

@@ -64,6 +64,17 @@ def test_what_changes_in_the_folders_is_told_once_by_kind(
         assert "x" in library.names("checkpoint")
 
 
+def test_what_somebody_finds_by_listing_anew_is_told_to_the_others(settings: Settings, library: ModelLibrary):
+    add_lora(settings, "old")
+    library.refresh()
+    assert library.changes() == []
+    add_lora(settings, "new")
+    library.refresh()
+    assert library.changes() == ["lora"]
+    assert library.names("lora") == ["new", "old"]
+    assert library.changes() == []
+
+
 def test_notes_saved_by_one_page_are_told_to_the_others(settings: Settings, library: ModelLibrary, watch: Watch, told: list[str]):
     add_lora(settings, "ink")
     watch.look()

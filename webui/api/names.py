@@ -39,7 +39,7 @@ def router(services: Services) -> APIRouter:
         `insert` is what goes into the prompt for the name, `hint` a few words about it. Without `kinds`: of all.
         """
         by_kind = [_of_kind(services, others, kind, q, limit) for kind in _kinds(kinds, others.kinds()) if kind != TAG]
-        if TAG in kinds.split(","):
+        if TAG in map(str.strip, kinds.split(",")):
             by_kind.append(_tags(lists, q, limit))
         found = (each for turn in zip_longest(*by_kind) for each in turn if each is not None)
         return [asdict(each) for each in islice(found, limit)]

@@ -52,6 +52,7 @@ class _Names:
     version: int
     aliases: dict[Listed, str]
     texts: list[str]
+    paths: dict[Listed, str]  # of those whose file name another has too: by it a prompt would call the first of them
 
 
 class Calling:
@@ -64,8 +65,11 @@ class Calling:
 
     def insertion(self, model: Listed, notes: Notes) -> Insertion:
         """What choosing a model adds to the prompts."""
-        alias = self._names(model.kind).aliases.get(model, "") if model.kind == "lora" else ""
-        return insertion(model, alias, notes, self._inserting())
+        if model.kind not in CALLED:
+            return Insertion()
+        names = self._names(model.kind)
+        alias = names.aliases.get(model, "") if model.kind == "lora" else ""
+        return insertion(model, names.paths.get(model, model.stem), alias, notes, self._inserting())
 
     def complete(self, kind: Kind, text: str, limit: int) -> list[Completion]:
         """Those in whose names the text occurs: at the start first, then at the start of a word, then anywhere."""
@@ -92,11 +96,11 @@ class Calling:
         return Words(name, notes.activation_text or trigger, notes.negative_text, notes.preferred_weight, training.tags)
 
     def called(self, kind: Kind, name: str) -> Listed | None:
-        """The model that a prompt calls so: by its file's name rather than by an alias, in any case."""
+        """The model that a prompt calls so: by its file's name or path rather than by an alias, in any case."""
         names, wanted = self._names(kind), name.casefold()
         for places in (0, 1):
             for model, text in zip(names.models, names.texts, strict=True):
-                if text.split("\n")[places : places + 1] == [wanted]:
+                if text.split("\n")[places : places + 1] == [wanted] or (places == 0 and model.name.casefold() == wanted):
                     return model
         return None
 
@@ -114,7 +118,9 @@ class Calling:
         taken = Counter(name for model in models for name in {model.stem.casefold(), told[model].casefold()} if name)
         aliases = {model: alias for model, alias in told.items() if alias and taken[alias.casefold()] == 1}
         texts = [f"{model.stem}\n{aliases.get(model, '')}".strip().casefold() for model in models]
-        return _Names(models, version, aliases, texts)
+        stems = Counter(model.stem.casefold() for model in models)
+        paths = {model: model.name for model in models if stems[model.stem.casefold()] > 1}
+        return _Names(models, version, aliases, texts, paths)
 
 
 def training_in(model: Listed) -> Training:

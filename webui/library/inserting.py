@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from webui.library.notes import Notes
 from webui.library.shelves import Listed
 
-_UNCALLABLE = frozenset("<>:")
+_UNCALLABLE = frozenset("<>:=#\n")
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,20 @@ class Insertion:
     separator: str = " "
 
 
-def insertion(model: Listed, alias: str, notes: Notes, rules: Inserting) -> Insertion:
-    """As A1111 builds it. `alias` is "" where the model cannot be called by one."""
+def insertion(model: Listed, own: str, alias: str, notes: Notes, rules: Inserting) -> Insertion:
+    """As A1111 builds it, of a kind that prompts call.
+
+    Args:
+        own: calls a LoRA or a hypernetwork by its file.
+        alias: "" where the model cannot be called by one.
+    """
     name, activation, negative = model.stem, notes.activation_text.strip(), notes.negative_text.strip()
     if model.kind == "lora":
-        name = callable_name(model, alias, rules)
+        name = callable_name(own, alias, rules)
         tag = f"<lora:{name}:{notes.preferred_weight or rules.weight:g}>"
     elif model.kind == "hypernetwork":
+        name = own
         tag, negative = f"<hypernet:{name}:{rules.weight:g}>", ""
-    elif model.kind != "embedding":
-        return Insertion()
     elif negative:  # made for the negative prompt
         text = negative if name.casefold() in negative.casefold() else f"{name} {negative}"
         return Insertion("", text, name, name, rules.separator)
@@ -54,6 +58,6 @@ def insertion(model: Listed, alias: str, notes: Notes, rules: Inserting) -> Inse
     return Insertion(" ".join(filter(None, (tag, activation))), negative, tag, name, rules.separator)
 
 
-def callable_name(model: Listed, alias: str, rules: Inserting) -> str:
-    """A name that would end the tag is not used."""
-    return alias if rules.aliases and alias and not _UNCALLABLE & set(alias) else model.stem
+def callable_name(own: str, alias: str, rules: Inserting) -> str:
+    """An alias that would end the tag, or not be read as its name, is not used."""
+    return alias if rules.aliases and alias and not _UNCALLABLE & set(alias) else own

@@ -85,15 +85,17 @@ class Shelves:
         self._lock = threading.RLock()
         self._changed: set[Kind] = set()
         self.facts = FactsFile(settings.state_dir / "model_facts.json")
-        self._shelves = {kind: _Shelf(Tree(folders_of(settings, kind), _SUFFIXES[kind])) for kind in KINDS}
+        self._shelves: dict[Kind, _Shelf] = {kind: _Shelf(Tree(folders_of(settings, kind), _SUFFIXES[kind])) for kind in KINDS}
 
     def refresh(self) -> None:
         """List all folders anew."""
         with self._lock:
-            for shelf in self._shelves.values():
-                shelf.looked, shelf.models = 0.0, None
+            for kind, shelf in self._shelves.items():
+                first = shelf.looked == 0.0
+                if shelf.tree.look(anew=True) and not first:
+                    self._changed.add(kind)
+                shelf.looked, shelf.models = time.monotonic(), None
                 shelf.told.clear()
-                shelf.tree.look(anew=True)
             self._catalog.refresh()
 
     def changes(self) -> list[Kind]:

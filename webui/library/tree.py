@@ -6,6 +6,7 @@ A folder whose time of change is the same is not listed again: a look at ten tho
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,9 @@ UNSETTLED = 3.0
 
 #: A picture with a name of these endings beside a model is its preview, in the order in which they count.
 _PREVIEWS = tuple(middle + suffix for middle in (".preview", "") for suffix in PREVIEW_SUFFIXES)
+
+#: Names that are passed over: hidden ones, and such as are no text, which no page can be told.
+_PASSED_OVER = re.compile("^\\.|[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Tree:
             if before is not None and before.stamp == stamp:
                 return before
             with os.scandir(place) as entries:
-                visible = {entry.name: entry for entry in entries if not entry.name.startswith(".")}
+                visible = {entry.name: entry for entry in entries if not _PASSED_OVER.search(entry.name)}
         except OSError:
             return _Folder()
         if "model_index.json" in visible and place != str(root):

@@ -54,7 +54,7 @@ def connect(services: PageServices, forms: Sequence[Form], refresh: gr.Button) -
         remember_choice(services, vae=name)
 
     def on_refresh() -> dict[Any, Any]:
-        services.catalog.refresh()
+        services.library.refresh()  # and with it the catalogue
         return {
             checkpoint: gr.update(choices=models.checkpoint_choices(services.catalog)),
             vae: gr.update(choices=models.vae_choices(services.catalog)),
