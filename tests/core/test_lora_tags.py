@@ -64,6 +64,7 @@ def test_steps_between_which_it_counts():
     assert [tag.unet_at(step, 6, second=False) for step in range(6)] == [0, 0, 1, 1, 0, 0]
     assert read("<lora:ink:1:step=2-4>") == tag
     assert tag.changes(second=True)
+    assert read("<lora:ink:1:start= :stop= >") == read("<lora:ink:1>")
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(-2, 2)), min_size=1), st.integers(0, 19))
@@ -117,6 +118,9 @@ def test_presets_choose_blocks_of_the_family():
         ("1,2,3", "3 block weights were found, SD 1.x and 2.x has 17 or 26"),
         ("FACES", "there are no block weights “FACES”. Known are NONE, ALL"),
         (",".join("R" * 17), "could not be made again"),
+        (",".join(["nan"] * 17), "the block weight is “nan”, a number from -1000 to 1000 was expected"),
+        (",".join(["-inf"] * 17), "the block weight is “-inf”"),
+        (",".join(["1e300"] * 17), "the block weight is “1e300”"),
     ],
 )
 def test_blocks_that_are_none_are_told(text: str, message: str):
@@ -143,3 +147,18 @@ def test_renamed_files_are_called_as_they_are_now():
 def test_a_tag_in_an_empty_prompt():
     assert with_lora("", "ink") == "<lora:ink:1>"
     assert with_lora_weight("", 1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "changed"),
+    [
+        ("<lora:ink>", "<lora:ink:0.5>"),
+        ("<lora:ink:1:0.3:te=1:hr=0.2>", "<lora:ink:0.5:hr=0.2>"),
+        ("<lyco:ink:1:OUTD>", "<lyco:ink:0.5:OUTD>"),
+        ("<lora:ink:1:1:16>", "<lora:ink:0.5:dyn=16>"),
+        ("<lora:ink:0@0,1@1:1,0,1:start=2>", "<lora:ink:0.5:1,0,1:start=2>"),
+        ("<lora:ink:1:1::INALL:dyn=8>", "<lora:ink:0.5:INALL:dyn=8>"),
+    ],
+)
+def test_another_weight_leaves_blocks_ranks_and_steps(tag: str, changed: str):
+    assert with_lora_weight(f"a {tag} cat {tag}", 0.5) == f"a {changed} cat {tag}"

@@ -5,8 +5,10 @@ A list begins with BASE, the text encoders; its length tells the blocks. Standar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
+from webui.core.lora_tags import WEIGHT_LIMIT
 from webui.errors import InvalidRequest
 
 BASE = "BASE"
@@ -59,10 +61,14 @@ def block_weights(name: str, text: str, *, sdxl: bool) -> Mapping[str, float]:
 
 def _weight(name: str, item: str) -> float:
     try:
-        return float(item)
+        weight = float(item)
     except ValueError:
+        weight = math.nan
+    if not abs(weight) <= WEIGHT_LIMIT:
         hint = " Random ones are not taken: such a picture could not be made again." if item.upper() in ("R", "U") else ""
-        raise InvalidRequest("prompt", f"<lora:{name:.80}>: the block weight “{item:.20}” is no number.{hint}") from None
+        limits = f"a number from -{WEIGHT_LIMIT:g} to {WEIGHT_LIMIT:g} was expected"
+        raise InvalidRequest("prompt", f"<lora:{name:.80}>: the block weight is “{item:.20}”, {limits}.{hint}")
+    return weight
 
 
 def _presets(*, sdxl: bool) -> dict[str, dict[str, float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from webui.core.lora_tags import KINDS
+from webui.core.lora_tags import KINDS, is_blocks
 
 _TAG = re.compile(rf"<({'|'.join(KINDS)}):([^>:]{{1,500}})((?::[^>]{{0,500}})?)>")
 
@@ -20,13 +20,17 @@ def with_lora(prompt: str, name: str | None) -> str:
 
 
 def with_lora_weight(prompt: str, weight: float) -> str | None:
-    """The first tag has this weight for text encoders and UNet; what else it says by name stays. None: there is no tag."""
+    """The first tag has this weight for text encoders and UNet; what else it says stays. None: there is no tag."""
     if _TAG.search(prompt) is None:
         return None
 
     def changed(tag: re.Match[str]) -> str:
-        named = [part for part in tag[3].split(":") if "=" in part and part.partition("=")[0] not in ("te", "unet")]
-        return f"<{':'.join([tag[1], tag[2], f'{weight:.10g}', *named])}>"
+        parts = tag[3].split(":")[1:]
+        named = [part for part in parts if "=" in part and part.partition("=")[0] not in ("te", "unet")]
+        blocks = [part for part in parts if "=" not in part and is_blocks(part)]
+        numbers = [part for part in parts if "=" not in part and not is_blocks(part)]
+        dyn = [f"dyn={part}" for part in numbers[2:3] if part.strip()]
+        return f"<{':'.join([tag[1], tag[2], f'{weight:.10g}', *dyn, *blocks, *named])}>"
 
     return _TAG.sub(changed, prompt, count=1)
 

@@ -114,7 +114,7 @@ def read_lora_tag(network: Network) -> LoraTag:
     tag = f"<lora:{name:.80}>"  # for messages
     named, numbers, blocks = network.named, list[str](), network.named.get("lbw")
     for argument in arguments:
-        if _is_blocks(argument):
+        if is_blocks(argument):
             blocks = blocks or argument.strip()
         else:
             numbers.append(argument)
@@ -133,7 +133,7 @@ def _second(tag: str, named: Mapping[str, str], first: Share) -> Share:
     return Share(te or first.te, unet or first.unet)
 
 
-def _is_blocks(argument: str) -> bool:
+def is_blocks(argument: str) -> bool:
     """A preset's name, or numbers without places."""
     return ("," in argument and "@" not in argument) or bool(_PRESET.fullmatch(argument))
 
@@ -183,7 +183,7 @@ def _window(tag: str, named: Mapping[str, str]) -> tuple[int, int | None]:
     for text in (begin, end):
         if text.strip() and not text.strip().isdecimal():
             raise InvalidRequest("prompt", f"{tag}: “{text:.40}” is no number of a step.")
-    return int(begin or 0), int(end) if end.strip() else None
+    return int(begin) if begin.strip() else 0, int(end) if end.strip() else None
 
 
 def lora_names(prompt: str) -> list[str]:
