@@ -139,6 +139,8 @@ GOOD = {f"linear.{key}": tensor for key, tensor in network(WIDTH).state_dict().i
         ({WIDTH: GOOD}, "two networks were expected for the width 8"),
         ({WIDTH: (GOOD, {**GOOD, "other": torch.ones(1)})}, "“other” for the width 8"),
         ({WIDTH: (GOOD, {**GOOD, "linear.0.bias": torch.full((16,), torch.nan)})}, "“linear.0.bias”"),
+        ({WIDTH: (GOOD, {**GOOD, "linear.0.weight": torch.ones(1, 1).expand(1 << 20, 1 << 20)})}, "“linear.0.weight”"),
+        ({WIDTH: (GOOD, {**GOOD, "linear.0.weight": torch.ones(16, WIDTH, device="meta")})}, "“linear.0.weight”"),
         ({16: (GOOD, GOOD)}, "16 × 8 numbers, which do not fit"),
         ({WIDTH: (GOOD, {"linear.0.weight": torch.ones(4, WIDTH)})}, "lead from 8 to 4"),
         ({WIDTH: (GOOD, {})}, "lead from 8 to 8"),
@@ -146,7 +148,7 @@ GOOD = {f"linear.{key}": tensor for key, tensor in network(WIDTH).state_dict().i
         ({WIDTH: (GOOD, GOOD), "activation_func": "sorcery"}, "no known name, 'sorcery'"),
         ({WIDTH: (GOOD, GOOD), "code": Path("/nowhere")}, "cannot be read"),
     ],
-    ids=["list", "empty", "one", "key", "nan", "width", "end", "nothing", "norm", "activation", "code"],
+    ids=["list", "empty", "one", "key", "nan", "one for many", "none", "width", "end", "nothing", "norm", "activation", "code"],
 )
 def test_what_is_no_hypernetwork_is_refused_by_its_name(tmp_path: Path, content: Any, said: str):
     torch.save(content, tmp_path / "odd.pt")

@@ -19,6 +19,7 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 from torch.nn import functional
 
+from webui.checkpoints.numbers import is_plain
 from webui.errors import UnsupportedCheckpoint
 
 _LINEAR = re.compile(r"linear\.(\d+)\.(weight|bias)")
@@ -92,13 +93,14 @@ def read_hypernetwork(path: Path) -> Hypernetwork:
 @contextmanager
 def attended_through(unet: nn.Module, chosen: Sequence[tuple[Hypernetwork, float]]) -> Iterator[None]:
     """Have attention take keys and values through hypernetworks, one after another, each as strong as told; weights stay."""
+    moved: dict[tuple[int, torch.device], Layers] = {}  # by id: `chosen` keeps what it names alive
     with ExitStack() as stack:
         for module in unet.modules() if chosen else ():
             if isinstance(module, Attention) and module.to_k is not None and module.to_v is not None:
                 for place, layer in enumerate((module.to_k, module.to_v)):
                     steps = _steps(layer, place, chosen)
                     if steps:
-                        stack.callback(layer.register_forward_pre_hook(_changing(steps)).remove)
+                        stack.callback(layer.register_forward_pre_hook(_changing(steps, moved)).remove)
         yield
 
 
@@ -111,16 +113,18 @@ def _steps(layer: Any, place: int, chosen: Sequence[tuple[Hypernetwork, float]])
     return [(pair[place], strength) for pair, strength in fitting if pair is not None and strength != 0]
 
 
-def _changing(steps: Sequence[tuple[Layers, float]]) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
-    """A hook that changes a layer's input. The networks come to the input's device when it first comes."""
-    moved: dict[torch.device, list[tuple[Layers, float]]] = {}
+def _changing(
+    steps: Sequence[tuple[Layers, float]], moved: dict[tuple[int, torch.device], Layers]
+) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
+    """A hook that changes a layer's input. The networks come to the input's device when it first comes, once for all hooks."""
 
     def change(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         values, *rest = inputs
-        if values.device not in moved:
-            moved[values.device] = [(tuple(layer.to(values.device) for layer in layers), part) for layers, part in steps]
-        for layers, strength in moved[values.device]:
-            values = _changed(values, layers, strength)
+        for layers, strength in steps:
+            key = id(layers), values.device
+            if key not in moved:
+                moved[key] = tuple(layer.to(values.device) for layer in layers)
+            values = _changed(values, moved[key], strength)
         return (values, *rest)
 
     return change
@@ -161,7 +165,7 @@ def _layers(width: int, state: Mapping[Any, Any], content: Mapping[Any, Any]) ->
     rows: dict[int, dict[str, Tensor]] = {}
     for key, tensor in state.items():
         found = _LINEAR.fullmatch(_renewed(str(key)))
-        if found is None or not isinstance(tensor, Tensor) or not math.isfinite(float(tensor.sum(dtype=torch.float32))):
+        if found is None or not isinstance(tensor, Tensor) or not is_plain(tensor) or not _finite(tensor):
             raise UnsupportedCheckpoint(
                 f"is damaged: its “{key!s:.60}” for the width {width} is none of a hypernetwork's tensors"
             )
@@ -176,6 +180,10 @@ def _layers(width: int, state: Mapping[Any, Any], content: Mapping[Any, Any]) ->
         layers.append(Layer(parts[place]["weight"], parts[place].get("bias"), _norm(following), activation if acts else None))
     _check(width, layers)
     return tuple(layers)
+
+
+def _finite(tensor: Tensor) -> bool:
+    return math.isfinite(float(tensor.sum(dtype=torch.float32)))
 
 
 def _renewed(key: str) -> str:

@@ -136,9 +136,35 @@ WEIGHT = (8, 6)
         ({"weight": (5,), "on_input": ()}, "5 factors, 8 were expected"),
         ({"diff": (8, 7)}, "a weight of [8, 7]"),
         ({"a1.weight": (6, 2), "a2.weight": (2, 6), "b1.weight": (8, 2), "b2.weight": (2, 5)}, "for a weight of [8, 6]"),
+        ({"a1.weight": (6,), "a2.weight": (2, 6), "b1.weight": (8, 2), "b2.weight": (2, 6)}, "matrices by matrices"),
+        ({"lora_up.weight": (8, 0), "lora_down.weight": (0, 6), "alpha": ()}, "has no ranks"),
+        ({"lora_up.weight": (8, 2, 3, 3), "lora_down.weight": (2, 6)}, "do not fit each other: [8, 2, 3, 3] · [2, 6]"),
+        ({"lora_up.weight": (8, 2), "lora_mid.weight": (2,), "lora_down.weight": (2, 6)}, "do not fit each other"),
+        ({"lora_up.weight": (8, 2), "lora_mid.weight": (2, 2, 3, 3), "lora_down.weight": (2, 6, 3, 3)}, "do not fit each other"),
+        ({"hada_w1_a": (2, 8), "hada_w1_b": (2, 6, 1, 1), "hada_t1": (2, 2, 3, 3), "hada_w2_a": (8, 2), "hada_w2_b": (2, 6)},
+         "do not fit each other"),
     ],
 )  # fmt: skip
 def test_tensors_that_fit_nothing_are_refused_with_what_was_found_and_expected(tensors: dict[str, Shape], said: str):
     with pytest.raises(Misshapen) as caught:
         patch_of({name: torch.zeros(shape) for name, shape in tensors.items()}, WEIGHT)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"a1.weight": (8, 2), "a2.weight": (2, 8), "b1.weight": (8, 2), "b2.weight": (2, 8)},
+        {"w_norm": (8,), "dora_scale": (8,)},
+        {"oft_blocks": (2, 4, 4)},
+    ],
+    ids=["glora", "dora", "oft"],
+)
+def test_what_is_for_matrices_is_refused_for_a_norm(tensors: dict[str, Shape]):
+    with pytest.raises(Misshapen, match=r"\[8\]"):
+        patch_of({name: torch.ones(shape) for name, shape in tensors.items()}, (8,))
+
+
+def test_channels_of_a_norm_are_its_only_ones():
+    patch = patch_of({"weight": torch.full((8,), 0.5), "on_input": torch.tensor(1.0)}, (8,))
+    assert torch.equal(patch.merged(torch.ones(8), 1.0), torch.full((8,), 1.5))

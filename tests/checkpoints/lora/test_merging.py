@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tests.checkpoints.test_manager import assert_fresh
 from tests.tiny import write_tiny_checkpoint
+from webui.checkpoints.filling import Filling
 from webui.checkpoints.lora.kinds import Kind
 from webui.checkpoints.lora.merging import Change, Changes
 from webui.checkpoints.lora.reading import Target
@@ -158,6 +159,20 @@ def test_a_file_that_is_gone_is_named_and_serves_again_when_it_is_back(tmp_path:
         with pytest.raises(UnsupportedCheckpoint, match=f"{info.path.name} was changed or moved"):
             merge(pipeline, {})
         aside.rename(info.path)
+        merge(pipeline, {})
+        assert_fresh(pipeline, info)
+
+
+def test_a_file_that_cannot_be_read_again_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(filling: Filling) -> None:
+        raise UnsupportedCheckpoint("is damaged")
+
+    with lent(manager_of(), info := checkpoint(tmp_path, torch.float16)) as pipeline:
+        merge(pipeline, changes(0.5))
+        with monkeypatch.context() as patch:
+            patch.setattr(Filling, "run", broken)
+            with pytest.raises(UnsupportedCheckpoint, match=f"^{info.path.name} is damaged.$"):
+                merge(pipeline, {})
         merge(pipeline, {})
         assert_fresh(pipeline, info)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,17 @@ def test_a_pickled_file_is_read_and_one_with_code_in_it_is_not(tmp_path: Path, m
     torch.save({"lora_unet_a.lora_up.weight": torch.ones(1, 1), "code": Path("/nowhere")}, bad)
     with pytest.raises(UnsupportedCheckpoint, match=r"The LoRA bad\.pt would run “pathlib"):
         read_lora(inspect_lora(bad), models[SD1])
+
+
+@pytest.mark.parametrize(
+    "tensor", [torch.ones(1, 1).expand(1 << 20, 1 << 20), torch.ones(2, 8, device="meta"), torch.ones(2, 8).to_sparse()],
+    ids=["one for many", "none", "sparse"],
+)  # fmt: skip
+def test_a_pickled_tensor_without_all_of_its_numbers_is_refused(tmp_path: Path, models, tensor: Tensor):
+    path = tmp_path / "odd.pt"
+    torch.save({f"unet.{QUERY}.lora_A.weight": tensor, f"unet.{QUERY}.lora_B.weight": torch.ones(8, 2)}, path)
+    with pytest.raises(UnsupportedCheckpoint, match=r"The LoRA odd\.pt "):
+        read_lora(replace(inspect_lora(path), problem=None), models[SD1])
 
 
 @pytest.mark.parametrize(

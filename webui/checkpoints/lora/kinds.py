@@ -108,11 +108,12 @@ class LowRank(Addition):
     scale: float
 
     def __post_init__(self) -> None:
-        inner = (self.mid.shape[0], self.mid.shape[1]) if self.mid is not None and self.mid.ndim >= 2 else (len(self.down),) * 2
-        expect(
-            self.up.ndim >= 2 and self.down.ndim >= 2 and (self.up.shape[1], self.down.shape[0]) == inner,
-            f"has factors that do not fit each other: {_shapes(self.up, self.mid, self.down)}",
-        )
+        fits = all(factor is None or factor.ndim >= 2 for factor in (self.up, self.mid, self.down))
+        if fits:
+            inner = (len(self.down),) * 2 if self.mid is None else tuple(self.mid.shape[:2])
+            kernels = self.up.shape[2:] if self.mid is None else (*self.up.shape[2:], *self.down.shape[2:])
+            fits = (self.up.shape[1], len(self.down)) == inner and math.prod(kernels) == 1
+        expect(fits, f"has factors that do not fit each other: {_shapes(self.up, self.mid, self.down)}")
 
     @property
     def shape(self) -> Shape:
@@ -179,7 +180,8 @@ class Product:
     def __post_init__(self) -> None:
         fits = self.left.ndim == 2 and self.right.ndim >= 2
         if fits and self.core is not None:
-            fits = self.core.ndim >= 2 and (len(self.left), len(self.right)) == tuple(self.core.shape[:2])
+            ranks = len(self.left), len(self.right)
+            fits = self.right.ndim == 2 and self.core.ndim >= 2 and tuple(self.core.shape[:2]) == ranks
         elif fits:
             fits = self.left.shape[1] == self.right.shape[0]
         expect(fits, f"has factors that do not fit each other: {_shapes(self.left, self.core, self.right)}")

@@ -9,7 +9,8 @@ Several changes of one weight are made one after another in full precision and r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,13 +142,25 @@ class MergedWeights:
                         "without its LoRAs. Put it back, or choose another checkpoint."
                     )
                 self._made[target] = None
-                pieces += files.pieces(source, self._tensor(target))
+                with self._naming():
+                    pieces += files.pieces(source, self._tensor(target))
         if pieces:
-            Filling(pieces).run()
+            with self._naming():
+                Filling(pieces).run()
         for target in targets:
             del self._made[target]
             if (original := self._originals.pop(target, None)) is not None:
                 self._parameter(target).data = original
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Put the checkpoint's name before the sentence of why its file cannot be read."""
+        try:
+            yield
+        except UnsupportedCheckpoint as error:
+            raise UnsupportedCheckpoint(f"{self._path.name} {error}.") from error.__cause__
+        except OSError as error:
+            raise UnsupportedCheckpoint(f"{self._path.name} cannot be read: {error.strerror or error}.") from error
 
     def _give_own_memory(self, targets: Iterable[Target]) -> None:
         """In one piece, which is quicker than one for each."""

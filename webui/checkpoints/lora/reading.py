@@ -19,6 +19,7 @@ from webui.checkpoints.lora.keys import Slot, by_module, locate
 from webui.checkpoints.lora.kinds import Kind, Misshapen, Patch
 from webui.checkpoints.lora.relative import Channels
 from webui.checkpoints.lora.targets import ModelNames, Module, Target
+from webui.checkpoints.numbers import is_plain
 from webui.checkpoints.pickled import PICKLED
 from webui.errors import UnsupportedCheckpoint
 
@@ -164,7 +165,11 @@ def _pickled(path: Path) -> dict[str, Tensor]:
         raise UnsupportedCheckpoint(f"cannot be read: {(str(error) or repr(error)).splitlines()[0]:.200}") from None
     content = content if isinstance(content, dict) else {}
     inner = content.get("state_dict", content)
-    return {str(key): value for key, value in (inner if isinstance(inner, dict) else {}).items() if isinstance(value, Tensor)}
+    inner = inner if isinstance(inner, dict) else {}
+    found = {str(key): value for key, value in inner.items() if isinstance(value, Tensor)}
+    if odd := [key for key, value in found.items() if not is_plain(value)]:
+        raise UnsupportedCheckpoint(f"is damaged: “{odd[0]:.100}” is no plain tensor with all of its numbers")
+    return found
 
 
 # ---- what peft writes beside the tensors

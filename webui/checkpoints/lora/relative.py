@@ -26,6 +26,7 @@ class Decomposed(Kind):
 
     def check(self, shape: Shape) -> None:
         self.change.check(shape)
+        expect(len(shape) > 1, f"has magnitudes for a weight of {list(shape)}, a matrix was expected")
         expected = [(shape[0], *[1] * (len(shape) - 1)), (1, shape[1], *[1] * (len(shape) - 2))]
         fits = tuple(self.magnitude.shape) in expected
         expect(fits, f"has magnitudes of {list(self.magnitude.shape)}, {list(expected[0])} or {list(expected[1])} was expected")
@@ -57,7 +58,7 @@ class Channels(Kind):
         expect(self.factors.numel() == expected, f"has {self.factors.numel()} factors, {expected} were expected")
 
     def delta(self, weight: Tensor, dyn: int | None) -> Tensor:
-        axis = 1 if self.on_input else 0
+        axis = 1 if self.on_input and weight.ndim > 1 else 0
         sizes = [-1 if place == axis else 1 for place in range(weight.ndim)]
         return weight * self.factors.to(weight).view(sizes)
 
@@ -79,6 +80,7 @@ class Rotation(Kind):
     rescale: Tensor | None = None
 
     def check(self, shape: Shape) -> None:
+        expect(len(shape) > 1, f"turns the rows of a weight of {list(shape)}, a matrix was expected")
         *_, count, size, other = self.blocks.shape
         fits = size == other and count * size == shape[0]
         expect(fits, f"turns {count} × {size} rows ({list(self.blocks.shape)}), the checkpoint's weight has {shape[0]}")
