@@ -239,6 +239,41 @@ def test_a_plot_goes_on_by_itself_when_the_database_could_not_be_written(working
     assert (done.done, done.failed) == (3, 0)
 
 
+def test_a_plot_that_could_not_be_begun_begins_by_itself(working: Services, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object, **__: object) -> None:
+        raise SaveFailed("The job database could not be written: disk full.")
+
+    monkeypatch.setattr(following, "AGAIN", 0.02)
+    with monkeypatch.context() as patch:
+        patch.setattr(PlotStore, "set_cell", fail)
+        with pytest.raises(SaveFailed, match="disk full"):
+            working.plots.submit(plot_of(("Seed", "1-2")))
+    [(row, _)] = working.plots.list()
+    assert finished(working, working.plots.get(row.id)).done == 2
+
+
+def test_a_cell_that_was_interrupted_pauses_the_plot_also_when_that_could_not_be_written(
+    working: Services, monkeypatch: pytest.MonkeyPatch
+):
+    set_cell, failed = PlotStore.set_cell, []
+
+    def fail_once(store: PlotStore, plot_id: str, index: Sequence[int], **values: object) -> None:
+        if values.get("state") is CellState.WAITING and not failed:
+            failed.append(index)
+            raise SaveFailed("The job database could not be written: disk full.")
+        set_cell(store, plot_id, index, **values)
+
+    monkeypatch.setattr(following, "AGAIN", 0.02)
+    monkeypatch.setattr(PlotStore, "set_cell", fail_once)
+    with working.bus.subscribe(replay=False) as events:
+        plot = working.plots.submit(plot_of(("Seed", "1-2"), prompt="slow cat", steps=150))
+        while (running := working.store.running()) is None:
+            events.get(1)
+    working.dispatcher.cancel(running.id)
+    paused = working.plots.wait(plot.id, 30)
+    assert (failed, paused.state, paused.done) == ([(0,)], PlotState.PAUSED, 0)
+
+
 def test_the_end_of_a_plot_that_could_not_be_written_is_tried_again(working: Services, monkeypatch: pytest.MonkeyPatch):
     set_done, failed = PlotStore.set_done, []
 

@@ -151,7 +151,7 @@ def test_a_series_that_cannot_be_taken_up_keeps_nobody_from_starting(services: S
     def broken(worker: SeriesWorker, series_id: str) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(SeriesWorker, "go_on", broken)
+    monkeypatch.setattr(SeriesWorker, "_feed", broken)
     with services.bus.subscribe(replay=False) as events:
         services.series.start()
         notice = events.get(10)
@@ -172,6 +172,19 @@ def test_a_script_goes_on_by_itself_when_the_database_could_not_be_written(runni
     series = done(running, replace(QUICK, prompt="a|b"), MATRIX)
     assert failed == [1]
     assert (series.state, series.count(PartState.DONE)) == (SeriesState.DONE, 3)
+
+
+def test_a_script_that_could_not_be_begun_begins_by_itself(running: Services, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object, **__: object) -> None:
+        raise SaveFailed("The job database could not be written: disk full.")
+
+    monkeypatch.setattr(following, "AGAIN", 0.02)
+    with monkeypatch.context() as patch:
+        patch.setattr(SeriesStore, "set_part", fail)
+        with pytest.raises(SaveFailed, match="disk full"):
+            running.series.submit(replace(QUICK, prompt="a|b"), MATRIX)
+    [series] = running.series.recent()
+    assert running.series.wait(series.id, 120).count(PartState.DONE) == 3
 
 
 def test_pictures_that_a_stopped_script_needs_are_kept_for_a_while(services: Services, monkeypatch: pytest.MonkeyPatch):

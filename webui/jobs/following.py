@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -44,20 +45,33 @@ class Follower:
         if self._thread.is_alive():
             self._thread.join(5)
 
+    def fall_behind(self, error: Exception) -> None:
+        """Catch up before long: another thread could not write what it had begun."""
+        self._behind = True
+        self._bus.publish(NoticePosted(str(error), "error"))  # which wakes the thread, too
+
     def _follow(self) -> None:
         assert self._subscription is not None
+        caught_up = time.monotonic()
         while (event := self._subscription.get(AGAIN if self._behind else None)) is not None or not self._subscription.closed:
-            if event is None:
-                self._behind = not self._tried(self._catch_up)
-            elif not self._tried(lambda event=event: self._hear(event)):
+            if event is not None and not self._tried(lambda event=event: self._hear(event), told=self._behind):
                 self._behind = True
+            if self._behind and (event is None or time.monotonic() - caught_up >= AGAIN):
+                caught_up = time.monotonic()
+                self._behind = False  # first: another thread may fall behind meanwhile
+                if not self._tried(self._catch_up, told=True):
+                    self._behind = True
 
-    def _tried(self, work: Callable[[], None]) -> bool:
-        """Whether it could be done. A defect, or a disk that takes nothing, ends no thread."""
+    def _tried(self, work: Callable[[], None], *, told: bool = False) -> bool:
+        """Whether it could be done. A defect, or a disk that takes nothing, ends no thread.
+
+        Args:
+            told: people know that something could not be done.
+        """
         try:
             work()
         except Exception as error:
-            if not self._behind:
+            if not told:
                 log.exception("While following the jobs")
                 self._bus.publish(NoticePosted(f"{type(error).__name__}: {error}", "error"))
             return False

@@ -39,6 +39,7 @@ class PlotWorker:
         self.lock = threading.RLock()  # held while the state of a plot or of its cells is decided
         self.cancelled: set[str] = set()  # jobs that were stopped with their plot, which may go on before they have ended
         self._follower = Follower(bus, "plots", self._hear, self._catch_up)
+        self._starting = True  # until what a former process left has been taken up
 
     # ---- life
 
@@ -57,10 +58,11 @@ class PlotWorker:
         """With what became of jobs while nobody followed, or nothing could be written."""
         with self.lock:
             each_of(self._plots.at_work(), self._take_up)
+            self._starting = False
 
     def _take_up(self, row: PlotRow) -> None:
         self._reconcile(row)
-        self.go_on(row.id)
+        self._feed(row.id)
 
     def _reconcile(self, row: PlotRow) -> None:
         """Jobs went on, or were never queued."""
@@ -72,7 +74,7 @@ class PlotWorker:
             except JobNotFound:
                 self.wait_again(row.id, cell)
                 continue
-            if job.state is JobState.CANCELLED:  # when the program was stopped
+            if self._starting and job.state is JobState.CANCELLED:  # when the program was stopped
                 self.wait_again(row.id, cell)
             elif job.state.finished:
                 self._settle(row.id, cell, job)
@@ -80,7 +82,14 @@ class PlotWorker:
     # ---- feeding the queue
 
     def go_on(self, plot_id: str) -> None:
-        """Queue the next cells, or finish the plot."""
+        """Queue the next cells, or finish the plot. What could not be written (SaveFailed) is tried again by itself."""
+        try:
+            self._feed(plot_id)
+        except SaveFailed as error:
+            self._follower.fall_behind(error)
+            raise
+
+    def _feed(self, plot_id: str) -> None:
         with self.lock:
             row = self._plots.get(plot_id)
             if row.state is not PlotState.RUNNING:
@@ -157,7 +166,7 @@ class PlotWorker:
             if found is None or found[1].state is not CellState.QUEUED:
                 return
             self._settle(*found, job, seconds)
-            self.go_on(found[0])
+            self._feed(found[0])
 
     def _settle(self, plot_id: str, cell: PlotCell, job: Job, seconds: float | None = None) -> None:
         """What became of a cell's job."""

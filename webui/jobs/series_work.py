@@ -40,6 +40,7 @@ class SeriesWorker:
         self._made, self._maker_of = made, maker_of
         self.lock = threading.RLock()  # held while the state of a series or of its parts is decided
         self._follower = Follower(bus, "series", self._hear, self._catch_up)
+        self._starting = True  # until what a former process left has been taken up
 
     # ---- life
 
@@ -55,10 +56,11 @@ class SeriesWorker:
         """With what became of jobs while nobody followed, or nothing could be written."""
         with self.lock:
             each_of(self._series.at_work(), self._take_up)
+            self._starting = False
 
     def _take_up(self, series: Series) -> None:
         self._reconcile(series)
-        self.go_on(series.id)
+        self._feed(series.id)
 
     def _reconcile(self, series: Series) -> None:
         """Jobs went on, or were never queued, while nobody followed."""
@@ -71,7 +73,8 @@ class SeriesWorker:
                 self._wait_again(series.id, part)
                 continue
             lost = job.state is JobState.DONE and not any(picture.path for picture in job.pictures)
-            if lost or (job.state is JobState.CANCELLED and job.started is not None):  # when the program was stopped
+            stopped = job.state is JobState.CANCELLED and job.started is not None
+            if self._starting and (lost or stopped):  # with the program
                 self._wait_again(series.id, part)
             elif job.state.finished:
                 self._settle(series, part, job)
@@ -79,7 +82,14 @@ class SeriesWorker:
     # ---- feeding the queue
 
     def go_on(self, series_id: str) -> None:
-        """Queue the next parts, or end the series."""
+        """Queue the next parts, or end the series. What could not be written (SaveFailed) is tried again by itself."""
+        try:
+            self._feed(series_id)
+        except SaveFailed as error:
+            self._follower.fall_behind(error)
+            raise
+
+    def _feed(self, series_id: str) -> None:
         with self.lock:
             while self._step(self._series.get(series_id)):
                 pass
@@ -185,7 +195,7 @@ class SeriesWorker:
             part = series.parts[found[1] - 1]
             if part.state is PartState.QUEUED:
                 self._settle(series, part, self._jobs.get(job_id))
-                self.go_on(series.id)
+                self._feed(series.id)
 
     def _settle(self, series: Series, part: Part, job: Job) -> None:
         """What became of a part's job."""
