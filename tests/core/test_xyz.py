@@ -90,6 +90,16 @@ def test_a_lora_is_picked_from_the_list_in_any_case():
         axis.parse("Inc")
 
 
+@pytest.mark.parametrize(
+    ("name", "typed", "meant"),
+    [("LoRA", "ink, none", ("Ink", "None")), ("Hires upscaler", "latent, LANCZOS", ("Latent", "Lanczos"))],
+)
+def test_names_in_any_case_stay_those_of_the_list_where_there_is_no_list_any_more(name: str, typed: str, meant: tuple[str, ...]):
+    plot = settled(PlotRequest(base=BASE, axes=(Axis(name, typed),)), axis_types(loras=("Ink",)), lambda: 1)
+    [reading] = expand(plot, axis_types(find_upscaler=str)).readings
+    assert (reading.values, plot.axes[0].text) == (meant, typed)
+
+
 def test_lora_weights_go_with_names_and_stay_what_else_the_tag_says():
     base = replace(BASE, prompt="<lora:ink:0.5:1:hr=0:te=1> a cat")
     made = requests(expanded(("LoRA weight", "0-1 (+0.5)"), ("LoRA", "ink, oil"), base=base))

@@ -20,6 +20,9 @@ from webui.core.request import SEED_LIMIT, GenerationRequest
 from webui.core.xyz import AXIS_LETTERS, MAX_CELLS, RANDOM, Axis, PlotRequest
 from webui.errors import InvalidRequest
 
+#: Axes of files whose names may be typed in another case. When cells are made nobody looks into the list any more.
+_SPELLED = ("LoRA", "Hires upscaler")
+
 
 @dataclass(frozen=True)
 class AxisError:
@@ -254,6 +257,6 @@ def _settled(axis: Axis, reading: Reading, keep_random: bool, draw: Callable[[],
     values: Sequence[Any] = reading.values
     if reading.type.name in RANDOM and -1 in values and not keep_random:
         values = [draw() if value == -1 else value for value in values]
-    elif reading.type.find is None:
+    elif reading.type.find is None and reading.type.name not in _SPELLED:
         return replace(axis, type=reading.type.name)
     return replace(axis, type=reading.type.name, fixed=join_values(list(map(str, values))))
