@@ -127,6 +127,7 @@ def leave_pages(context: BrowserContext, app: RunningApp) -> None:
         page.goto(f"{app.address}/webui-assets/locales/en.json")  # leaves the page, which stores its form once more
         page.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
         page.close()
+    context.clear_cookies()
 
 
 @pytest.fixture
@@ -155,6 +156,9 @@ def lasting(shared_context: BrowserContext, app: RunningApp, lasting_watch: Watc
 
 
 def stop_everything(app: RunningApp) -> None:
+    for plot in app.http.get("/api/v1/plots").json():
+        if plot["state"] == "running":
+            app.http.post(f"/api/v1/plots/{plot['id']}/cancel")
     for series in app.http.get("/api/v1/series").json():
         if series["state"] == "running":  # first: it would queue further jobs
             app.http.post(f"/api/v1/series/{series['id']}/cancel")
@@ -163,3 +167,6 @@ def stop_everything(app: RunningApp) -> None:
     for job_id in active:
         app.http.delete(f"/api/v1/jobs/{job_id}")
     app.wait(*active)
+    while running := app.http.get("/api/v1/queue").json()["running"]:  # of a plot, whose newest cell alone is listed
+        app.http.delete(f"/api/v1/jobs/{running}")
+        app.wait(running)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from tests.browser.easel import Easel
 from tests.browser.page import Studio
+from tests.running import RunningApp
 
 YELLOW = (255, 214, 0)
 
@@ -98,7 +99,11 @@ def test_what_is_missing_is_said_at_the_canvas_and_nothing_is_queued(studio: Stu
     if subtab == "inpaint":
         Image.new("RGB", (64, 64), "blue").save(tmp_path / "blue.png")
         easel.choose(tmp_path / "blue.png")
-    before = len(app.http.get("/api/v1/jobs").json())
+    before = newest(app)
     studio.page.click("#img2img_generate")
     studio.page.locator("#img2img_source > .field-error", has_text=words).wait_for()
-    assert len(app.http.get("/api/v1/jobs").json()) == before
+    assert newest(app) == before
+
+
+def newest(app: RunningApp) -> list[str]:
+    return [job["id"] for job in app.http.get("/api/v1/jobs").json()]
