@@ -135,6 +135,7 @@ def test_what_is_asked_at_random_is_answered_or_refused_in_words(shared_client: 
     assert tried > 5 * ROUNDS - 1
 
 
+@pytest.mark.timeout(600 + 60 * EXAMPLES)
 def test_every_answer_is_as_the_description_says(shared_client: TestClient):
     """By schemathesis: statuses, media types, and bodies against their schemas; no route fails inside."""
     headers = {"Host": ADDRESS.removeprefix("http://")}
