@@ -53,6 +53,12 @@ def test_a_key_equal_to_its_value_is_written_once():
     assert ", Tag, " in infotext.format(GenerationRequest(seed=1), {"Tag": "Tag"})
 
 
+@pytest.mark.parametrize("value", ["Model", "2x4", " model", '"', "a\\", ""])
+def test_a_name_that_looks_like_something_else_comes_back(value):
+    request = GenerationRequest(seed=1, checkpoint=value, vae="VAE", hires=True, hires_upscaler="4x4")
+    assert back(infotext.format(request)) == request
+
+
 def sample(spec) -> object:
     """A value that is not the field's default."""
     low = spec.param.low or 0

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from webui.core import infotext
-from webui.core.params import params_of
+from webui.core.effects import has_effect
+from webui.core.params import FieldSpec, params_of
 from webui.core.request import GenerationRequest
-from webui.core.samplers import SAMPLER_NAMES, SCHEDULER_LABELS
 from webui.storage.encoding import FORMATS, Encoded, encode_picture
 from webui.storage.metadata import read_infotext
 
@@ -28,42 +30,69 @@ def read(made: Encoded) -> str | None:
     return read_infotext(made.data, f"x.{made.ending}").infotext
 
 
-TEXTS = st.text(st.characters(exclude_characters="\0\r\ufeff\ufffe", exclude_categories=("Cs",)), max_size=60)
-PROMPTS = TEXTS.map(str.strip).filter(lambda text: "Negative prompt:" not in text and len(text.splitlines()) < 2)
-NUMBERS = {
-    name: spec
-    for name, spec in params_of(GenerationRequest).items()
-    if name in ("seed", "steps", "guidance_scale", "clip_skip", "cfg_rescale", "eta_noise_seed_delta")
-}
+CHARACTERS = st.characters(exclude_characters="\0\r\ufeff\ufffe", exclude_categories=("Cs",))
+PROMPTS = (
+    st.text(CHARACTERS, max_size=60)
+    .map(str.strip)
+    .filter(lambda text: not any(line.strip().startswith(infotext.NEGATIVE) for line in text.split("\n")))
+)
+FIELDS = params_of(GenerationRequest)
+BESIDE = ("batch_count", "batch_size")  # of a job, where an infotext is of a picture
 
 
-def _value(name: str) -> st.SearchStrategy:
-    spec = NUMBERS[name]
-    return (
-        st.floats(spec.param.low, spec.param.high)
-        if spec.kind is float
-        else st.integers(max(int(spec.param.low or 0), 0), int(spec.param.high or 0))
-    )
+def allowed(spec: FieldSpec) -> st.SearchStrategy:
+    """Any value that a field takes; texts also such as look like other entries."""
+    low, high, raster = spec.param.low, spec.param.high, spec.param.multiple_of or 1
+    if spec.param.choices:
+        return st.sampled_from(spec.param.choices)
+    if spec.name in ("prompt", "negative_prompt"):
+        return PROMPTS
+    if spec.kind is str:
+        odd = (spec.param.infotext or "a", "512x768", " a ", '"a"', "a, b: c", "a\\", "a\nSteps: 3, Seed: 4, Size: 8x8", "")
+        values = st.sampled_from(odd) | st.text(CHARACTERS, max_size=min(spec.param.max_length or 20, 20))
+    elif spec.kind is bool:
+        values = st.booleans()
+    else:
+        assert low is not None and high is not None
+        values = st.floats(low, high) if spec.kind is float else st.integers(-(-low // raster), high // raster)
+    if spec.kind is int:
+        values = values.map(lambda count: count * raster)
+    return st.none() | values if spec.optional else values
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    prompt=PROMPTS, negative_prompt=PROMPTS, sampler=st.sampled_from(SAMPLER_NAMES), scheduler=st.sampled_from(SCHEDULER_LABELS),
-    numbers=st.fixed_dictionaries({name: _value(name) for name in NUMBERS}),
-)  # fmt: skip
-def test_any_request_comes_back_from_every_format(prompt, negative_prompt, sampler, scheduler, numbers):
-    fields = {"prompt": prompt, "negative_prompt": negative_prompt, "sampler": sampler, "scheduler": scheduler, **numbers}
-    text = infotext.format(GenerationRequest(**fields))
-    request = _restored(text)
-    for ending in FORMATS:
-        made = encoded(text, ending)
-        assert made.ending == ending
-        assert read(made) == text
-        assert _restored(read(made) or "") == request
+REQUESTS = st.fixed_dictionaries({name: allowed(spec) for name, spec in FIELDS.items() if name not in BESIDE})
 
 
-def _restored(text: str) -> GenerationRequest:
-    return GenerationRequest(**infotext.restore(infotext.parse(text)).values)
+def told_by(request: GenerationRequest) -> GenerationRequest:
+    """What a picture's infotext tells of a request: neither other pictures, nor what has no effect beside the other fields."""
+    silent: dict[str, Any] = {}
+    for name, spec in FIELDS.items():
+        told = name in ("prompt", "negative_prompt", "hires") or (spec.param.infotext and has_effect(name, request))
+        if not told:
+            silent[name] = spec.default if spec.param.absent is None else spec.param.absent
+    return replace(request, **silent)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(fields=REQUESTS)
+def test_any_request_comes_back_from_every_format(fields: dict[str, Any]):
+    request = GenerationRequest(**fields)
+    text = infotext.format(request)
+    files = {f"x.{ending}": encoded(text, ending) for ending in FORMATS}
+    assert all(name == f"x.{made.ending}" and made.sidecar is None for name, made in files.items())
+    written = {name: made.data for name, made in files.items()} | {"x.txt": text.encode(), "x.gif": gif(text)}
+    for name, data in written.items():
+        found = read_infotext(data, name).infotext
+        assert found == text, name
+    restored = infotext.restore(infotext.parse(text))
+    assert (restored.problems, restored.unused) == ([], {})
+    assert GenerationRequest(**restored.values) == told_by(request)
+
+
+def gif(text: str) -> bytes:
+    file = io.BytesIO()
+    Image.frombytes("RGB", (8, 8), PIXELS).save(file, "GIF", comment=text.encode())
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("ending", FORMATS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,14 +67,14 @@ def restore(infotext: Infotext, kinds: ExtraKinds | None = None) -> Restored:
 
     Options of extensions are among the values by their full names ("vignette.strength"); see `extras.with_extras`.
     """
-    settings, problems = _modernised(infotext), []
+    specs = (*params_of(GenerationRequest).values(), *(kinds or ExtraKinds()).fields.values())
+    settings, problems = _modernised(infotext, specs), []
     prompt = infotext.prompt + _take_old_loras(settings)
     if kinds is not None:
         try:
             settings = kinds.alter_settings(settings)
         except PluginError as error:
             problems.append(str(error))
-    specs = (*params_of(GenerationRequest).values(), *(kinds or ExtraKinds()).fields.values())
     values: dict[str, Any] = _defaults(specs) if settings else {}
     values |= {"prompt": prompt, "negative_prompt": infotext.negative_prompt}
     if settings:
@@ -104,9 +104,9 @@ def _defaults(specs: Iterable[FieldSpec]) -> dict[str, Any]:
     return {spec.name: spec.default for spec in specs if spec.param.infotext and (not spec.param.always or "." in spec.name)}
 
 
-def _modernised(infotext: Infotext) -> dict[str, str]:
+def _modernised(infotext: Infotext, specs: Iterable[FieldSpec]) -> dict[str, str]:
     """The entries of older files spelt as today's, and what is meant by leaving an entry out."""
-    settings = dict(infotext.settings)
+    settings = _with_texts(infotext.settings, specs)
     if not settings:
         return settings
     if sampler := settings.get("Sampler"):
@@ -124,6 +124,15 @@ def _modernised(infotext: Infotext) -> dict[str, str]:
         if spec.param.infotext and spec.param.absent is not None:
             settings.setdefault(spec.param.infotext, str(spec.param.absent))
     return settings
+
+
+def _with_texts(settings: Mapping[str, str], specs: Iterable[FieldSpec]) -> dict[str, str]:
+    """The entries, in which a field's text such as "2x4", which looks like a size, is whole again."""
+    joined = dict(settings)
+    for key in (spec.param.infotext for spec in specs if spec.kind is str):
+        if f"{key}-1" in joined and f"{key}-2" in joined and key not in joined:
+            joined[str(key)] = f"{joined.pop(f'{key}-1')}x{joined.pop(f'{key}-2')}"
+    return joined
 
 
 def _take_old_loras(settings: dict[str, str]) -> str:

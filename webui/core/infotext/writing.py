@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from webui import __version__
 from webui.core.effects import fields_of, has_effect
@@ -35,6 +35,9 @@ _WITH_OTHERS = (
     "outpaint_fill",
 )
 
+#: The entries that are read back into a request.
+_KEYS = frozenset(spec.param.infotext for spec in params_of(GenerationRequest).values() if spec.param.infotext)
+
 #: What A1111 writes of a noise schedule that ends without any signal.
 ZERO_SNR = "Zero Terminal SNR"
 
@@ -54,8 +57,8 @@ def format(
         version: the program's; None: this one's.
         kinds: the options of extensions that are written with them.
     """
-    entries = _entries(request)
-    for key, value in _extra_entries(request, kinds or ExtraKinds()).items():
+    entries, extras = _entries(request), _extra_entries(request, kinds or ExtraKinds())
+    for key, value in extras.items():
         entries.setdefault(key, (facts or {}).get(key, value))
     for key, value in (facts or {}).items():
         if value is not None:
@@ -64,7 +67,7 @@ def format(
     order = [key for key in _FIRST if key in entries]
     order += [key for key in entries if key not in _FIRST and key not in _LAST]
     order += [key for key in _LAST if key in entries]
-    line = line_of({key: entries[key] for key in order})
+    line = line_of({key: entries[key] for key in order}, _KEYS | extras.keys())
     negative = f"\n{NEGATIVE} {request.negative_prompt}" if request.negative_prompt else ""
     return f"{request.prompt}{negative}\n{line}".strip()
 
@@ -110,11 +113,19 @@ def _key_of(name: str, key: str, request: GenerationRequest) -> str:
     return "Eta DDIM" if name == "eta" and request.sampler.startswith("DDIM") else key
 
 
-def line_of(entries: Mapping[str, object]) -> str:
-    """Entries as they stand in the last line of an infotext."""
-    return ", ".join(key if key == str(value) else f"{key}: {_quote(value)}" for key, value in entries.items())
+def line_of(entries: Mapping[str, object], read_back: Container[str] = _KEYS) -> str:
+    """Entries as they stand in the last line of an infotext.
+
+    A value that is its key's own name is written once, as A1111 does; but not among those that are `read_back`, for nothing
+    would be read.
+    """
+    return ", ".join(
+        key if key == str(value) and key not in read_back else f"{key}: {_quote(value)}" for key, value in entries.items()
+    )
 
 
 def _quote(value: object) -> str:
+    """Blanks at the ends would not be read either, unless they stand in quotes."""
     text = str(value)
-    return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ',\n:"') else text
+    needs = any(mark in text for mark in ',\n:"') or text != text.strip()
+    return json.dumps(text, ensure_ascii=False) if needs else text
