@@ -8,23 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.checkpoints.lora.writing import write_lora
 from tests.checkpoints.test_manager import assert_fresh
+from tests.generation.pictures import put
 from tests.simulated_device import SimulatedDevice
 from tests.tiny import write_tiny_checkpoint
 from webui.checkpoints.catalog import Catalog
+from webui.checkpoints.families import SDXL
 from webui.checkpoints.lora.files import LoraFiles
 from webui.checkpoints.memory import MemoryMode
 from webui.core import infotext
 from webui.core.request import GenerationRequest
-from webui.engine.protocol import ImageDone, Notice, Run
+from webui.engine.protocol import CancelWhen, Finished, ImageDone, Loading, Notice, Run
 from webui.errors import InvalidRequest, UnsupportedCheckpoint
 from webui.generation.compute_options import ComputeOptions
 from webui.generation.network_shelf import NetworkShelf
 from webui.generation.runner import Runner
 from webui.plugins.loader import PluginManager
 from webui.settings import BUNDLED_EXTENSIONS
+from webui.storage.sources import SourceStore
 
 BASE: dict[str, Any] = {"checkpoint": "one", "width": 64, "height": 64, "steps": 4, "seed": 5, "sampler": "Euler"}
 
@@ -177,6 +181,14 @@ def test_the_settings_name_each_file_by_its_hash(studio: Studio):
     assert "Lora hashes" not in studio.make("a cat")[0].facts
 
 
+@pytest.mark.parametrize("others", [{}, {"hires_checkpoint": "two"}], ids=["same checkpoint", "another"])
+def test_the_settings_name_what_both_passes_use(studio: Studio, others: dict[str, Any]):
+    hires: dict[str, Any] = {"hires": True, "hires_scale": 2.0, "hires_steps": 2, "denoising_strength": 0.6, **others}
+    picture, _ = studio.make("a <lora:ink:1><lora:fog:1>", **hires, hires_prompt="a <lora:oil:1><lora:ink:1><lora:mist:1>")
+    assert [entry.partition(":")[0] for entry in picture.facts["Lora hashes"].split(", ")] == ["ink", "oil"]
+    assert picture.facts["Networks not found"] == "fog, mist"
+
+
 def test_a_missing_one_is_left_out_and_named_everywhere(studio: Studio):
     picture, told = studio.make("a cat <lora:inc:1><lora:inc:0.5>")
     assert told == ["There is no LoRA “inc”, so it was left out. Did you mean “ink”?"]
@@ -189,6 +201,14 @@ def test_one_is_found_by_the_name_that_its_trainer_gave_it(studio: Studio):
     assert studio.pixels("a cat <lora:water colour:1>") == studio.pixels("a cat <lora:renamed:1>")
     assert studio.pixels("a cat <lora:v2/renamed:1>") == studio.pixels("a cat <lora:RENAMED:1>")
     assert studio.make("a cat <lora:renamed:1>")[0].facts.keys() == {"Lora hashes", "VAE precision"}
+
+
+def test_a_second_pass_goes_without_a_file_that_does_not_fit_its_checkpoint(studio: Studio):
+    write_tiny_checkpoint(studio.models / "wide.safetensors", 3, family=SDXL)
+    hires: dict[str, Any] = {"hires": True, "hires_steps": 1, "steps": 2, "denoising_strength": 0.6, "hires_checkpoint": "wide"}
+    picture, told = studio.make("a cat <lora:ink:1>", studio.new_runner(), **hires)
+    assert [text for text in told if text.startswith("The LoRA ink.safetensors") and "“wide” goes without it." in text]
+    assert picture.facts["Lora hashes"].startswith("ink: ")
 
 
 def test_a_file_of_another_family_is_refused_with_both_named(studio: Studio):
@@ -216,6 +236,33 @@ def test_a_tag_that_says_nothing_possible_is_refused(studio: Studio, tag: str):
     assert caught.value.field == "prompt"
 
 
+def test_interrupt_and_skip_while_the_checkpoint_loads_are_no_failures(studio: Studio):
+    def told_while_loading(when: CancelWhen) -> list[Any]:
+        runner, events = studio.new_runner(), list[Any]()
+        control = runner.new_control()
+
+        def emit(event: Any) -> None:
+            events.append(event)
+            if isinstance(event, Loading) and len(events) == 1:
+                control.cancel(when)
+
+        runner.run(Run("job", GenerationRequest(prompt="a <lora:ink:1>", **BASE, batch_count=2)), emit, control)
+        return [event for event in events if isinstance(event, ImageDone | Finished)]
+
+    assert told_while_loading(CancelWhen.NOW) == [Finished("job", cancelled=True)]
+    picture, end = told_while_loading(CancelWhen.SKIP)
+    assert (picture.index, picture.pixels) == (1, studio.pixels("a <lora:ink:1>", seed=6))
+    assert end == Finished("job", skipped=1)
+
+
+def test_shares_of_the_steps_are_those_of_the_steps_that_are_done(studio: Studio, sources: SourceStore):
+    source = put(sources, Image.new("RGB", (64, 64), "teal"))
+    runner, half = studio.new_runner(sources=sources), {"source": source, "denoising_strength": 0.25}
+    rising = studio.pixels("a cat <lora:ink:te=0:unet=0@0,1@1>", runner, **half)
+    assert rising == studio.pixels("a cat <lora:ink:te=0:unet=1:start=1>", runner, **half)
+    assert rising != studio.pixels("a cat", runner, **half)
+
+
 def test_a_file_that_is_replaced_acts_on_the_next_picture(studio: Studio):
     path = write_lora(studio.loras / "changing.safetensors", 4)
     first = studio.pixels("a cat <lora:changing:1>")
@@ -228,14 +275,16 @@ def test_a_refiner_gets_what_its_prompt_names(studio: Studio):
     plugins.load_all()
     runner = studio.new_runner(plugins=plugins)
 
-    def refined(tag: str) -> bytes:
+    def refined(tag: str, **options: Any) -> ImageDone:
         request = GenerationRequest(prompt=f"a cat{tag}", **BASE)
-        told = request.to_dict() | {"extras": {"refiner": {"checkpoint": "two", "switch_at": 0.5}}}
+        told = request.to_dict() | {"extras": {"refiner": {"checkpoint": "two", "switch_at": 0.5, **options}}}
         events = list[Any]()
         runner.run(Run("job", GenerationRequest.from_dict(told)), events.append, runner.new_control())
-        return next(event.pixels for event in events if isinstance(event, ImageDone))
+        return next(event for event in events if isinstance(event, ImageDone))
 
-    plain, whole = refined(""), refined("<lora:ink:1>")
-    late = refined("<lora:ink:te=0:unet=1:start=2>")
+    plain, whole = refined("").pixels, refined("<lora:ink:1>").pixels
+    late = refined("<lora:ink:te=0:unet=1:start=2>").pixels
     assert len({plain, whole, late}) == 3
-    assert refined("<lora:ink:te=0:unet=1:start=4>") == plain
+    assert refined("<lora:ink:te=0:unet=1:start=4>").pixels == plain
+    named = refined("<lora:ink:1>", prompt="a dog <lora:oil:1>").facts["Lora hashes"]
+    assert [entry.partition(":")[0] for entry in named.split(", ")] == ["ink", "oil"]

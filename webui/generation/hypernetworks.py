@@ -20,7 +20,7 @@ from webui.errors import InvalidRequest
 #: The word of the tag.
 KIND = "hypernet"
 
-#: How many stay in memory; each has some 100 MB at most.
+#: How many stay in memory; with the layers that trainers suggest each has some 100 MB.
 _KEPT = 4
 
 #: A strength outside is a slip of the keyboard.
@@ -42,6 +42,10 @@ class HypernetworkShelf:
     def __init__(self, folders: Iterable[Path] = ()) -> None:
         self._files = NamedFiles(folders)
         self._read: OrderedDict[Hashable, Hypernetwork] = OrderedDict()
+
+    def forget(self) -> None:
+        """Give back the memory of what no job uses."""
+        self._read.clear()
 
     def state(self, prompts: Iterable[str]) -> Hashable:
         """Changes when a file does that one of the prompts names."""

@@ -46,6 +46,11 @@ class NetworkShelf:
         self._digests: dict[Stamp, Future[str]] = {}
         self._hashing = ThreadPoolExecutor(1, "lora-hashes")
 
+    def forget(self) -> None:
+        """Give back the memory of what no job uses."""
+        self._read.clear()
+        self._hypernetworks.forget()
+
     def state(self, prompts: Iterable[str]) -> Hashable:
         """Changes when a file does that one of the prompts names."""
         prompts = list(prompts)
@@ -72,7 +77,12 @@ class NetworkShelf:
                 missing.append(tag.name)
                 say(self._missing(tag.name))
             elif (misfit := _misfit(info, pipeline)) is None:
-                uses.append(self._use(tag, info, pipeline, say))
+                try:
+                    uses.append(self._use(tag, info, pipeline, say))
+                except UnsupportedCheckpoint as error:
+                    if info.family is not None or not inherited:
+                        raise
+                    say(f"{error} “{pipeline.checkpoint.name}” goes without it.")
             elif inherited:
                 say(f"{misfit} “{pipeline.checkpoint.name}” goes without it.")
             else:

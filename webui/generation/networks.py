@@ -66,6 +66,13 @@ class Networks:
         facts = {HASHES: listed} if listed else {}
         return {**facts, NOT_FOUND: ", ".join(self.missing)} if self.missing else facts
 
+    @classmethod
+    def facts_of(cls, several: Iterable[Networks]) -> dict[str, str]:
+        """The same of several passes together."""
+        several = list(several)
+        uses = tuple(use for each in several for use in each.uses)
+        return cls(uses, missing=tuple(dict.fromkeys(name for each in several for name in each.missing))).facts
+
     def attended(self, unet: nn.Module) -> AbstractContextManager[None]:
         """While a UNet's attention goes through the hypernetworks."""
         return attended_through(unet, [(use.hypernetwork, use.strength) for use in self.hypernetworks])

@@ -41,6 +41,7 @@ class Planner:
             second = others.get("calls_before") is not None
             inherited = second and not work.request.hires_prompt
             networks = self._networks.of(pipeline, request.prompt, work.say, second=second, inherited=inherited)
+            work.networks.append(networks)
             networks.merge_text(model, work.control.check)
             plan = make_plan(pipeline, request, states, embeddings, networks=networks, **others)
             conditioning = self._plugins.fold("alter_conditioning", plan.conditioning, request=request)
@@ -64,6 +65,7 @@ class Planner:
             embeddings = self._embeddings_for(other, work)
             inherited = switch.prompt is None
             networks = self._networks.of(other, request.prompt, work.say, second=second_pass, inherited=inherited)
+            work.networks.append(networks)
             networks.merge_text(model, work.control.check)
             told = encode(other, request, plan.guidance, self._states, embeddings, calls_before, scores, networks.key)
             return self._plugins.fold("alter_conditioning", told, request=request), networks

@@ -129,6 +129,7 @@ class Runner:
         """Give back the memory of everything loaded."""
         self._manager.unload()
         self._upscalers.release()
+        self._networks.forget()
 
     def reload(self, request: GenerationRequest, emit: Emit) -> None:
         """Load what the request wants. Raise WebUIError where it cannot be."""
@@ -166,6 +167,7 @@ class Runner:
                 # Outside the handler, so that the traceback no longer holds the tensors that filled the memory.
                 self.device.release()
                 if not self._manager.keep_only_lent():
+                    self._networks.forget()
                     self._economise(work, checkpoint)
         left = bool(work.batches())
         emit(self._finished(command, cancelled=left, skipped=len(work.skipped)))
@@ -203,11 +205,17 @@ class Runner:
         """False: memory ran out, in `work.stage`."""
         try:
             self._make(work, checkpoint, vae)
+            return True
+        except Cancelled:  # before a batch began: while weights were changed, or the source was encoded
+            return True
+        except Skipped:
+            work.skip(work.batches()[0])
+            work.reporter.end_batch()
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not devices.is_out_of_memory(error):
                 raise
             return False
-        return True
+        return not work.batches() or self._attempt(work, checkpoint, vae)
 
     def _make(self, work: Work, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> None:
         first, second = Leg(checkpoint, vae), second_leg(work.request, self._catalog)

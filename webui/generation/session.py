@@ -29,6 +29,7 @@ from webui.generation.hires import enlarge_latents, enlarge_pixels, hires_size, 
 from webui.generation.levels import calls_of, foreseen_levels
 from webui.generation.masks import Pixels
 from webui.generation.models import Model, Models
+from webui.generation.networks import Networks
 from webui.generation.source_picture import SourcePicture
 from webui.generation.stages import Beginning, Fold, Plan, sample, unaltered
 from webui.generation.takeover import Takeover
@@ -138,8 +139,8 @@ class Session:
         """Infotext entries that only the engine knows."""
         facts = {"VAE precision": self._stage.precision}
         for plan in reversed(self._plans.here):
-            facts |= {**plan.facts, **plan.networks.facts}
-        return facts
+            facts |= plan.facts
+        return facts | Networks.facts_of(self._work.networks)
 
     def sample(self, batch: range, fold: Fold = unaltered) -> Tensor:
         """The latents of a batch, ready to be decoded: (batch, 4, height / 8, width / 8).
@@ -183,7 +184,7 @@ class Session:
         with ExitStack() as until:
             until.enter_context(self._placement.using("unet"))
             until.enter_context(plan.networks.attended(self._pipeline.unet))
-            around = until.enter_context(takeover.batch(plan.table, plan.guidance.calls)) if takeover else None
+            around = until.enter_context(takeover.batch(plan.table, plan.guidance.calls, plan.calls)) if takeover else None
             latents = sample(self._pipeline, plan, batch, on_step, concat, beginning, fold, around)
         if takeover is not None and takeover.foreseen is not None:
             self._before |= dict(zip(batch, takeover.foreseen, strict=True))
@@ -191,7 +192,7 @@ class Session:
 
     def _with_networks(self, plan: Plan) -> Plan:
         """The plan for the pass's own checkpoint, whose UNet gets what the prompt names."""
-        model, networks, calls, check = self._models.own, plan.networks, plan.guidance.calls, self._work.control.check
+        model, networks, calls, check = self._models.own, plan.networks, plan.calls, self._work.control.check
         networks.merge_unet(model, 0, calls, check)
         if networks.vary:
             return replace(plan, on_call=lambda call: networks.merge_unet(model, call, calls, check))

@@ -64,6 +64,11 @@ class Plan:
     on_call: OnCall = lambda call: None
 
     @property
+    def calls(self) -> int:
+        """Of the model, for the levels that are done: in img2img they are fewer than the request's steps."""
+        return (len(self.sigmas) - 1) * self.sampler.calls
+
+    @property
     def parts_on_the_way(self) -> bool:
         """Whether passes that begin as this one does may end otherwise: another model takes over, or the texts change."""
         return self.successor is not None or self.conditioning.changes

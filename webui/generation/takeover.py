@@ -53,14 +53,15 @@ class Takeover:
         self.foreseen: Tensor | None = None
 
     @contextmanager
-    def batch(self, table: Sequence[float], calls: int) -> Iterator[Around]:
+    def batch(self, table: Sequence[float], calls: int, done: int) -> Iterator[Around]:
         """While a batch is sampled.
 
         Args:
             table: the noise level of each timestep of the pass's own model, rising.
-            calls: of the model, in the whole pass.
+            calls: of the model, for all steps of the request.
+            done: calls of them, which are fewer where the pass begins with a picture.
         """
-        self.foreseen, self._calls = None, calls
+        self.foreseen, self._calls = None, done
         switch = self._successor.switch
         with ExitStack() as until:
 

@@ -13,6 +13,7 @@ from webui.engine.protocol import Event, ImageDone, Notice, Run
 from webui.generation.control import JobControl
 from webui.generation.economy import Economy, Stage
 from webui.generation.hires import Enlarge, needs_model
+from webui.generation.networks import Networks
 from webui.generation.preview import ProgressReporter
 from webui.generation.sharing import Sharing
 from webui.upscaling.enlarging import by_filter
@@ -32,6 +33,7 @@ class Work:
         needed: bytes that it was expected to need at least.
         enlarge: makes the first of two passes larger.
         sharing: what it has in common with other jobs.
+        networks: of each pass, and of who went on with it, as far as they were read.
     """
 
     command: Run
@@ -46,6 +48,7 @@ class Work:
     needed: int = 0
     enlarge: Enlarge = by_filter
     sharing: Sharing = field(default_factory=Sharing)
+    networks: list[Networks] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.done |= self.command.done
