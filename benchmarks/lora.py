@@ -142,7 +142,7 @@ def measure_peer(checkpoint: Path, lora: Path, config: Path, device: torch.devic
 
 
 def measure_plot(checkpoint: Path, lora: Path, weights: int, steps: int, device: torch.device) -> None:
-    """Pictures of as many weights, in turn with pictures without a LoRA."""
+    """Pictures of as many weights, after as many without a LoRA: in turn, each would pay for bringing it in and out."""
     catalog = Catalog([checkpoint.parent], [])
     runner = Runner(catalog, str(device), networks=NetworkShelf(LoraFiles([lora.parent])))
     info = next(info for info in catalog.checkpoints() if info.path == checkpoint.absolute() or info.path == checkpoint)
