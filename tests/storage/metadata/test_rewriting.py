@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageSequence, PngImagePlugin
 
 from tests.data.pictures import all_pictures
 from webui.errors import UnreadableImage
@@ -37,14 +37,14 @@ def test_without_metadata_only_the_pixels_are_left(ending):
     assert pixels(clean) == pixels(data)
 
 
-@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "avif"])
 @pytest.mark.parametrize("before", ["", "other\nSteps: 1, Sampler: Euler, CFG scale: 1, Seed: 9"])
 def test_settings_of_one_picture_are_written_into_another(ending, before):
     data = encode_picture(PIXELS, 8, 8, before, ending).data
     written = with_infotext(data, SETTINGS)
     assert infotext(written) == SETTINGS
     assert pixels(written) == pixels(data)
-    assert without_metadata(written) == without_metadata(without_metadata(data)) or ending == "webp"
+    assert without_metadata(written) == without_metadata(without_metadata(data)) or ending in ("webp", "avif")
 
 
 @pytest.mark.parametrize("lossless", [False, True])
@@ -58,8 +58,7 @@ def test_transparency_of_a_webp_survives(lossless):
 
 @pytest.mark.parametrize("made", all_pictures(), ids=lambda made: made.name)
 def test_pictures_of_every_program_are_freed_of_what_they_tell(made):
-    ending = ending_of(made.data)
-    if ending not in ("png", "jpg", "webp", "avif"):
+    if not ending_of(made.data):
         with pytest.raises(UnreadableImage, match="PNG, JPEG, WebP"):
             without_metadata(made.data)
         return
@@ -92,10 +91,59 @@ def test_long_settings_go_into_the_xmp_of_a_jpeg_and_too_long_ones_are_refused()
         with_infotext(data, f"{'x' * 70_000}\n{SETTINGS}")
 
 
-def test_an_avif_says_that_it_cannot_be_changed():
+@pytest.mark.parametrize("before", ["", SETTINGS])
+def test_an_avif_is_given_settings_twice_and_freed_of_both(before):
+    data = encode_picture(bytes(range(256)), 8, 8, before, "avif").data
+    written = with_infotext(with_infotext(data, SETTINGS), SETTINGS.replace("heart", "a much longer prompt"))
+    assert infotext(written) == SETTINGS.replace("heart", "a much longer prompt")
+    assert "heart".encode("utf-16-be") not in written
+    assert pixels(written) == pixels(data)
+    assert pixels(written)[0] == "RGBA"
+    clean = without_metadata(without_metadata(written))
+    assert (infotext(clean), pixels(clean)) == (None, pixels(data))
+    assert "prompt".encode("utf-16-be") not in clean
+
+
+@pytest.mark.parametrize("before", ["", "other\nSteps: 1, Sampler: Euler, CFG scale: 1, Seed: 9"])
+def test_a_gif_that_moves_is_given_settings_and_freed_of_them(before):
+    buffer, pictures = io.BytesIO(), [Image.linear_gradient("L").resize((9, 7)).rotate(turn) for turn in (0, 180)]
+    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=70, loop=3, comment=before)
+    written = with_infotext(buffer.getvalue(), SETTINGS * 9)
+    assert (infotext(written), frames(written)) == (SETTINGS * 9, frames(buffer.getvalue()))
+    clean = without_metadata(written + b"secret")
+    assert (infotext(clean), frames(clean)) == (None, frames(written))
+    assert b"heart" not in clean and b"secret" not in clean
+    with pytest.raises(UnreadableImage, match="“mine” is cut short"):
+        without_metadata(buffer.getvalue()[:-30], "mine")
+
+
+def frames(data: bytes) -> list[tuple[object, ...]]:
+    with Image.open(io.BytesIO(data)) as image:
+        return [
+            (frame.convert("RGB").tobytes(), frame.info["duration"], image.info["loop"])
+            for frame in ImageSequence.Iterator(image)
+        ]
+
+
+def test_an_avif_that_moves_says_that_it_cannot_be_changed():
+    buffer, pictures = io.BytesIO(), [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    pictures[0].save(buffer, "AVIF", save_all=True, append_images=pictures[1:])
+    with pytest.raises(UnreadableImage, match="“mine” is an AVIF that moves"):
+        with_infotext(buffer.getvalue(), SETTINGS, "mine")
+
+
+def test_an_avif_that_is_damaged_is_refused_in_words_or_given_its_settings():
     data = encode_picture(PIXELS, 8, 8, "", "avif").data
-    with pytest.raises(UnreadableImage, match="without making it anew"):
-        with_infotext(data, SETTINGS)
+    for place in range(300):
+        made = outcome(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        assert made.startswith("“mine” ") if isinstance(made, str) else ending_of(made) == "avif", place
+
+
+def outcome(data: bytes) -> bytes | str:
+    try:
+        return with_infotext(data, SETTINGS, "mine")
+    except UnreadableImage as error:
+        return str(error)
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"])

@@ -1,7 +1,7 @@
 """A picture's file without what it tells, or with another's settings: its pixels stay byte for byte, for nothing is encoded anew.
 
-PNG and WebP are chunks, JPEG is segments: those that hold texts are left out or put in. An AVIF keeps its items where they
-are, so theirs are overwritten with nothing; its file has no room for other settings.
+PNG and WebP are chunks, JPEG is segments, GIF is blocks: those that hold texts are left out or put in. An AVIF keeps its items
+where they are, so theirs are overwritten with nothing; other settings come behind them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from PIL import Image
 from webui.errors import UnreadableImage
 from webui.storage.chunks import BadFile, png_chunk, png_infotext
 from webui.storage.encoding import ending_of
+from webui.storage.metadata.avif import with_exif
+from webui.storage.metadata.gif import with_comment
 from webui.storage.metadata.pictures import read_infotext
 from webui.storage.metadata.placing import place_for, user_comment
 
@@ -46,9 +48,9 @@ def with_infotext(data: bytes, infotext: str, name: str = "The picture") -> byte
 def _rewritten(data: bytes, name: str, infotext: str) -> bytes:
     ending = ending_of(data)
     read_infotext(data, name)  # raises for what is damaged
-    ways = {"png": _png, "jpg": _jpeg, "webp": _webp, "avif": _avif}
+    ways = {"png": _png, "jpg": _jpeg, "webp": _webp, "avif": _avif, "gif": with_comment}
     if ending not in ways:
-        raise UnreadableImage(f"“{name}” is a {ending.upper() or 'file'}; PNG, JPEG, WebP and AVIF can be rewritten here.")
+        raise UnreadableImage(f"“{name}” is no picture that can be rewritten here (PNG, JPEG, WebP, AVIF or GIF).")
     try:
         made = ways[ending](data, infotext)
         found = read_infotext(made, name)
@@ -189,12 +191,17 @@ def _webp_head(data: bytes) -> bytes:
 
 
 def _avif(data: bytes, infotext: str) -> bytes:
-    if infotext:
-        raise BadFile("is an AVIF, whose settings cannot be changed without making it anew; use a PNG, JPEG or WebP")
+    cleared = _cleared(data)
+    return with_exif(cleared, user_comment(infotext).removeprefix(_JPEG_EXIF)) if infotext else cleared
+
+
+def _cleared(data: bytes) -> bytes:
     with Image.open(io.BytesIO(data)) as image:
         found = [image.info.get("exif", b""), image.info.get("xmp", b"")]
     for text in filter(None, found):
         inner = text.removeprefix(_JPEG_EXIF)
+        if inner == _nothing(inner):
+            continue
         if data.count(inner) != 1:
             raise BadFile("keeps its texts where they cannot be taken out")
         data = data.replace(inner, _nothing(inner))

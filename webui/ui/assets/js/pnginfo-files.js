@@ -22,7 +22,7 @@ function writeButton(infotext) {
     return deliver("write", form, file.name);
   };
   const take = () => ([...input.files].slice(0, 1).forEach(write), (input.value = ""));
-  const input = h("input", { type: "file", accept: "image/png,image/jpeg,image/webp", class: "off-screen", id: "pnginfo_write_file", "aria-label": t("pnginfo.write"), onchange: take });
+  const input = h("input", { type: "file", accept: "image/png,image/jpeg,image/webp,image/avif,image/gif", class: "off-screen", id: "pnginfo_write_file", "aria-label": t("pnginfo.write"), onchange: take });
   return h("span", {}, input, button(t("pnginfo.write"), null, () => input.click(), { id: "pnginfo_write", title: t("pnginfo.write.help") }));
 }
 
