@@ -13,6 +13,9 @@ PATIENCE = 60_000  # milliseconds; machines are busy
 #: A job that surely still runs when the next command of a test arrives; its first picture comes soon.
 LONG = {"steps": "20", "batch_count": "100"}
 
+#: Typing in a box that has the focus, letter by letter, so fast that no pause is between them.
+AT_ONCE = "(box, text) => [...text].forEach(letter => document.execCommand('insertText', false, letter))"
+
 
 class Studio:
     """One open page of the program."""

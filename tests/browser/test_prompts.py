@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.page import Studio
+from tests.browser.page import AT_ONCE, Studio
+from tests.library.conftest import wait_until
 from tests.running import RunningApp
 
 STYLES = 'name,prompt,negative_prompt\nemoji,"{prompt}, emoji",flat\nzinc,grey,\n'
@@ -56,6 +57,9 @@ WORDS = [
     ("wo|rd", []),
     ("cat, 1.25|", []),
     ("# remark wor|", []),
+    ("a < b, long|", ["long"]),
+    ("__colour__ lon|", ["__colour__ lon", "lon"]),
+    ("a __co|lour__ b", ["co"]),
 ]
 
 # Each case (text, argument) through a function of the page's modules: the text with | at the caret or round the selection.
@@ -78,10 +82,6 @@ TABLES = """async ({weights, parts, words}) => {
         words: words.map(ofWords),
     };
 }"""
-
-
-# Letter by letter, so fast that no pause is between them.
-AT_ONCE = "(box, text) => [...text].forEach(letter => document.execCommand('insertText', false, letter))"
 
 
 def add_lora(path: Path, activation_text: str) -> None:
@@ -108,9 +108,8 @@ def names(app: RunningApp) -> Iterator[None]:
     files[0].write_text(STYLES, "utf-8")
     files[1].write_text(TAGS, "utf-8")
     add_lora(lora, "ink wash")
-    app.http.get("/api/v1/models", params={"kind": "lora", "refresh": True})
-    while {each["kind"] for kind, q in (("tag", "long"), ("lora", "zeb")) for each in ask(app, kind, q)} != {"tag", "lora"}:
-        app.http.get("/api/v1/models", params={"kind": "lora", "refresh": True})
+    app.http.post("/api/v1/models/refresh").raise_for_status()
+    wait_until(lambda: ask(app, "tag", "long") and ask(app, "lora", "zeb"), seconds=60)
     yield
     for path in files:
         path.unlink()
@@ -135,16 +134,15 @@ class Editor:
         expect(self.styles).to_have_text(list(styles))
 
     def complete(self, typed: str, first: str) -> None:
-        """Type it and wait for the list whose first name is this."""
-        self.keys.type(typed)
+        """Type it, as one step, and wait for the list whose first name is this."""
+        self.prompt.evaluate("(box, text) => document.execCommand('insertText', false, text)", typed)
         expect(self.list).to_be_visible()
         expect(self.list.locator("li .prompt-name").first).to_have_text(first)
 
 
-@pytest.mark.xfail(strict=False, reason="on a busy machine a step is sometimes told twice; the cause is not found yet")
 def test_names_keys_styles_and_prompts_used_last_are_undone_by_one_ctrl_z(names, studio: Studio):
     editor, page = Editor(studio), studio.page
-    studio.generate(prompt="castle", negative_prompt="old", steps="2")
+    studio.generate(prompt="zebra castle", negative_prompt="old", steps="2")
     studio.fill(prompt="", negative_prompt="", steps="3")
 
     editor.prompt.click()
@@ -180,18 +178,18 @@ def test_names_keys_styles_and_prompts_used_last_are_undone_by_one_ctrl_z(names,
     editor.expect("<lora:zebrink:0.75>, ink wash, long hair, emoji", negative="flat")
 
     page.click("#txt2img_prompt_history")
-    page.locator("#prompt_history_search").fill("castle")
+    page.locator("#prompt_history_search").fill("zebra")
     page.locator(".used-prompts[aria-busy=false]").wait_for()
     expect(page.locator(".used-put")).to_have_count(1)
     assert page.locator(".used-put img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     page.locator(".used-put").click()
-    editor.expect("castle", negative="old")
+    editor.expect("zebra castle", negative="old")
     page.click("#txt2img_prompt_history")
     page.locator(".used-all").first.click()
     expect(studio.field("steps")).to_have_value("2")
 
     for prompt, styles, negative in [
-        ("castle", [], "old"),  # without the settings that were sent
+        ("zebra castle", [], "old"),  # without the settings that were sent
         ("<lora:zebrink:0.75>, ink wash, long hair, emoji", [], "flat"),
         ("<lora:zebrink:0.75>, ink wash, long hair", ["emoji"], ""),
         ("<lora:zebrink:0.75>, ink wash, long hair, emoj", [], ""),
@@ -207,7 +205,7 @@ def test_names_keys_styles_and_prompts_used_last_are_undone_by_one_ctrl_z(names,
         expect(editor.prompt).not_to_have_value(before_that)
     for _ in range(40):
         editor.prompt.press("Control+Shift+z")
-    editor.expect("castle", negative="old")
+    editor.expect("zebra castle", negative="old")
     expect(studio.field("steps")).to_have_value("2")
 
 

@@ -84,7 +84,7 @@ function draw(tab, name, { used, limit, problem, warning, at }) {
 // Selects the bracket that the words are about.
 function show(event) {
   const box = event.target.closest(".block").querySelector("textarea, input");
-  const at = Number(event.target.dataset.at);
+  const at = [...box.value].slice(0, Number(event.target.dataset.at)).join("").length; // it is told in characters
   box.focus();
   box.setSelectionRange(at, at + 1);
 }

@@ -173,8 +173,7 @@ export function pressGenerate() {
 // `then` is called when the form holds them.
 export function sendInfotext(text, tab = TABS[0], then = null) {
   Object.assign(pending, { infotext: text, then });
-  settingsAreSent(tab);
-  press(`${tab}_bridge_restore`);
+  if (press(`${tab}_bridge_restore`)) settingsAreSent(tab);
 }
 
 // The bridge's inputs hold the text at `position`.

@@ -17,9 +17,11 @@ export function watchFocus(tab) {
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 const stem = ({ path }) => path.split(/[\\/]/).pop().replace(/\.[^.]+$/, "");
 
-// Tags may have further arguments, and the name may be any that the file has.
+// Tags may have further arguments, and the name may be any that the file has. Where another file has the same, it is called by
+// its path.
 function pattern(entry) {
-  const names = [...new Set([entry.adds.name, entry.alias, stem(entry)].filter(Boolean))].map(escaped).join("|");
+  const { adds, alias, name } = entry;
+  const names = [...new Set([adds.name, alias, name, adds.name.includes("/") ? "" : stem(entry)].filter(Boolean))].map(escaped).join("|");
   if (entry.kind === "lora") return `<(?:lora|lyco):(?:${names})(?::[^<>]*)?>`;
   if (entry.kind === "hypernetwork") return `<hypernet:(?:${names})(?::[^<>]*)?>`;
   return `(?<![\\p{L}\\p{N}_])(?:${names})(?![\\p{L}\\p{N}_])`;
@@ -57,7 +59,8 @@ function without(text, entry, whole) {
   const call = `${entry.kind === "embedding" ? "[\\s,]*" : "\\s*"}${pattern(entry)}`;
   const together = new RegExp(call + escaped(rest), "iu");
   if (rest && together.test(text)) return tidy(text.replace(together, ""));
-  if (whole && !rest && text.includes(whole)) return tidy(text.replace(new RegExp(`[\\s,]*${escaped(whole)}`, "u"), ""));
+  const own = new RegExp(`[\\s,]*(?<![\\p{L}\\p{N}_])${escaped(whole)}(?![\\p{L}\\p{N}_])`, "u"); // no part of another word
+  if (whole && !rest && own.test(text)) return tidy(text.replace(own, ""));
   return found(entry, text) ? tidy(text.replace(new RegExp(call, "iu"), "")) : text;
 }
 

@@ -9,22 +9,27 @@ const MOST = 300;
 const TOGETHER_MS = 1500; // letters with shorter pauses between them are one step, by the word
 const SET_MS = 400; // what one action sets may become known in two parts
 const PATIENCE_MS = 3000;
+const LOST_MS = 30_000; // a bridge that has not answered by then will not
+const AGAIN_MS = 30;
 const HEADER = ["checkpoint", "vae", "clip_skip"]; // belong to all forms; to choose a checkpoint is no edit
 
 const KEPT = [...PROMPTS, "styles"];
 
 // `known`: values by name, as the newest step left them; `seen`: the form's values when it was last read; `expected`: what was
-// asked to be set and is not yet.
-const makeHistory = (tab, box = null) => ({ tab, box, known: null, seen: null, done: [], undone: [], expected: null, sent: false });
+// asked to be set and is not yet; `waiting`: a reading that the boxes do not agree with yet.
+const makeHistory = (tab, box = null) => ({ tab, box, known: null, seen: null, done: [], undone: [], expected: null, sent: false, waiting: null });
 const forms = Object.fromEntries(TABS.map((tab) => [tab, makeHistory(tab)]));
 const boxes = new WeakMap();
 
 function historyOf(box) {
   const place = placeOf(box);
   if (place) return { history: forms[place.tab], name: place.name };
-  if (!boxes.has(box)) boxes.set(box, { ...makeHistory(null, box), known: { text: box.value } });
+  if (!boxes.has(box)) forget(box);
   return { history: boxes.get(box), name: "text" };
 }
+
+// A box of no form shows another text: there is nothing to be undone in it.
+export const forget = (box) => void boxes.set(box, { ...makeHistory(null, box), known: { text: box.value } });
 
 const boxNamed = ({ tab, box }, name) => box ?? (PROMPTS.includes(name) ? boxOf(tab, name) : null);
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
@@ -109,10 +114,33 @@ export function change(box, values, selection) {
 
 // ---- what the program sets
 
-// Styles that were chosen, texts that a button wrote, settings that were sent: the form has been read.
-function compare({ tab, values, bySettings }) {
+// The form has been read. A reading may be older than what the boxes show by now, or a moment newer than what is drawn: it counts
+// once both agree, so that what one action sets is one step.
+function heard({ tab, values, bySettings }) {
   const history = forms[tab];
-  if (settling(history, values, bySettings)) return void (history.seen = values);
+  if (bySettings && history.expected) history.expected.rounds -= 1;
+  clearTimeout(history.waiting?.timer);
+  const until = history.waiting?.until ?? performance.now() + PATIENCE_MS;
+  const settings = bySettings || Boolean(history.waiting?.settings);
+  history.waiting = { values, settings, until, timer: null };
+  settle(tab);
+}
+
+function settle(tab) {
+  const history = forms[tab];
+  const { values, settings, until } = history.waiting;
+  if (performance.now() < until && !agrees(tab, values)) return void (history.waiting.timer = setTimeout(settle, AGAIN_MS, tab));
+  history.waiting = null;
+  compare(tab, values, settings);
+}
+
+const lines = (text) => (text ?? "").replaceAll("\r\n", "\n");
+const agrees = (tab, values) => PROMPTS.every((name) => !boxOf(tab, name) || !(name in values) || boxOf(tab, name).value === lines(values[name]));
+
+// Styles that were chosen, texts that a button wrote, settings that were sent.
+function compare(tab, values, bySettings) {
+  const history = forms[tab];
+  if (settling(history, values)) return void (history.seen = values);
   const now = Object.fromEntries(KEPT.map((name) => [name, boxOf(tab, name)?.value ?? values[name]]));
   const { known, seen } = history;
   history.known = now;
@@ -133,12 +161,12 @@ function set(history, changes) {
 }
 
 // Whether the form is still on its way to what a step asked it to be.
-function settling(history, values, bySettings) {
+function settling(history, values) {
   const { expected } = history;
   if (!expected) return false;
-  if (bySettings) expected.rounds -= 1;
   const settled = expected.rounds <= 0 && Object.entries(expected.wanted).every(([name, value]) => same(values[name], value));
-  if (settled || performance.now() > expected.until) history.expected = null;
+  const patience = expected.rounds > 0 ? LOST_MS : PATIENCE_MS;
+  if (settled || performance.now() - expected.asked > patience) history.expected = null;
   return Boolean(history.expected);
 }
 
@@ -184,7 +212,7 @@ function put(box, text, selection) {
 // answers with a reading of the form.
 function setFields(history, values) {
   const { wanted = {}, rounds = 0 } = history.expected ?? {};
-  history.expected = { until: performance.now() + PATIENCE_MS, wanted: { ...wanted, ...values }, rounds: rounds + 1 };
+  history.expected = { asked: performance.now(), wanted: { ...wanted, ...values }, rounds: rounds + 1 };
   document.getElementById(`${history.tab}_bridge_back`)?.click(); // asks nobody, so also offline
 }
 
@@ -232,5 +260,5 @@ export function watchUndo() {
   document.addEventListener("input", onInput, true);
   document.addEventListener("focusin", ({ target }) => promptBox(target) && historyOf(target), true); // known before the first letter
   document.addEventListener("keydown", onKey, true);
-  document.addEventListener("periplus:form", ({ detail }) => compare(detail));
+  document.addEventListener("periplus:form", ({ detail }) => heard(detail));
 }

@@ -18,13 +18,14 @@ const timers = {};
 
 const calledIn = (text) => [...new Set([...text.matchAll(CALL)].map((match) => match[1].trim()))];
 const partsOf = (text) => text.split(",").map((part) => part.trim()).filter(Boolean);
+const unweighted = (tag) => tag.replace(/(?<!\\)[()[\]]/g, "\\$&"); // brackets of names would be weights
 const plain = (text) => text.toLowerCase().replaceAll("_", " ").replaceAll("\\", "");
 
 // Options for the list, of the LoRAs that the box's own prompt calls.
 export function matchingWords(box, text) {
   const wanted = plain(text);
   const told = calledIn(box.value).map((name) => known.get(name)).filter(Boolean);
-  const words = told.flatMap(({ name, activation_text, tags }) => [...partsOf(activation_text), ...tags.slice(0, 200).map(([tag]) => tag)].map((word) => ({ kind: "word", name: word, insert: word, hint: name })));
+  const words = told.flatMap(({ name, activation_text, tags }) => [...partsOf(activation_text).map((word) => [word, word]), ...tags.slice(0, 200).map(([tag]) => [tag, unweighted(tag)])].map(([word, insert]) => ({ kind: "word", name: word, insert, hint: name })));
   const fitting = words.filter(({ name }) => plain(name).split(" ").some((_, at, all) => all.slice(at).join(" ").startsWith(wanted)));
   return fitting.filter(({ name }, at) => fitting.findIndex((other) => other.name === name) === at).slice(0, MOST);
 }

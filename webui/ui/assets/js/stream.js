@@ -7,8 +7,11 @@ import { post } from "./notices.js";
 
 const PATIENCE_MS = 10_000; // for the shared connection to answer at all
 
+const FILES = ["lora", "embedding", "hypernetwork", "upscaler"]; // shown by the script itself, not by lists of Gradio's
+
 let end = null; // lets go of what connect made
 let retry = null;
+let begun = false;
 
 export function connect() {
   end?.();
@@ -66,6 +69,13 @@ function take(event) {
   if (event.type === "begin" || event.type === "lost") state.online = event.type === "begin";
   if (event.type === "begin" || event.type === "lost") changed();
   else apply(event);
+  if (event.type === "begin") begin();
+}
+
+// What came or went while there was no connection is told by nobody.
+function begin() {
+  if (begun) document.dispatchEvent(new CustomEvent("periplus:models", { detail: FILES }));
+  begun = true;
 }
 
 window.addEventListener("online", () => retry?.());

@@ -3,6 +3,7 @@
 import { button, h, iconButton, setHidden, setText } from "./dom.js";
 import { textBox } from "./controls.js";
 import { TABS, fieldElement, press } from "./fields.js";
+import { forget } from "./prompt-undo.js";
 import { reachable } from "./reach.js";
 import { call } from "./server.js";
 import { t } from "./texts.js";
@@ -58,7 +59,10 @@ function build() {
 
   function fill(style) {
     name.value = style.name;
-    for (const key of TEXTS) texts[key].value = style[key];
+    for (const key of TEXTS) {
+      texts[key].value = style[key];
+      forget(texts[key].input);
+    }
     remove.disabled = !made.known.has(name.value);
   }
 
