@@ -54,7 +54,8 @@ def allowed(spec: FieldSpec) -> st.SearchStrategy:
         values = st.booleans()
     else:
         assert low is not None and high is not None
-        values = st.floats(low, high) if spec.kind is float else st.integers(-(-low // raster), high // raster)
+        counts = st.integers(int(-(-low // raster)), int(high // raster))
+        values = st.floats(low, high) if spec.kind is float else counts
     if spec.kind is int:
         values = values.map(lambda count: count * raster)
     return st.none() | values if spec.optional else values
