@@ -28,6 +28,7 @@ class HashCache:
         self._file, self._begin = cache_file, begin
         self._lock = threading.Lock()
         self._known: dict[str, tuple[int, int, str]] | None = None
+        self._read: tuple[int, int] | None = None  # the table's stamp when it was read or written
         self._pending: queue.SimpleQueue[Path] = queue.SimpleQueue()
         self._worker: threading.Thread | None = None
 
@@ -37,6 +38,12 @@ class HashCache:
         with self._lock:
             size, changed, digest = self._table().get(str(path), (0, 0, ""))
         return digest if stamp is not None and (size, changed) == stamp and digest else None
+
+    def refresh(self) -> None:
+        """Take over what another process has worked out since."""
+        with self._lock:
+            if self._file is not None and _stamp(self._file) != self._read:
+                self._known = self._table() | self._load()
 
     def holding(self, part: str) -> set[Path]:
         """The files in whose hash, as it was worked out last, some letters occur."""
@@ -89,7 +96,8 @@ class HashCache:
         digest = hasher.hexdigest()
         if stamp is not None and stamp == _stamp(path):  # otherwise it is still being written
             with self._lock:
-                self._table()[str(path)] = (*stamp, digest)
+                # Another process may have written meanwhile.
+                self._known = self._table() | self._load() | {str(path): (*stamp, digest)}
                 self._save()
         return digest
 
@@ -99,6 +107,7 @@ class HashCache:
         return self._known
 
     def _load(self) -> dict[str, tuple[int, int, str]]:
+        self._read = None if self._file is None else _stamp(self._file)
         try:
             rows = json.loads(self._file.read_bytes()) if self._file else {}
             return {path: (int(size), int(changed), str(digest)) for path, (size, changed, digest) in rows.items()}
@@ -113,6 +122,7 @@ class HashCache:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(json.dumps(self._known, indent=0), encoding="utf-8")
             part.replace(self._file)
+            self._read = _stamp(self._file)
         except OSError:
             pass  # a cache that cannot be kept is no reason to stop
 

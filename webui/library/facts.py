@@ -13,6 +13,7 @@ from pathlib import Path
 from webui.checkpoints.embedding_files import inspect_embedding, made_for
 from webui.checkpoints.lora.header import inspect_lora
 from webui.library.folders import Kind
+from webui.library.lora_hashes import noted_hash
 from webui.library.training import training_of
 from webui.library.tree import Found
 
@@ -22,13 +23,20 @@ TAGS = 24
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`alias` is the name that the trainer gave a LoRA, "" for none; `listed`: whether the file is of its kind at all."""
+    """What is told of a file.
+
+    Args:
+        alias: the name that the trainer gave a LoRA, "" for none.
+        listed: whether the file is of its kind at all.
+        digest: what the trainer wrote into a LoRA as its hash, "" for none; see `lora_hashes`.
+    """
 
     family: str | None = None
     problem: str | None = None
     alias: str = ""
     tags: tuple[str, ...] = ()
     listed: bool = True
+    digest: str = ""
 
 
 _NOTHING = Facts()
@@ -42,7 +50,7 @@ def _of_lora(path: Path) -> Facts:
         return Facts()
     alias = info.alias if info.alias != path.stem else ""
     tags = tuple(tag for tag, _ in training_of(info.metadata).tags[:TAGS])
-    return Facts(info.family, info.problem, alias, tags)
+    return Facts(info.family, info.problem, alias, tags, digest=noted_hash(info.metadata) or "")
 
 
 def _of_embedding(path: Path) -> Facts:
@@ -117,5 +125,5 @@ class FactsFile:
 def _row(values: list) -> Facts:
     if len(values) != len(fields(Facts)):
         raise ValueError("written by another version")
-    family, problem, alias, tags, listed = values
-    return Facts(family, problem, str(alias), tuple(map(str, tags)), bool(listed))
+    family, problem, alias, tags, listed, digest = values
+    return Facts(family, problem, str(alias), tuple(map(str, tags)), bool(listed), str(digest))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
+from webui.checkpoints.embedding_files import stamp
 from webui.checkpoints.hashes import AT_ONCE, HashCache
 from webui.checkpoints.header import read_header
 from webui.errors import UnsupportedCheckpoint
@@ -26,15 +27,24 @@ class LoraHashes:
 
     def __init__(self, cache_file: Path | None) -> None:
         self._cache = HashCache(cache_file, begin=_behind_header)
+        self._noted: dict[Path, tuple[object, str | None]] = {}
         self._lock = threading.Lock()
         self._worker: threading.Thread | None = None
 
     def get(self, path: Path) -> str | None:
         """The whole hash in lower-case hexadecimal; None while it is not known."""
-        return _noted(path) or self._cache.get(path)
+        return self._cache.get(path) or self._note_of(path)
 
-    def find(self, digest: str, paths: Iterable[Path]) -> Path | None:
-        """The file whose hash begins with `digest`.
+    def _note_of(self, path: Path) -> str | None:
+        """Each header is read once: there may be thousands."""
+        now, (then, noted) = stamp(path), self._noted.get(path, (None, None))
+        if now != then:
+            noted = _noted(path)
+            self._noted[path] = now, noted
+        return noted
+
+    def find(self, digest: str, files: Mapping[Path, str]) -> Path | None:
+        """The file whose hash begins with `digest`, of some whose hash is told where it is known already, else "".
 
         What is not known yet is worked out: at once where it is little, else by a thread in the background, and the next
         question finds it.
@@ -42,8 +52,9 @@ class LoraHashes:
         wanted, unknown = digest.strip().lower()[:DIGITS], list[Path]()
         if not wanted:
             return None
-        for path in paths:
-            known = self.get(path)
+        self._cache.refresh()
+        for path, told in files.items():
+            known = told or self.get(path)
             if known is None:
                 unknown.append(path)
             elif known.startswith(wanted):
@@ -72,9 +83,14 @@ class LoraHashes:
 
 def _noted(path: Path) -> str | None:
     try:
-        noted = read_header(path).metadata.get(_NOTED, "").lower()
+        return noted_hash(read_header(path).metadata)
     except (OSError, UnsupportedCheckpoint):
         return None
+
+
+def noted_hash(metadata: Mapping[str, str]) -> str | None:
+    """What a trainer wrote into a header as the hash."""
+    noted = metadata.get(_NOTED, "").lower()
     return noted if len(noted) >= DIGITS and set(noted) <= set("0123456789abcdef") else None
 
 

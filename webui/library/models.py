@@ -132,7 +132,7 @@ class ModelLibrary:
     def find_lora(self, digest: str) -> str | None:
         """The name of the LoRA that has this hash, of which twelve digits count; see `LoraHashes.find`."""
         listed = self._shelves.all("lora")
-        path = self._lora_hashes.find(digest, [model.path for model in listed])
+        path = self._lora_hashes.find(digest, {model.path: self._shelves.facts_of(model, read=False).digest for model in listed})
         return next((model.name for model in listed if model.path == path), None)
 
     def open_models(self) -> tuple[OpenModel, ...]:
