@@ -194,7 +194,7 @@ def _peft_channels(pieces: Pieces, shape: Shape) -> Made:
 def _generalized(pieces: Pieces, shape: Shape) -> Made:
     a1, a2 = pieces.need(Slot.GLORA_A1, Slot.GLORA_A2), pieces.need(Slot.GLORA_A2, Slot.GLORA_A1)
     b1, b2 = pieces.need(Slot.GLORA_B1, Slot.GLORA_B2), pieces.need(Slot.GLORA_B2, Slot.GLORA_B1)
-    matrices = len(shape) > 1 and all(part.ndim > 1 for part in (a1, a2, b1, b2))
+    matrices = min(len(shape), a1.ndim, a2.ndim, b1.ndim, b2.ndim) > 1
     expect(matrices, f"changes matrices by matrices, which its factors or the checkpoint's weight ({list(shape)}) are not")
     if (len(a1), len(b1)) != (shape[1], shape[0]):  # old files have them the other way round
         a1, a2, b1, b2 = a2, a1, b2, b1
