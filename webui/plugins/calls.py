@@ -86,15 +86,7 @@ class Calls:
 
     def call(self, plugin: str, hook: str, function: pluggy.HookImpl, arguments: dict[str, Any]) -> Any:
         """Raise PluginError for whatever it raises, but for what is told to people as it is, and a memory that is full."""
-        begun = time.perf_counter()
-        try:
-            return function.function(*(arguments[name] for name in function.argnames))
-        except (Exception, SystemExit) as error:
-            if _passes(error):
-                raise
-            raise failure(plugin, hook, error) from error
-        finally:
-            self.seconds[plugin] += time.perf_counter() - begun
+        return self.guarded(plugin, hook, function.function)(*(arguments[name] for name in function.argnames))
 
     def guarded(self, plugin: str, hook: str, function: Callable[..., Value]) -> Callable[..., Value]:
         """What a hook gave to be called later, called as the hook itself would be."""

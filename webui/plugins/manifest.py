@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from webui.plugins.hooks import API
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 FILE = "extension.toml"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -99,26 +102,33 @@ def _texts(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def check_packages(python: tuple[str, ...]) -> None:
-    """Raise LoadProblem naming the packages that are not installed, or not in the version that is wanted."""
-    from importlib import metadata  # 20 ms that a folder without extensions need not pay
+def requirements(python: Iterable[str]) -> list[Requirement]:
+    """Those that count on this machine. Raise LoadProblem where one is none."""
+    from packaging.requirements import InvalidRequirement, Requirement  # 20 ms that a folder without extensions need not pay
 
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    missing = []
+    found = []
     for text in python:
         try:
             wanted = Requirement(text)
         except InvalidRequirement as error:
             raise LoadProblem(f"“{text:.80}” in its {FILE} is no requirement: {error}.") from error
-        if wanted.marker is not None and not wanted.marker.evaluate():
-            continue
+        if wanted.marker is None or wanted.marker.evaluate():
+            found.append(wanted)
+    return found
+
+
+def check_packages(python: Iterable[str]) -> None:
+    """Raise LoadProblem naming the packages that are not installed, or not in the version that is wanted."""
+    from importlib import metadata
+
+    missing = []
+    for wanted in requirements(python):
         try:
             found = metadata.version(wanted.name)
         except metadata.PackageNotFoundError:
-            missing.append(f"{text}, which is not installed")
+            missing.append(f"{wanted}, which is not installed")
             continue
         if not wanted.specifier.contains(found, prereleases=True):
-            missing.append(f"{text}, but {found} is installed")
+            missing.append(f"{wanted}, but {found} is installed")
     if missing:
         raise LoadProblem(f"It needs {'; '.join(missing)}.")

@@ -22,6 +22,7 @@ from packaging.version import InvalidVersion, Version
 from webui.plugins.importing import PACKAGES
 from webui.plugins.installing.commands import Ended, Progress, run
 from webui.plugins.installing.refusal import InstallRefused
+from webui.plugins.manifest import LoadProblem, requirements
 
 RESOLVE_SECONDS, INSTALL_SECONDS = 180.0, 600.0
 
@@ -76,18 +77,15 @@ def parsed(python: Iterable[str]) -> list[Requirement]:
     Raises:
         InstallRefused: one is none, or names a file or address instead of a package.
     """
-    found = []
-    for text in python:
-        try:
-            wanted = Requirement(text)
-        except InvalidRequirement as error:
-            raise InstallRefused(f"“{text:.80}” in its extension.toml is no requirement: {error}.") from error
+    try:
+        found = requirements(python)
+    except LoadProblem as error:
+        raise InstallRefused(str(error)) from error
+    for wanted in found:
         if wanted.url:
             raise InstallRefused(
                 f"It asks for {wanted.name} from {wanted.url:.120}; only packages by name and version are taken."
             )
-        if wanted.marker is None or wanted.marker.evaluate():
-            found.append(wanted)
     return found
 
 
