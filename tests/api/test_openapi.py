@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from fastapi.testclient import TestClient
@@ -163,6 +164,22 @@ def test_every_answer_is_as_the_description_says(shared_client: TestClient):
         answered()
         tried += 1
     assert tried > 100
+
+
+def test_every_body_that_is_posted_has_examples_that_it_takes(shared_client: TestClient):
+    described = shared_client.get("/openapi.json").json()
+    tried = 0
+    for path, methods in described["paths"].items():
+        body = methods.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json")
+        if body is None:
+            continue
+        schema = body["schema"]
+        named = described["components"]["schemas"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        assert named.get("examples"), path
+        for example in named["examples"]:
+            jsonschema_rs.validate({**schema, "components": described["components"]}, example)
+            tried += 1
+    assert tried > 20
 
 
 def test_every_operation_says_what_it_is_for_and_answers_under_a_name_of_its_own(shared_client: TestClient):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi.testclient import TestClient
@@ -81,6 +82,18 @@ def test_a_plot_is_made_and_told_cell_by_cell(client: TestClient, services: Serv
     assert client.get(third["url"] or f"/api/v1/plots/{plot_id}/cells/0.1.webp").status_code == 404
     [listed] = client.get("/api/v1/plots").json()
     assert (listed["id"], listed["owner"], listed["done"]) == (plot_id, "me", 2)
+
+
+def test_a_plot_that_is_sent_again_with_its_key_is_begun_once(client: TestClient, services: Services):
+    body, headers = {"base": BASE, "axes": axes(("Seed", "1-2"))}, {"Idempotency-Key": "mine"}
+    with ThreadPoolExecutor(4) as pool:
+        answers = [*pool.map(lambda _: client.post("/api/v1/plots", json=body, headers=headers), range(4))]
+    assert [answer.status_code for answer in answers] == [201] * 4
+    [plot] = client.get("/api/v1/plots").json()
+    assert {answer.headers["Location"] for answer in answers} == {f"/api/v1/plots/{plot['id']}"}
+    other = client.post("/api/v1/plots", json={**body, "margin": 8}, headers=headers)
+    assert (other.status_code, other.json()["field"]) == (422, "Idempotency-Key")
+    assert finished(client, services.plots, plot["id"])["done"] == 2
 
 
 def test_the_grid_and_the_table_are_fetched(client: TestClient, services: Services):

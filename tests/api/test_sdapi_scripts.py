@@ -123,6 +123,18 @@ def test_interrupting_ends_the_whole_script_and_answers_with_what_there_is(share
     assert len(pictures) == 1 and "Stopped" in info["comments"] and shared_services.store.waiting() == []
 
 
+def test_a_series_that_is_sent_again_with_its_key_is_begun_once(client: TestClient, services: Services):
+    body = {"request": {"prompt": "a|b", "steps": 1, "seed": 5}, "script": {"script": "Prompt matrix"}}
+    headers = {"Idempotency-Key": "mine"}
+    answers = [client.post("/api/v1/series", json=body, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    [listed] = client.get("/api/v1/series").json()
+    assert {answer.json()["id"] for answer in answers} == {listed["id"]}
+    other = client.post("/api/v1/series", json={**body, "save": False}, headers=headers)
+    assert (other.status_code, other.json()["field"]) == (422, "Idempotency-Key")
+    services.series.wait(listed["id"], 20)
+
+
 def test_series_are_begun_listed_stopped_and_resumed(client: TestClient, services: Services, tmp_path: Path):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     (tmp_path / "bad.png").write_bytes(b"nothing")

@@ -152,10 +152,13 @@ def test_a_database_of_the_first_version_is_taken_over(tmp_path):
     store.add("old", QUICK)
     store.close()
     with sqlite3.connect(path) as db:
-        db.executescript("ALTER TABLE jobs DROP COLUMN held; ALTER TABLE jobs DROP COLUMN asked; PRAGMA user_version = 1")
+        for column in ("jobs DROP COLUMN held", "jobs DROP COLUMN asked", "plots DROP COLUMN asked", "series DROP COLUMN body"):
+            db.execute(f"ALTER TABLE {column}")
+        db.execute("PRAGMA user_version = 1")
     db.close()
     again = JobStore(path)
     assert (again.get("old").request, again.get("old").held) == (QUICK, False)
+    assert again.query("SELECT asked FROM plots") == again.query("SELECT body FROM series") == []
     again.close()
 
 

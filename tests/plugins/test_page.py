@@ -17,6 +17,8 @@ from webui.core.xyz import Axis, PlotRequest
 from webui.ui import blocks, extension_options, extension_settings, localisation, texts
 from webui.ui.form import Form
 
+OPTIONS = "/sdapi/v1/options"
+
 PANEL = """
 @hookimpl
 def register_panels():
@@ -81,6 +83,19 @@ def test_settings_are_drawn_and_kept_as_they_are_changed(folder: Path, request: 
         "Count was not saved: Count is 33; it must lie between 0 and 9."
     )
     assert services.plugins.settings.values["craft.count"] == 3
+
+
+def test_settings_stand_among_the_options_of_a1111s_api(folder: Path, request: pytest.FixtureRequest):
+    write_craft(folder)
+    client = request.getfixturevalue("client")
+    told = client.get(OPTIONS).json()
+    assert told.items() >= {"craft.count": 2, "craft.strength": 0.5, "craft.note": "made by craft", "craft.soft": False}.items()
+    assert client.post(OPTIONS, json={**told, "craft.count": 3, "craft.gone": 1}).status_code == 200
+    assert client.get(OPTIONS).json()["craft.count"] == 3
+    wrong = client.post(OPTIONS, json={"craft.count": 33, "craft.soft": True, "live_previews_enable": False})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "craft.count")
+    now = client.get(OPTIONS).json()
+    assert (now["craft.count"], now["craft.soft"], now["live_previews_enable"]) == (3, False, True)
 
 
 GERMAN = """

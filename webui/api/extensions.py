@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi import Path as PathParam
 from pydantic import BaseModel, ConfigDict, Field
 
+from webui.api.examples import example
 from webui.api.guarding import admin, is_at_the_machine
 from webui.api.services import Services
 from webui.api.tasks import task_json
@@ -30,6 +32,8 @@ class _Body(BaseModel):
 
 
 class SourceBody(_Body):
+    model_config = ConfigDict(json_schema_extra=example(source="https://example.org/an-extension.git", branch="main"))
+
     source: str = Field(
         max_length=2_000, description="A git address, or a folder or zip file of the machine that runs the program."
     )
@@ -41,10 +45,14 @@ class EnabledBody(_Body):
 
 
 class IndexBody(_Body):
+    model_config = ConfigDict(json_schema_extra=example(address="https://example.org/index.json"))
+
     address: str = Field("", max_length=2_000, description="http(s) address or file. Empty: the list that comes along.")
 
 
 class BackupBody(_Body):
+    model_config = ConfigDict(json_schema_extra=example(name="before the update"))
+
     name: str = Field("", max_length=100)
 
 
@@ -214,12 +222,7 @@ def _add_changes(routes: APIRouter, services: Services) -> None:
     @routes.post("/extensions/installed/{name}/update", status_code=202)
     def update(name: Name) -> dict[str, Any]:
         """Take the newest version; the present one is kept."""
-
-        def work(handle: TaskHandle) -> str:
-            handle.conclusion = _told(installer.update(name, handle))
-            return name
-
-        return task_json(tasks.start("extension", f"Update {name:.80}", work))
+        return _begun(services, f"Update {name:.80}", name, lambda handle: installer.update(name, handle))
 
     @routes.post("/extensions/installed/{name}/rollback")
     def roll_back(name: Name) -> dict[str, Any]:
@@ -266,19 +269,23 @@ def _add_installing(routes: APIRouter, services: Services) -> None:
     @routes.post("/extensions/plans/{plan_id}/install", status_code=202)
     def install(plan_id: Id) -> dict[str, Any]:
         """Install what was looked at, exactly."""
-        plan = installer.find_plan(plan_id)
-        name = plan.name
-
-        def work(handle: TaskHandle) -> str:
-            handle.conclusion = _told(installer.install(plan_id, handle))
-            return name
-
-        return task_json(tasks.start("extension", f"Install {name}", work))
+        name = installer.find_plan(plan_id).name
+        return _begun(services, f"Install {name}", name, lambda handle: installer.install(plan_id, handle))
 
     @routes.post("/extensions/available")
     def load_index(body: IndexBody) -> dict[str, Any]:
         """Read another list of extensions, in A1111's form or ours; it is remembered."""
         return index_json(installer.load_index(body.address), installer.installed())
+
+
+def _begun(services: Services, title: str, name: str, put: Callable[[TaskHandle], Installed]) -> dict[str, Any]:
+    """A task that puts an extension in its place, and says at its end whether it works there."""
+
+    def work(handle: TaskHandle) -> str:
+        handle.conclusion = _told(put(handle))
+        return name
+
+    return task_json(services.tasks.start("extension", title, work))
 
 
 def _told(one: Installed) -> str:

@@ -20,6 +20,7 @@ from webui.api.answers import (
     TrashAnswer,
     WholeEntryAnswer,
 )
+from webui.api.examples import example
 from webui.api.guarding import is_at_the_machine
 from webui.api.security import is_loopback
 from webui.api.services import Services
@@ -52,6 +53,8 @@ class FavouriteBody(_Body):
 
 
 class DeleteBody(_Body):
+    model_config = ConfigDict(json_schema_extra=example(ids=[1, 2]))
+
     ids: list[Annotated[int, Field(ge=0, lt=2**53)]] = Field(min_length=1, max_length=10_000)
 
 

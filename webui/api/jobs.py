@@ -96,7 +96,7 @@ def _add_job_routes(routes: APIRouter, services: Services) -> None:
         def make(job_id: str | None, asked: str | None) -> Job:
             return services.dispatcher.submit(request, owner=owner, save=save, job_id=job_id, asked=asked)
 
-        job = once(services, key, ["jobs", body.model_dump()], make)
+        job = once(services.store, key, ["jobs", body.model_dump()], make)
         answer = as_json(services, job)
         response.headers["Location"] = f"/api/v1/jobs/{job.id}"
         return answer

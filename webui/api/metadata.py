@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from webui.api.examples import example
 from webui.api.services import Services
 from webui.core import infotext
 from webui.core.extras import ExtraKinds
@@ -24,7 +25,7 @@ _PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/*": {}}}}
 
 
 class FetchBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=example(url="https://example.org/cat.png"))
 
     url: str = Field(max_length=8_000, description="An http or https address of a picture.")
 

@@ -10,6 +10,7 @@ from fastapi import Path as PathParam
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from webui.api.examples import example
 from webui.api.services import Services
 from webui.api.tasks import task_json
 from webui.errors import InvalidRequest
@@ -40,16 +41,22 @@ class NotesBody(_Body):
 
 
 class HashBody(_Body):
+    model_config = ConfigDict(json_schema_extra=example(kind="checkpoint", name="starter"))
+
     kind: str = "checkpoint"
     name: str | None = Field(None, max_length=2_000, description="Left out: all models whose hash is not known.")
 
 
 class ConvertBody(_Body):
+    model_config = ConfigDict(json_schema_extra=example(kind="checkpoint", name="old.ckpt"))
+
     name: str = Field(max_length=2_000, description="Of a pickled file (.ckpt, .pt, .pth).")
     kind: str = "checkpoint"
 
 
 class DownloadBody(_Body):
+    model_config = ConfigDict(json_schema_extra=example(source="org/repo/model.safetensors", kind="checkpoint"))
+
     source: str = Field(max_length=4_000, description="org/repo/file of the Hugging Face hub, or any http(s) address.")
     kind: str = "checkpoint"
     file_name: str | None = Field(None, max_length=300, description="What to call it. Default: the server's name.")
@@ -60,6 +67,8 @@ class DownloadBody(_Body):
 
 class MergeBody(_Body):
     """A1111's Checkpoint Merger."""
+
+    model_config = ConfigDict(json_schema_extra=example(primary="starter", secondary="other", multiplier=0.3, name="both"))
 
     primary: str = Field(max_length=2_000)
     secondary: str | None = Field(None, max_length=2_000)

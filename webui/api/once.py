@@ -1,17 +1,33 @@
-"""A POST that is sent again because its answer was lost must not queue a second job: the client names it by a key of its own."""
+"""A POST that is sent again because its answer was lost must not begin the same work twice: the client names it by a key of its
+own."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Header
 
-from webui.api.services import Services
-from webui.errors import InvalidRequest, JobNotFound
-from webui.jobs.store import Job
+from webui.errors import InvalidRequest, JobNotFound, PlotNotFound, WebUIError
+
+Made = TypeVar("Made")
+Made_co = TypeVar("Made_co", covariant=True)
+
+
+class Kept(Protocol[Made_co]):
+    """Where jobs, plots or series are kept by their ids."""
+
+    def get(self, made_id: str, /) -> Made_co:
+        """Raise JobNotFound or PlotNotFound."""
+        ...
+
+    def asked(self, made_id: str, /) -> str | None:
+        """The digest that it was begun with."""
+        ...
+
 
 #: The header, as a route's argument.
 IdempotencyKey = Annotated[
@@ -20,20 +36,25 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=200,
-        description="Any text that is new for each job. Sent again with the same body, it answers with the job that is there.",
+        description="Any text, new for each job, plot or series. Sent again with the same body, it answers with what is there.",
     ),
 ]
 
 #: How the ids of jobs begin whose clients named a key.
-_PREFIX = "key-"
+_JOB = "key-"
+
+_NOT_THERE = (JobNotFound, PlotNotFound)
 
 
-def once(services: Services, key: str | None, what: object, make: Callable[[str | None, str | None], Job]) -> Job:
-    """The job that was made for this key, or a new one.
+def once(
+    kept: Kept[Made], key: str | None, what: object, make: Callable[[str | None, str | None], Made], prefix: str = _JOB
+) -> Made:
+    """The job (or plot, or series) that was made for this key, or a new one.
 
     Args:
         what: is asked for, as plain values.
-        make: queues a job with this id and this digest of what was asked (see `JobStore.add`); both None where there is no key.
+        make: begins it under this id, keeping this digest of what was asked (see `JobStore.add`); both None without a key.
+        prefix: how the ids of its kind begin.
 
     Raises:
         InvalidRequest: the key has been used for something else; and what `make` raises.
@@ -41,24 +62,22 @@ def once(services: Services, key: str | None, what: object, make: Callable[[str 
     if key is None:
         return make(None, None)
     # The id is made of the key, so that the database decides between two that come at the same moment.
-    job_id, asked = f"{_PREFIX}{_digest(key)[:24]}", _digest(json.dumps(what))
+    made_id, asked = f"{prefix}{_digest(key)[:24]}", _digest(json.dumps(what))
+    with suppress(*_NOT_THERE):
+        return _known(kept, made_id, asked)
     try:
-        return _known(services, job_id, asked)
-    except JobNotFound:
-        pass
-    try:
-        return make(job_id, asked)
-    except InvalidRequest as error:
-        if error.field != "force_task_id":
-            raise
-        return _known(services, job_id, asked)
+        return make(made_id, asked)
+    except (WebUIError, ValueError):
+        with suppress(*_NOT_THERE):  # the other one came first
+            return _known(kept, made_id, asked)
+        raise
 
 
-def _known(services: Services, job_id: str, asked: str) -> Job:
-    job = services.store.get(job_id)
-    if services.store.asked(job_id) != asked:
+def _known(kept: Kept[Made], made_id: str, asked: str) -> Made:
+    made = kept.get(made_id)
+    if kept.asked(made_id) != asked:
         raise InvalidRequest("Idempotency-Key", "This Idempotency-Key was used for another request; take a new one.")
-    return job
+    return made
 
 
 def _digest(text: str) -> str:

@@ -13,7 +13,9 @@ from fastapi import Path as PathParam
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from webui.api.examples import example
 from webui.api.job_json import cell_json, request_json
+from webui.api.once import IdempotencyKey, once
 from webui.api.services import Services
 from webui.core.plot_axes import AxisType
 from webui.core.plot_cells import Cell
@@ -21,9 +23,14 @@ from webui.core.request import GenerationRequest
 from webui.core.xyz import AXIS_LETTERS, MANY_CELLS, MAX_MARGIN, PlotRequest
 from webui.jobs.plot_store import CellState, PlotCell, PlotRow
 from webui.jobs.plot_views import Check, Plot
+from webui.jobs.plots import PREFIX
 
 PlotId = Annotated[str, PathParam(max_length=200)]
 Place = Annotated[str, PathParam(pattern=r"^\d{1,5}(\.\d{1,5}){0,7}$", description="The cell's index: 0.2.1")]
+
+#: What the description shows of a plot.
+_BASE = {"prompt": "red heart", "width": 128, "height": 128, "seed": 1}
+_AXES = [{"type": "Steps", "values": "10-30(+10)"}, {"type": "Sampler", "values": ["Euler", "DPM++ 2M"]}]
 
 
 class AxisBody(BaseModel):
@@ -34,7 +41,7 @@ class AxisBody(BaseModel):
 
 
 class PlotBody(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(base=_BASE, axes=_AXES))
 
     base: dict[str, Any] = Field(default_factory=dict, description="A request as in POST /api/v1/jobs.")
     axes: list[AxisBody] = Field(default_factory=list, description="X, Y, Z and further.")
@@ -59,7 +66,7 @@ class MarkBody(BaseModel):
 
 
 class ExtendBody(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(axis=0, values="40, 50"))
 
     axis: int = Field(description="Counted from 0, which is X.")
     values: str | list[str]
@@ -93,9 +100,15 @@ def _add_making(routes: APIRouter, services: Services) -> None:
         return check_json(services.plots.check(_request(body)))
 
     @routes.post("", status_code=201)
-    def submit(body: SubmitBody, response: Response) -> dict[str, Any]:
+    def submit(body: SubmitBody, response: Response, key: IdempotencyKey = None) -> dict[str, Any]:
         """Begin a plot; it is on disk when this answers."""
-        plot = services.plots.submit(_request(body), owner=body.owner, save=body.save, confirmed=body.confirmed)
+        request = _request(body)
+
+        def make(plot_id: str | None, asked: str | None) -> Plot:
+            given = body.model_dump(include={"owner", "save", "confirmed"})
+            return services.plots.submit(request, **given, plot_id=plot_id, asked=asked)
+
+        plot = once(services.plots, key, ["plots", body.model_dump()], make, PREFIX)
         response.headers["Location"] = f"/api/v1/plots/{plot.id}"
         return plot_json(plot)
 

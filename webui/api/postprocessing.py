@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from webui.api.answers import ExtrasJobAnswer
+from webui.api.examples import DIGEST, example
 from webui.api.job_json import job_json
 from webui.api.once import IdempotencyKey, once
 from webui.api.services import Services
@@ -18,6 +19,12 @@ from webui.storage.picture_folders import chosen_folder, read_pictures
 
 
 class ExtrasJobBody(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            request={"sources": [{"digest": DIGEST, "name": "cat", "infotext": ""}], "upscaler_1": "Lanczos", "upscale_by": 2}
+        )
+    )
+
     request: dict[str, Any] = Field(
         {}, description="Fields of an ExtrasRequest; its sources are [{digest, name, infotext}], kept by POST /api/v1/sources."
     )
@@ -44,7 +51,7 @@ def router(services: Services) -> APIRouter:
         def make(job_id: str | None, asked: str | None) -> Job:
             return services.dispatcher.submit_extras(request, owner=body.owner, save=body.save, job_id=job_id, asked=asked)
 
-        job = once(services, key, ["extras", body.model_dump()], make)
+        job = once(services.store, key, ["extras", body.model_dump()], make)
         response.headers["Location"] = f"/api/v1/jobs/{job.id}"
         return {**job_json(job, services.store.ahead(job)), "problems": problems}
 

@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from webui.api.downloads import attachment
+from webui.api.examples import example
 from webui.api.services import Services
 from webui.jobs.resolve import model_hashes
 from webui.jobs.saving import PictureSaver
@@ -20,7 +21,7 @@ _JobId = Annotated[str, PathParam(max_length=200)]
 
 
 class SaveBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=example(pictures=[0, 2]))
 
     pictures: list[_Index] | None = Field(None, max_length=10_000, description="Their indexes; all of the job where left out.")
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from webui.api import sdapi_extensions, sdapi_extras, sdapi_internal, sdapi_models, sdapi_options, sdapi_scripts, sdapi_server
 from webui.api.answers import PngInfoAnswer, ProgressAnswer
+from webui.api.examples import PICTURE, example
 from webui.api.sdapi_answer import AnswerFormat, echo, encoded_pictures, info_text, progress_json
 from webui.api.sdapi_img2img import decode_picture, first_pass_values, source_values
 from webui.api.sdapi_options import current_vae, fetching
@@ -33,6 +34,8 @@ class PicturesResponse(BaseModel):
 
 
 class PictureBody(BaseModel):
+    model_config = ConfigDict(json_schema_extra=example(image=PICTURE))
+
     image: str = Field(description="A picture as base64, with or without a data: prefix.")
 
 

@@ -7,9 +7,10 @@ from html import escape
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from webui.api.examples import PICTURE, example
 from webui.api.sdapi_img2img import decode_picture
 from webui.api.sdapi_options import fetching
 from webui.api.services import Services
@@ -43,6 +44,8 @@ class ExtrasBody(BaseModel):
 
 
 class SingleBody(ExtrasBody):
+    model_config = ConfigDict(json_schema_extra=example(image=PICTURE, upscaler_1="Lanczos", upscaling_resize=2))
+
     image: str = Field("", description="A picture as base64, with or without a data: prefix.")
 
 
@@ -52,6 +55,8 @@ class FileData(BaseModel):
 
 
 class BatchBody(ExtrasBody):
+    model_config = ConfigDict(json_schema_extra=example(imageList=[{"data": PICTURE, "name": "cat.png"}], upscaler_1="Lanczos"))
+
     imageList: list[FileData] = Field(description="The pictures.")
 
 

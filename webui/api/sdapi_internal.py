@@ -13,9 +13,10 @@ from typing import Any
 
 import psutil
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from webui import __version__
+from webui.api.examples import example
 from webui.api.sdapi_options import LABELS, flags_of, ram
 from webui.api.services import Services
 from webui.errors import JobNotFound
@@ -25,6 +26,8 @@ _PACKAGES = ("torch", "diffusers", "transformers", "gradio", "fastapi", "pillow"
 
 
 class ProgressBody(BaseModel):
+    model_config = ConfigDict(json_schema_extra=example(id_task="t2i-0123456789ab", id_live_preview=3))
+
     id_task: str = Field("", max_length=200, description="What `force_task_id` named, or a job's id.")
     id_live_preview: int = Field(-1, description="Of the preview that is known; it is not sent again.")
     live_preview: bool = True

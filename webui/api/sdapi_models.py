@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from webui.api.examples import PICTURE, example
 from webui.api.sdapi_options import current_checkpoint
 from webui.api.services import Services
 from webui.checkpoints.embedding_files import EmbeddingInfo
@@ -20,6 +21,8 @@ from webui.errors import WebUIError
 
 
 class InterrogateBody(BaseModel):
+    model_config = ConfigDict(json_schema_extra=example(image=PICTURE, model="clip"))
+
     image: str = Field("", description="A picture as base64.")
     model: str = "clip"
 

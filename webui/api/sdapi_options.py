@@ -1,11 +1,14 @@
-"""`/sdapi/v1` options, flags and memory: A1111's names for what there is here."""
+"""`/sdapi/v1` options, flags and memory: A1111's names for what there is here.
+
+Settings of extensions stand among the options as in A1111, by the names that they have here: "watermark.text".
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
-from fastapi import APIRouter
+from fastapi import APIRouter, Body
 
 from webui.api.sdapi_request import FIXED_SETTINGS, REQUEST_SETTINGS, check_fixed_settings, check_request_settings
 from webui.api.security import is_loopback
@@ -13,7 +16,7 @@ from webui.api.services import Services
 from webui.checkpoints.catalog import CheckpointInfo
 from webui.core.params import check_value, params_of
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
-from webui.errors import CheckpointNotFound, InvalidRequest, WebUIError
+from webui.errors import CheckpointNotFound, InvalidRequest, SaveFailed, WebUIError
 from webui.jobs.resolve import choose_checkpoint
 from webui.storage.preferences import Preferences
 from webui.storage.saving_preferences import SavingPreferences
@@ -30,6 +33,9 @@ LABELS = {"sd_model_checkpoint": "Stable Diffusion checkpoint", "sd_vae": "SD VA
     key: params_of(Preferences)[name].param.label for key, name in _PREFERENCES.items()
 }
 
+#: What the description shows of a change.
+_EXAMPLE = {"sd_model_checkpoint": "starter.safetensors", "samples_format": "png", "live_previews_enable": True}
+
 
 def add_routes(routes: APIRouter, services: Services) -> None:
     @routes.get("/options")
@@ -37,10 +43,12 @@ def add_routes(routes: APIRouter, services: Services) -> None:
         return _options(services)
 
     @routes.post("/options")
-    def set_options(options: dict[str, Any]) -> None:
-        """Change settings. Those that are not known here are ignored, as in A1111."""
-        if changes := _changes(services, options):
+    def set_options(options: Annotated[dict[str, Any], Body(examples=[_EXAMPLE])]) -> None:
+        """Change settings, of extensions too. Those that are not known here are ignored, as in A1111."""
+        changes, others = _changes(services, options), _of_extensions(services, options)
+        if changes:
             services.preferences.update(**changes)
+        _change(services, others)
 
     @routes.get("/cmd-flags")
     def cmd_flags() -> dict[str, Any]:
@@ -87,6 +95,7 @@ def _options(services: Services) -> dict[str, Any]:
         "grid_save": False,
         "return_grid": False,
         **chosen,
+        **services.plugins.settings.values,
         **FIXED_SETTINGS,
         **REQUEST_SETTINGS,
     }
@@ -103,6 +112,25 @@ def _changes(services: Services, options: dict[str, Any]) -> dict[str, Any]:
         known = vae in (VAE_AUTOMATIC, VAE_BUILT_IN)
         changes["vae"] = vae if known else _found("sd_vae", vae, services.catalog.find_vae).name
     return changes
+
+
+def _of_extensions(services: Services, options: dict[str, Any]) -> dict[str, Any]:
+    """The extensions' settings to change. Raise InvalidRequest for a value that is not allowed."""
+    found = {name: options[name] for name in services.plugins.settings.fields if options.get(name) is not None}
+    for name, value in found.items():
+        services.plugins.settings.checked(name, value)
+    return found
+
+
+def _change(services: Services, settings: dict[str, Any]) -> None:
+    before = services.plugins.settings.values
+    try:
+        for name, value in settings.items():
+            if value != before[name]:  # clients send back all that they were told
+                services.plugins.change_setting(name, value)
+    except OSError as error:
+        file = services.settings.extension_choices_file
+        raise SaveFailed(f"The settings of extensions could not be written to {file}: {error.strerror or error}.") from error
 
 
 def _value(key: str, value: Any) -> Any:

@@ -9,6 +9,7 @@ from fastapi import Path as PathParam
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from webui.api.answers import JobAnswer
+from webui.api.examples import example
 from webui.api.job_json import job_json
 from webui.api.jobs import JobId, field_of
 from webui.api.once import IdempotencyKey, once
@@ -20,7 +21,11 @@ from webui.jobs.store import Job
 
 
 class _Options(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra=example(hires_upscaler="Latent", hires_scale=1.5, denoising_strength=0.5),
+    )
 
     save: bool = Field(True, description="Whether the picture is kept in the outputs folder.")
     owner: str = Field("", max_length=200, description="Who asks; only shown.")
@@ -52,7 +57,7 @@ def router(services: Services) -> APIRouter:
         def make(new_id: str | None, asked: str | None) -> Job:
             return services.dispatcher.submit(request, owner=owner, save=save, job_id=new_id, asked=asked)
 
-        job = once(services, key, ["hires", job_id, index, body.model_dump()], make)
+        job = once(services.store, key, ["hires", job_id, index, body.model_dump()], make)
         response.headers["Location"] = f"/api/v1/jobs/{job.id}"
         return job_json(job, services.store.ahead(job))
 

@@ -6,17 +6,23 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from webui.api.answers import CancelledAnswer, SeriesAnswer, SeriesPartAnswer, SeriesSummary
+from webui.api.examples import example
+from webui.api.once import IdempotencyKey, once
 from webui.api.services import Services
 from webui.core.request import GenerationRequest
 from webui.core.series import name_of
 from webui.errors import InvalidRequest
-from webui.jobs.series_store import Part, PartState, Series
+from webui.jobs.series_store import PREFIX, Part, PartState, Series
 
 
 class SeriesBody(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra=example(request={"prompt": "a cat|red|large", "seed": 1}, script={"script": "Prompt matrix"})
+    )
+
     request: dict[str, Any] = Field({}, description="The fields of a job.")
     script: dict[str, Any] = Field({}, description="`script`: its name; the others are its options.")
     owner: str = Field("", max_length=200, description="Who asks; only shown.")
@@ -27,14 +33,26 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["jobs"])
 
     @routes.post("/series", status_code=201)
-    def submit(body: SeriesBody, response: Response) -> SeriesAnswer:
+    def submit(body: SeriesBody, response: Response, key: IdempotencyKey = None) -> SeriesAnswer:
         """Put what a script makes of a request on the disk, and begin with it. Jobs are queued when their turn comes."""
         if body.script.get("script") in (None, "", "None"):
             raise InvalidRequest("script", "A series needs a script; a single job is queued by POST /api/v1/jobs.")
         request = GenerationRequest.from_dict(body.request)
-        put_in = services.styles.put_into
-        series = services.series.submit(request, body.script, owner=body.owner, save=body.save, with_styles=put_in).series
-        assert series is not None
+
+        def make(series_id: str | None, asked: str | None) -> Series:
+            submitted = services.series.submit(
+                request,
+                body.script,
+                owner=body.owner,
+                save=body.save,
+                with_styles=services.styles.put_into,
+                series_id=series_id,
+                body=asked,
+            )
+            assert submitted.series is not None
+            return submitted.series
+
+        series = once(services.series, key, ["series", body.model_dump()], make, PREFIX)
         response.headers["Location"] = f"/api/v1/series/{series.id}"
         return series_json(series)
 

@@ -48,9 +48,12 @@ CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY);
 """
 _VERSION = 2  # of the schema, in SQLite's user_version
 
-#: Columns that came after version 1 of a table, which older files lack: `held` back in the queue; what was `asked`, as a digest.
+#: Columns that came after version 1 of a table, which older files lack: `held` back in the queue; what was `asked` with
+#: a key, as a digest, which series call their `body`.
 _ADDED = {
     "jobs": {"held": "INTEGER NOT NULL DEFAULT 0", "asked": "TEXT"},
+    "plots": {"asked": "TEXT"},
+    "series": {"body": "TEXT"},
     "plot_cells": {"favourite": "INTEGER NOT NULL DEFAULT 0"},
 }
 

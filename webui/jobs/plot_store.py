@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -96,10 +97,15 @@ class PlotStore:
     def __init__(self, jobs: JobStore) -> None:
         self._jobs = jobs
 
-    def add(self, row: PlotRow, cells: Iterable[PlotCell]) -> None:
-        values = (row.id, json.dumps(row.plot.to_dict()), row.state, row.owner, row.save, row.created, row.started)
+    def add(self, row: PlotRow, cells: Iterable[PlotCell], asked: str | None = None) -> None:
+        """Keep a plot; `asked` as in `JobStore.add`. Raise ValueError if the id is taken."""
+        values = (row.id, json.dumps(row.plot.to_dict()), row.state, row.owner, row.save, row.created, row.started, asked)
+        columns = "id, plot, state, owner, save, created, started, asked"
         with self._jobs.transaction() as db:
-            db.execute("INSERT INTO plots (id, plot, state, owner, save, created, started) VALUES (?,?,?,?,?,?,?)", values)
+            try:
+                db.execute(f"INSERT INTO plots ({columns}) VALUES (?,?,?,?,?,?,?,?)", values)
+            except sqlite3.IntegrityError as error:
+                raise ValueError(f"There is a plot “{row.id}” already.") from error
             db.executemany(_INSERT_CELL, _cell_values(row.id, cells))
 
     def extend(self, plot_id: str, plot: PlotRequest, cells: Sequence[PlotCell], known: Collection[tuple[int, ...]]) -> None:
@@ -118,6 +124,10 @@ class PlotStore:
         if not rows:
             raise PlotNotFound(f"There is no plot “{plot_id:.80}”.")
         return _row(rows[0])
+
+    def asked(self, plot_id: str) -> str | None:
+        """What `add` was told under this name."""
+        return next((row[0] for row in self._jobs.query("SELECT asked FROM plots WHERE id = ?", plot_id)), None)
 
     def recent(self, limit: int) -> list[PlotRow]:
         """Newest first."""

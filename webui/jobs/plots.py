@@ -28,6 +28,9 @@ from webui.settings import Settings
 from webui.storage.preferences import PreferencesFile
 from webui.storage.styles import Styles
 
+#: How the ids of plots begin.
+PREFIX = "plot-"
+
 
 class PlotService:
     """What can be done with plots. The methods may be called from any thread."""
@@ -69,23 +72,36 @@ class PlotService:
         """What a plot would come to; nothing is kept. Raise InvalidRequest for a base request that cannot be."""
         return self._reader.check(request, self._worker.clock.rates)
 
-    def submit(self, request: PlotRequest, *, owner: str = "", save: bool = True, confirmed: bool = False) -> Plot:
+    def submit(
+        self,
+        request: PlotRequest,
+        *,
+        owner: str = "",
+        save: bool = True,
+        confirmed: bool = False,
+        plot_id: str | None = None,
+        asked: str | None = None,
+    ) -> Plot:
         """Put a plot on the disk and begin with it.
 
         Args:
             save: whether pictures and grids are kept in the outputs folder.
             confirmed: whether people have said that they mean so many cells.
+            plot_id: the id to have, which begins with `PREFIX`.
+            asked: a digest of what was asked for (see `asked`).
 
         Raises:
             InvalidAxes, InvalidRequest, TooManyCells, CheckpointNotFound
+            ValueError: the id is taken.
         """
         request = settled(self._reader.based(request), self._reader.types(), _draw)
         request = replace(request, styles=self._reader.styles_of(request))
-        row = PlotRow(f"plot-{secrets.token_hex(5)}", request, PlotState.RUNNING, owner, save, time.time(), time.time())
+        plot_id = plot_id or f"{PREFIX}{secrets.token_hex(5)}"
+        row = PlotRow(plot_id, request, PlotState.RUNNING, owner, save, time.time(), time.time())
         expanded, planned = self._reader.expand(row)
         if expanded.total > MANY_CELLS and not confirmed:
             raise TooManyCells("confirmed", f"The plot has {expanded.total:,} cells; confirm that you mean so many.")
-        self._plots.add(row, _new_cells(expanded, planned))
+        self._plots.add(row, _new_cells(expanded, planned), asked)
         self._worker.go_on(row.id)
         return self.get(row.id)
 
@@ -95,6 +111,10 @@ class PlotService:
         expanded, planned = self._reader.expand(row)
         cells, text = tuple(self._plots.cells(plot_id)), self._output.base_infotext(row)
         return Plot(row, expanded, planned, cells, text, self._worker.seconds_left(row))
+
+    def asked(self, plot_id: str) -> str | None:
+        """The digest that `submit` was told under this id."""
+        return self._plots.asked(plot_id)
 
     def state(self, plot_id: str) -> PlotState:
         """Without the cells. Raise PlotNotFound."""

@@ -84,13 +84,20 @@ class SeriesService:
         owner: str = "",
         save: bool = True,
         with_styles: WithStyles | None = None,
+        series_id: str | None = None,
+        body: str | None = None,
     ) -> Submitted:
         """Queue a request, or put on the disk what the script that `options` name makes of it, and begin with it.
 
         All that can be known beforehand is looked through before the first job is queued.
 
+        Args:
+            series_id: the id to have, which begins with `PREFIX`.
+            body: a digest of what was sent to begin it (see `asked`).
+
         Raises:
             InvalidRequest and whatever else `Dispatcher.submit` raises.
+            ValueError: the id is taken.
         """
         script = script_of(options)
         if script is None:
@@ -98,13 +105,14 @@ class SeriesService:
         check_source(script, request)
         script, request = self._settled(script, request)
         with self._worker.lock:  # a second press finds what the first began
-            series = self._begun(script, request, owner, save, with_styles)
-            self._store.add(series)
+            series_id = series_id or f"{PREFIX}{secrets.token_hex(5)}"
+            series = self._begun(series_id, script, request, owner, save, with_styles)
+            self._store.add(series, body)
         self._worker.go_on(series.id)
         return self._submitted(series.id)
 
     def _begun(
-        self, script: Script, request: GenerationRequest, owner: str, save: bool, with_styles: WithStyles | None
+        self, series_id: str, script: Script, request: GenerationRequest, owner: str, save: bool, with_styles: WithStyles | None
     ) -> Series:
         asked = _digest(script, request)
         before = self._same(script, asked)
@@ -112,7 +120,6 @@ class SeriesService:
         if request.seed == -1 and script.needs_seed:
             request = replace(request, seed=seed)
         now = time.time()
-        series_id = f"{PREFIX}{secrets.token_hex(5)}"
         series = Series(series_id, script, request, asked, SeriesState.RUNNING, owner, save, now, now)
         parts = self._maker(script, with_styles).parts(series)
         return replace(series, parts=tuple(self._missing(parts, before)))
@@ -129,6 +136,10 @@ class SeriesService:
         """By its id, or that of one of its jobs. Raise SeriesNotFound."""
         found = self._store.part_of_job(series_id)
         return self._store.get(found[0] if found else series_id)
+
+    def asked(self, series_id: str) -> str | None:
+        """The digest of what was sent to begin it, where `submit` was told."""
+        return self._store.body(series_id)
 
     def state(self, series_id: str) -> SeriesState:
         """How a series stands."""

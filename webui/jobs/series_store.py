@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -101,14 +102,17 @@ class SeriesStore:
     def __init__(self, jobs: JobStore) -> None:
         self._jobs = jobs
 
-    def add(self, series: Series) -> None:
+    def add(self, series: Series, body: str | None = None) -> None:
+        """Keep a series; `body` is a digest of what was sent to begin it. Raise ValueError if the id is taken."""
         script, request = json.dumps(to_dict(series.script)), json.dumps(series.request.to_dict())
-        row = (series.id, script, request, series.asked, series.state, series.owner, series.save, series.created, series.begun)
+        state = (series.asked, series.state, series.owner, series.save, series.created, series.begun)
+        columns = "id, script, request, asked, state, owner, save, created, begun, body"
         with self._jobs.transaction() as db:
-            db.execute(
-                "INSERT INTO series (id, script, request, asked, state, owner, save, created, begun) VALUES (?,?,?,?,?,?,?,?,?)",
-                row,
-            )
+            try:
+                row = (series.id, script, request, *state, body)
+                db.execute(f"INSERT INTO series ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?)", row)
+            except sqlite3.IntegrityError as error:
+                raise ValueError(f"There is a series “{series.id}” already.") from error
             self._add_parts(db, series.id, series.parts)
 
     def _add_parts(self, db: Any, series_id: str, parts: Iterable[Part]) -> None:
@@ -123,6 +127,10 @@ class SeriesStore:
         if not found:
             raise SeriesNotFound(f"There is no series “{series_id:.80}”.")
         return self._whole(found[0])
+
+    def body(self, series_id: str) -> str | None:
+        """What `add` was told under this name."""
+        return next((row[0] for row in self._jobs.query("SELECT body FROM series WHERE id = ?", series_id)), None)
 
     def recent(self, limit: int) -> list[Series]:
         """Newest first."""
