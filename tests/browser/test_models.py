@@ -183,6 +183,7 @@ def test_automatic_takes_the_vae_that_is_noted_for_the_checkpoint(tab: Studio):
     tab.page.click("#notes_save")
     tab.page.locator(".notes .saved", has_text=re.compile(".")).wait_for()
     tab.page.click("#detail_use")
+    expect(tab.field("checkpoint")).to_have_value(re.compile("^second"))
     tab.show("txt2img")
     tab.generate(prompt="sun", steps="1", width="64", height="64")
     assert "VAE: soft" in tab.infotext

@@ -142,7 +142,7 @@ class Editor:
 
 def test_names_keys_styles_and_prompts_used_last_are_undone_by_one_ctrl_z(names, studio: Studio):
     editor, page = Editor(studio), studio.page
-    studio.generate(prompt="zebra castle", negative_prompt="old", steps="2")
+    studio.generate(prompt="okapi castle", negative_prompt="old", steps="2")
     studio.fill(prompt="", negative_prompt="", steps="3")
 
     editor.prompt.click()
@@ -178,18 +178,18 @@ def test_names_keys_styles_and_prompts_used_last_are_undone_by_one_ctrl_z(names,
     editor.expect("<lora:zebrink:0.75>, ink wash, long hair, emoji", negative="flat")
 
     page.click("#txt2img_prompt_history")
-    page.locator("#prompt_history_search").fill("zebra")
+    page.locator("#prompt_history_search").fill("okapi")
     page.locator(".used-prompts[aria-busy=false]").wait_for()
     expect(page.locator(".used-put")).to_have_count(1)
     assert page.locator(".used-put img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     page.locator(".used-put").click()
-    editor.expect("zebra castle", negative="old")
+    editor.expect("okapi castle", negative="old")
     page.click("#txt2img_prompt_history")
     page.locator(".used-all").first.click()
     expect(studio.field("steps")).to_have_value("2")
 
     for prompt, styles, negative in [
-        ("zebra castle", [], "old"),  # without the settings that were sent
+        ("okapi castle", [], "old"),  # without the settings that were sent
         ("<lora:zebrink:0.75>, ink wash, long hair, emoji", [], "flat"),
         ("<lora:zebrink:0.75>, ink wash, long hair", ["emoji"], ""),
         ("<lora:zebrink:0.75>, ink wash, long hair, emoj", [], ""),
@@ -205,7 +205,7 @@ def test_names_keys_styles_and_prompts_used_last_are_undone_by_one_ctrl_z(names,
         expect(editor.prompt).not_to_have_value(before_that)
     for _ in range(40):
         editor.prompt.press("Control+Shift+z")
-    editor.expect("zebra castle", negative="old")
+    editor.expect("okapi castle", negative="old")
     expect(studio.field("steps")).to_have_value("2")
 
 
