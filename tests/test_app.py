@@ -5,6 +5,7 @@ import socket
 import pytest
 from starlette.testclient import TestClient
 
+from tests.awaiting import awaited
 from webui.app import build_services, create_app, listening_socket
 from webui.engine.client import ProcessEngine
 from webui.jobs.events import EngineState
@@ -70,4 +71,4 @@ def test_answers_are_sent_at_once(tmp_path):
             return await sent
 
     with listening_socket(Settings(data_dir=tmp_path, port=0)) as listener:
-        assert asyncio.run(without_delay())
+        assert awaited(without_delay())

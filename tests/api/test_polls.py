@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.awaiting import awaited
 from webui.api import polls
 from webui.app import Services
 from webui.jobs.events import EventBus, NoticePosted
@@ -38,7 +38,7 @@ def ask(app: polls.PollMiddleware, path: str = POLL, query: bytes = b"", method:
             message["headers"].append((b"x-process-time", b"0"))  # as what lies around it does
         sent.append(message)
 
-    asyncio.run(app({"type": "http", "method": method, "path": path, "query_string": query}, lambda: None, send))  # pyright: ignore[reportArgumentType]
+    awaited(app({"type": "http", "method": method, "path": path, "query_string": query}, lambda: None, send))  # pyright: ignore[reportArgumentType]
     assert len(sent[0]["headers"]) == 1
     return int(sent[1]["body"])
 

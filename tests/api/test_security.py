@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 
 from tests.api.conftest import ADDRESS
+from tests.awaiting import awaited
 from webui.api.body_limit import BodyLimitMiddleware
 from webui.api.security import is_allowed_host, is_same_origin
 from webui.app import Services, create_app
@@ -64,7 +64,7 @@ def answers(app: FastAPI, headers: list[tuple[bytes, bytes]], routes: Iterable[t
     async def all_of_them() -> set[int]:
         return {(await ask(app, headers, method, path))[0] for method, path in routes}
 
-    return asyncio.run(all_of_them())
+    return awaited(all_of_them())
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_foreign_page_opens_no_websocket(app: FastAPI):
 
     headers = [(b"host", HOST.encode()), (b"origin", b"http://evil.example")]
     scope = {"type": "websocket", "path": "/queue", "query_string": b"", "headers": headers, "scheme": "ws"}
-    asyncio.run(app(scope, receive, send))
+    awaited(app(scope, receive, send))
     assert [message["type"] for message in sent] == ["websocket.close"]
 
 
@@ -289,7 +289,7 @@ def test_no_path_leads_out_of_the_folders(app: FastAPI, shared_services: Service
             status, body = await ask(app, [(b"host", HOST.encode())], method, path)
             assert SECRET not in body and status < 500, (method, path, status)
 
-    asyncio.run(all_of_them())
+    awaited(all_of_them())
     assert secret.read_bytes() == SECRET
     assert sorted(beside.iterdir()) == there  # nothing was written or taken away beside them either
 

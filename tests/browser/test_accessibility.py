@@ -24,8 +24,15 @@ DRAWN = {
 }
 
 
+#: Colours on their way from one to another stand out from each other less than both do.
+SETTLED = """() => Promise.all(document.getAnimations()
+    .filter(each => each.effect.getComputedTiming().endTime !== Infinity)
+    .map(each => each.finished.catch(() => null)))"""
+
+
 def findings(page: Page) -> list[str]:
     """Each serious finding with the places where it is, and what is wrong there."""
+    page.evaluate(SETTLED)
     answer: dict[str, Any] = Axe().run(page, options={"resultTypes": ["violations"]}).response
     serious = [each for each in answer["violations"] if each["impact"] in ("serious", "critical")]
     return [f"{each['id']}: {[(node['target'], node['failureSummary']) for node in each['nodes']]}" for each in serious]

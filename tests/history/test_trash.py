@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from tests.history.made import infotext, make_picture
@@ -50,6 +52,7 @@ def test_a_deletion_that_is_not_there_is_refused(trash, outputs, name):
 
 def test_the_trash_is_emptied_of_what_is_old_alone(trash, outputs):
     old, _ = trash.delete([make_picture(outputs / "a.png")])
+    time.sleep(0.002)  # they are told apart by the millisecond
     new, _ = trash.delete([make_picture(outputs / "b.png")])
     assert [each.id for each in trash.all()] == [new.id, old.id]
     assert trash.sweep(old.time + KEEP_SECONDS - 1) == 0
