@@ -30,8 +30,8 @@ LIGHT_LIBRARY = tuple(
     f"webui.library.{name}"
     for name in (
         "answers", "calling", "child", "download", "entries", "facts", "folders", "inserting", "merge", "mix_plan", "models",
-        "names", "notes", "open_models", "partial", "previews", "shelves", "sidecar", "sources", "tasks", "tensor_files",
-        "training", "tree", "watching",
+        "names", "nearby", "notes", "open_models", "partial", "previews", "shelves", "sidecar", "sources", "tasks",
+        "tensor_files", "training", "tree", "watching",
     )
 )  # fmt: skip
 #: What lists the files of upscalers; the rest of the package runs them.

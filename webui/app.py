@@ -29,6 +29,7 @@ from webui.jobs.series import SeriesService
 from webui.jobs.store import JobStore
 from webui.library.inserting import Inserting
 from webui.library.models import ModelLibrary
+from webui.library.nearby import Neighbours, with_neighbours
 from webui.library.notes import read_notes
 from webui.library.tasks import TaskBoard
 from webui.library.watching import Watch
@@ -69,6 +70,7 @@ class Services:
     embeddings: EmbeddingFiles
     tasks: TaskBoard
     library: ModelLibrary
+    neighbours: Neighbours
     watch: Watch
     plugins: PluginManager
     upscalers: UpscalerFiles
@@ -81,6 +83,7 @@ class Services:
 
 def build_services(settings: Settings, engine: EngineClient | None = None) -> Services:
     """Open the data folder. Nothing is started: that is `services.dispatcher.start()`."""
+    settings = with_neighbours(settings)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     store = JobStore(settings.state_dir / "jobs.sqlite")
     bus = EventBus()
@@ -120,6 +123,7 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
         embeddings=embeddings,
         tasks=tasks,
         library=library,
+        neighbours=Neighbours(settings),
         watch=Watch(library, lambda kinds: bus.publish(ModelsChanged(tuple(kinds)))),
         plugins=plugins,
         upscalers=upscalers,
@@ -151,6 +155,7 @@ def create_app(services: Services) -> FastAPI:
         metadata,
         models,
         names,
+        nearby,
         plots,
         polls,
         postprocessing,
@@ -178,11 +183,16 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(second_pass.router(services))
     app.include_router(sources.router(services))
     app.include_router(models.router(services))
+    app.include_router(nearby.router(services))
     app.include_router(names.router(services))
     app.include_router(tasks.router(services))
     app.include_router(extensions.router(services))
     docs.add_routes(app)
     _add_extensions_routes(app, services.plugins)
+    if services.settings.mcp:
+        from webui.api.mcp import server  # a package that only those who ask for it have
+
+        server.add_server(app, services)
     if services.settings.page:
         from webui.ui import blocks  # gradio takes seconds
 

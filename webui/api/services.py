@@ -14,6 +14,7 @@ from webui.jobs.restarting import Restart
 from webui.jobs.series import SeriesService
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
+from webui.library.nearby import Neighbours
 from webui.library.tasks import TaskBoard
 from webui.plugins.installing.installer import Installer
 from webui.plugins.loader import PluginManager
@@ -53,6 +54,8 @@ class Services(Protocol):
     def tasks(self) -> TaskBoard: ...
     @property
     def library(self) -> ModelLibrary: ...
+    @property
+    def neighbours(self) -> Neighbours: ...
     @property
     def plugins(self) -> PluginManager: ...
     @property
