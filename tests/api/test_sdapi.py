@@ -309,7 +309,13 @@ def test_an_option_that_cannot_be_set_is_refused_by_name_and_changes_nothing(
 
 
 def test_settings_of_saving_have_a1111s_names(client: TestClient, services: Services):
-    changes = {"samples_format": "webp", "jpeg_quality": 60, "samples_filename_pattern": "[seed]", "save_txt": True}
+    changes = {
+        "samples_format": "webp",
+        "jpeg_quality": 60,
+        "samples_filename_pattern": "[seed]",
+        "save_txt": True,
+        "hide_samplers": ["Euler", "LCM"],
+    }
     assert client.post(f"{URL}/options", json=changes).status_code == 200
     assert get(client, "options").items() >= changes.items()
     assert services.preferences.current.samples_filename_pattern == "[seed]"

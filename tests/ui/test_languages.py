@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from starlette.applications import Starlette
@@ -16,7 +17,7 @@ from tools import languages as tool
 from webui.plugins.loader import PluginManager
 from webui.settings import Settings
 from webui.ui import localisation
-from webui.ui.language import LanguageMiddleware, cookie, translated
+from webui.ui.language import COOKIE, LanguageMiddleware, translated
 from webui.ui.texts import own_tables, t, table
 
 CODES = ("ru", "zh")
@@ -54,6 +55,11 @@ def test_what_changed_since_it_was_translated_is_left_out(tmp_path: Path, monkey
 
 
 GERMAN = {"on": "an", "generate": "Erzeugen", "settings.page": "Diese Seite", "Width": "Breite"}
+
+
+def cookie(language: str) -> str:
+    """As the footer sets it."""
+    return f"{COOKIE}={quote(language)}"
 
 
 @pytest.fixture

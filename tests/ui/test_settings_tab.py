@@ -4,7 +4,7 @@ import gradio as gr
 import pytest
 
 from tests.ui.drawing import a_page
-from webui.core.params import params_of
+from webui.core.params import joined, params_of
 from webui.storage.preferences import Preferences, PreferencesFile
 from webui.ui import settings_tab
 from webui.ui.saving_example import example
@@ -31,7 +31,7 @@ def test_every_preference_is_drawn(services, name):
         filled = settings_tab.build(services.preferences, services.settings)
     [(control, now)] = [(control, now) for control, now in filled.items() if control.elem_id == f"settings_{name}"]
     spec = params_of(Preferences)[name]
-    assert settings_tab.as_kept(spec, now()) == getattr(services.preferences.current, name)
+    assert joined(spec, now()) == getattr(services.preferences.current, name)
     assert control.label == spec.param.label
 
 

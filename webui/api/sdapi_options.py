@@ -14,23 +14,18 @@ from webui.api.sdapi_request import FIXED_SETTINGS, REQUEST_SETTINGS, check_fixe
 from webui.api.security import is_loopback
 from webui.api.services import Services
 from webui.checkpoints.catalog import CheckpointInfo
-from webui.core.params import check_value, params_of
+from webui.core.params import check_value, joined, params_of, parted
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
 from webui.errors import CheckpointNotFound, InvalidRequest, SaveFailed, WebUIError
 from webui.jobs.resolve import choose_checkpoint
+from webui.storage.a1111_settings import PREFERENCES
 from webui.storage.preferences import Preferences
-from webui.storage.saving_preferences import SavingPreferences
 
-#: Settings by A1111's name that are a preference of ours, with its name: some by another one, those of saving by the same.
-_PREFERENCES = {"live_previews_enable": "live_preview", "show_progress_in_title": "title_progress"} | {
-    name: name
-    for name in params_of(Preferences)
-    if name in params_of(SavingPreferences) or name.startswith(("lora_", "extra_networks_"))
-}
+_SPECS = params_of(Preferences)
 
 #: What the page calls the settings.
 LABELS = {"sd_model_checkpoint": "Stable Diffusion checkpoint", "sd_vae": "SD VAE"} | {
-    key: params_of(Preferences)[name].param.label for key, name in _PREFERENCES.items()
+    key: _SPECS[name].param.label for key, name in PREFERENCES.items()
 }
 
 #: What the description shows of a change.
@@ -85,7 +80,7 @@ def fetching(services: Services) -> bool:
 
 def _options(services: Services) -> dict[str, Any]:
     preferences, checkpoint = services.preferences.current, current_checkpoint(services)
-    chosen = {key: getattr(preferences, name) for key, name in _PREFERENCES.items()}
+    chosen = {key: parted(_SPECS[name], getattr(preferences, name)) for key, name in PREFERENCES.items()}
     return {
         "sd_model_checkpoint": services.catalog.title(checkpoint) if checkpoint else None,
         "sd_checkpoint_hash": (services.catalog.sha256(checkpoint) if checkpoint else None) or "",
@@ -105,7 +100,7 @@ def _changes(services: Services, options: dict[str, Any]) -> dict[str, Any]:
     """The preferences to change; everything is checked before anything is changed."""
     check_fixed_settings(options)
     check_request_settings(options)
-    changes = {name: _value(key, options[key]) for key, name in _PREFERENCES.items() if options.get(key) is not None}
+    changes = {name: _value(key, options[key]) for key, name in PREFERENCES.items() if options.get(key) is not None}
     if (title := options.get("sd_model_checkpoint")) is not None:
         changes["checkpoint"] = _found("sd_model_checkpoint", title, services.catalog.find_checkpoint).name
     if (vae := options.get("sd_vae")) is not None:
@@ -135,11 +130,12 @@ def _change(services: Services, settings: dict[str, Any]) -> None:
 
 def _value(key: str, value: Any) -> Any:
     """Raise InvalidRequest by A1111's name."""
+    spec = _SPECS[PREFERENCES[key]]
     try:
-        check_value(params_of(Preferences)[_PREFERENCES[key]], value)
+        check_value(spec, joined(spec, value))
     except InvalidRequest as error:
         raise InvalidRequest(key, f"{key}: {error}") from error
-    return value
+    return joined(spec, value)
 
 
 def _found(key: str, text: Any, find: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -49,6 +50,16 @@ class Param:
 def listed(text: str) -> list[str]:
     """The names in a text that holds several."""
     return [name for name in map(str.strip, text.split(",")) if name]
+
+
+def joined(spec: FieldSpec, value: Any) -> Any:
+    """A list, where the field is a text that holds several, as that text; any other value as it is."""
+    return ", ".join(map(str, value)) if spec.param.several and isinstance(value, list) else value
+
+
+def parted(spec: FieldSpec, value: Any) -> Any:
+    """The list that a text stands for where the field holds several; any other value as it is."""
+    return listed(value) if spec.param.several else value
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,15 @@ def settle(instance: object, names: Container[str] | None = None) -> None:
     _check(instance, specs)
 
 
+def as_declared(spec: FieldSpec, value: Any) -> Any:
+    """A number as its field holds it, for JSON has 7 for 7.0, and 7.0 for 7; any other value as it is."""
+    if spec.kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if spec.kind is float and type(value) is int:
+        return float(value)
+    return value
+
+
 def check_value(spec: FieldSpec, value: object) -> None:
     """Raise InvalidRequest, naming the field, unless `value` is of its type and in its range."""
     if value is None and spec.optional:
@@ -127,6 +147,14 @@ def check_value(spec: FieldSpec, value: object) -> None:
 #: Beyond, a whole number may have no floating-point number near it.
 _LARGEST = 10**300
 
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def has_half_character(text: str) -> bool:
+    """Whether half of a surrogate pair is in it, which is no character: such a text can be neither sent nor written."""
+    return bool(_HALF.search(text))
+
+
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -134,7 +162,7 @@ def _check_text(spec: FieldSpec, value: str) -> None:
     param = spec.param
     if (at := value.find("\0")) >= 0:
         raise InvalidRequest(spec.name, f"{param.label} has a NUL character at position {at + 1}; remove it.")
-    if any("\ud800" <= character <= "\udfff" for character in value):
+    if has_half_character(value):
         raise InvalidRequest(spec.name, f"{param.label} has half of a surrogate pair, which is no character; remove it.")
     if param.max_length is not None and len(value) > param.max_length:
         raise InvalidRequest(

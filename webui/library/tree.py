@@ -6,13 +6,13 @@ A folder whose time of change is the same is not listed again: a look at ten tho
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from webui.core.params import has_half_character
 from webui.library.sidecar import PREVIEW_SUFFIXES
 
 #: A file that was written to so recently (seconds) may still grow, which its folder does not tell; and file systems tell the time
@@ -21,9 +21,6 @@ UNSETTLED = 3.0
 
 #: A picture with a name of these endings beside a model is its preview, in the order in which they count.
 _PREVIEWS = tuple(middle + suffix for middle in (".preview", "") for suffix in PREVIEW_SUFFIXES)
-
-#: Names that are passed over: hidden ones, and such as are no text, which no page can be told.
-_PASSED_OVER = re.compile("^\\.|[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,7 @@ class Tree:
             if before is not None and before.stamp == stamp:
                 return before
             with os.scandir(place) as entries:
-                visible = {entry.name: entry for entry in entries if not _PASSED_OVER.search(entry.name)}
+                visible = {entry.name: entry for entry in entries if not _is_passed_over(entry.name)}
         except OSError:
             return _Folder()
         if "model_index.json" in visible and place != str(root):
@@ -141,3 +138,8 @@ def _folder_name(entry: os.DirEntry[str]) -> str:
         return entry.name if entry.is_dir() else ""
     except OSError:
         return ""
+
+
+def _is_passed_over(name: str) -> bool:
+    """Hidden ones, and such as are no text, which no page can be told."""
+    return name.startswith(".") or has_half_character(name)

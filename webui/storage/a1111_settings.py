@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from webui.core.params import FieldSpec, listed, params_of
+from webui.core.params import FieldSpec, as_declared, joined, listed, params_of
 from webui.storage.editing_preferences import EditingPreferences
 from webui.storage.form_defaults import NOT_KEPT, Specs, usable
 from webui.storage.preferences import Preferences, is_preference
@@ -51,7 +51,7 @@ class Translated:
     same: int = 0
 
     def _form(self, key: str, tabs: tuple[str, ...], spec: FieldSpec, value: Any) -> None:
-        value = _as(spec, value)
+        value = as_declared(spec, value)
         if spec.name in NOT_KEPT or not usable(spec, value):
             self.left[key] = value
         elif value == spec.default:
@@ -80,7 +80,7 @@ def translate_config(config: Mapping[str, Any], specs: Specs) -> Translated:
 
 
 def _preference(found: Translated, key: str, spec: FieldSpec, value: Any) -> None:
-    value = ", ".join(map(str, value)) if spec.param.several and isinstance(value, list) else _as(spec, value)
+    value = joined(spec, as_declared(spec, value))
     if not is_preference(spec, value):
         found.left[key] = value
     elif value == spec.default or (spec.param.several and not listed(value)):
@@ -111,12 +111,3 @@ def _place(key: str) -> tuple[str, str, str]:
     if parts[0] == "customscript" and len(parts) >= 5:
         return (parts[2] if parts[1] in _SCRIPTS else ""), "/".join(parts[3:-1]), parts[-1]
     return parts[0], "/".join(parts[1:-1]), parts[-1]
-
-
-def _as(spec: FieldSpec, value: Any) -> Any:
-    """Numbers as the field holds them: JSON has 7 for 7.0, and A1111 writes -1.0 for a seed."""
-    if spec.kind is int and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if spec.kind is float and type(value) is int:
-        return float(value)
-    return value

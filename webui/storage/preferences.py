@@ -144,11 +144,16 @@ class PreferencesFile:
             return current
 
 
+def check_preference(spec: FieldSpec, value: Any) -> None:
+    """Raise InvalidRequest unless a preference may have this value."""
+    check_value(spec, value)
+    replace(Preferences(), **{spec.name: value})
+
+
 def is_preference(spec: FieldSpec, value: Any) -> bool:
     """Whether a preference may have this value."""
     try:
-        check_value(spec, value)
-        replace(Preferences(), **{spec.name: value})
+        check_preference(spec, value)
     except InvalidRequest:
         return False
     return True
@@ -161,8 +166,7 @@ def _typed(table: Mapping[str, Any]) -> tuple[Preferences, list[str]]:
     for spec in params_of(Preferences).values():
         if spec.name in table:
             try:
-                check_value(spec, table[spec.name])
-                replace(Preferences(), **{spec.name: table[spec.name]})
+                check_preference(spec, table[spec.name])
                 values[spec.name] = table[spec.name]
             except InvalidRequest as error:
                 complaints.append(str(error))

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from webui.core.params import has_half_character
 from webui.core.request import GenerationRequest
 from webui.core.styles import Style, apply_styles
 from webui.errors import InvalidRequest, SaveFailed
@@ -138,7 +139,7 @@ def _check_name(name: str) -> None:
         raise InvalidRequest("name", "A style needs a name, without spaces before and after it.")
     if name.startswith("#"):
         raise InvalidRequest("name", f"The name “{name:.80}” starts with #: such rows are left out. Choose another.")
-    if any(ord(character) < 32 or "\ud800" <= character <= "\udfff" for character in name):
+    if has_half_character(name) or any(ord(character) < 32 for character in name):
         raise InvalidRequest("name", "The name holds a line break or another character that no name can have.")
 
 

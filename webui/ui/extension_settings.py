@@ -13,7 +13,7 @@ from webui.errors import WebUIError
 from webui.plugins.loader import PluginManager
 from webui.ui.form import lenient, typed
 from webui.ui.services import PageServices
-from webui.ui.settings_tab import Filled, as_typed
+from webui.ui.settings_tab import Filled, as_typed, in_words
 from webui.ui.texts import t, words
 
 
@@ -41,8 +41,7 @@ def save(plugins: PluginManager, name: str, value: Any) -> str:
         plugins.change_setting(name, typed(name, value, specs) if name in specs else value)
     except (WebUIError, OSError) as error:
         return t("settings.not_saved", label=label, reason=error)
-    shown = t("on") if value is True else t("off") if value is False else str(value)
-    return t("settings.saved", label=label, value=shown)
+    return t("settings.saved", label=label, value=in_words(value))
 
 
 def _save_changed(plugins: PluginManager, name: str, value: Any) -> Any:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -184,8 +184,3 @@ class _Whole:
             headers.append("vary", "Cookie, Accept-Language")
         await self._send(self._start)
         await self._send({"type": "http.response.body", "body": self._body})
-
-
-def cookie(language: str) -> str:
-    """As the footer sets it; for tests and clients."""
-    return f"{COOKIE}={quote(language)}"

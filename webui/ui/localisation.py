@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from webui.core.params import has_half_character
 from webui.plugins.loader import PluginManager
 from webui.ui.texts import Sentences, own_tables
 
@@ -38,9 +39,8 @@ def _fits(item: Any) -> bool:
     return pair and item[0] != ENGLISH and all(isinstance(text, str) for entry in item[1].items() for text in entry)
 
 
-def _is_text(text: str) -> bool:
-    """Whether it can be sent: half of a surrogate pair is no character."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+def _can_be_said(said: Any) -> bool:
+    return isinstance(said, str) and said != "" and not has_half_character(said)
 
 
 def _files(folder: Path) -> dict[str, Sentences]:
@@ -53,8 +53,8 @@ def _files(folder: Path) -> dict[str, Sentences]:
             content, reason = None, str(error)
         else:
             reason = "an object of texts was expected"
-        if isinstance(content, dict) and file.stem != ENGLISH and _is_text(file.stem):
-            texts = {english: said for english, said in content.items() if isinstance(said, str) and said and _is_text(said)}
+        if isinstance(content, dict) and file.stem != ENGLISH and not has_half_character(file.stem):
+            texts = {english: said for english, said in content.items() if _can_be_said(said)}
             found[file.stem] = texts | ({DIRECTION: "rtl"} if content.get("rtl") is True else {})
         else:
             log.warning("The localisation %s cannot be used: %.200s", file, reason)

@@ -20,7 +20,7 @@ from webui.ui.form import collect, shown, specs_with, typed
 from webui.ui.library import answered, offer
 from webui.ui.script import host
 from webui.ui.services import PageServices
-from webui.ui.settings_tab import Filled
+from webui.ui.settings_tab import Filled, in_words
 from webui.ui.texts import t, words
 
 #: The key by which a file of ours is known.
@@ -112,11 +112,7 @@ def _of_checkpoint(services: PageServices, name: Any) -> dict[str, Any]:
 
 def _described(services: PageServices, values: Mapping[str, Any]) -> list[dict[str, str]]:
     specs = specs_with(services.plugins.kinds)
-    return [{"label": words(specs[name].param.label), "value": _in_words(value)} for name, value in values.items()]
-
-
-def _in_words(value: Any) -> str:
-    return t("on") if value is True else t("off") if value is False else str(value) or t("settings.nothing")
+    return [{"label": words(specs[name].param.label), "value": in_words(value)} for name, value in values.items()]
 
 
 # ---- files
@@ -208,10 +204,10 @@ def _change_extension(services: PageServices, name: str, value: Any) -> None:
 
 def _taken(services: PageServices, found: Translated, extensions: Mapping[str, Any]) -> list[dict[str, str]]:
     known, fields = params_of(Preferences), services.plugins.settings.fields
-    taken = [{"label": words(known[name].param.label), "value": _in_words(value)} for name, value in found.preferences.items()]
+    taken = [{"label": words(known[name].param.label), "value": in_words(value)} for name, value in found.preferences.items()]
     for tab, values in found.forms.items():
         taken += [{**each, "label": f"{t(f'tab.{tab}')}: {each['label']}"} for each in _described(services, values)]
-    return taken + [{"label": words(fields[name].param.label), "value": _in_words(value)} for name, value in extensions.items()]
+    return taken + [{"label": words(fields[name].param.label), "value": in_words(value)} for name, value in extensions.items()]
 
 
 def _listed(values: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import gradio as gr
@@ -22,18 +22,16 @@ _HIDING = {
 
 def filling(preferences: Preferences, form: Form, values: Mapping[str, Any]) -> dict[Any, Any]:
     """What shows `values` in a form, also those that are hidden from its lists."""
-    return form.updates(values) | {
-        component: update
-        for component, update in updates(preferences, form, values).items()
-        if any(form.components[name] is component for name in values if name in form.components)
-    }
+    return form.updates(values) | updates(preferences, form, values, names=values)
 
 
-def updates(preferences: Preferences, form: Form, values: Mapping[str, Any]) -> dict[Any, Any]:
-    """The lists of samplers and schedule types; what a form holds stays in its list, hidden or not."""
+def updates(
+    preferences: Preferences, form: Form, values: Mapping[str, Any], *, names: Container[str] = _HIDING
+) -> dict[Any, Any]:
+    """The lists of samplers and schedule types among `names`; what a form holds stays in its list, hidden or not."""
     found: dict[Any, Any] = {}
     for name, preference in _HIDING.items():
-        if name in form.components:
+        if name in form.components and name in names:
             value = values.get(name, FIELDS[name].default)
             hidden = {*listed(getattr(preferences, preference))} - {value}
             choices = [choice for choice in FIELDS[name].param.choices if choice not in hidden]

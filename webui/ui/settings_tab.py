@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from webui.core.params import FieldSpec, check_value, listed, params_of
+from webui.core.params import FieldSpec, check_value, joined, params_of, parted
 from webui.errors import WebUIError
 from webui.settings import Settings
 from webui.storage.editing_preferences import EDITING
@@ -33,26 +33,17 @@ def save(preferences: PreferencesFile, name: str, value: Any) -> str:
     """Write one preference; the sentence that confirms it, or says why it was not saved."""
     spec = params_of(Preferences)[name]
     try:
-        value = as_kept(spec, value)
+        value = joined(spec, value)
         check_value(spec, value)
         preferences.update(**{name: value})
     except (WebUIError, OSError) as error:
         return t("settings.not_saved", label=words(spec.param.label), reason=error)
-    return t("settings.saved", label=words(spec.param.label), value=_in_words(value))
+    return t("settings.saved", label=words(spec.param.label), value=in_words(value))
 
 
-def _in_words(value: Any) -> str:
+def in_words(value: Any) -> str:
+    """A setting's value as the page tells it."""
     return t("on") if value is True else t("off") if value is False else str(value) or t("settings.nothing")
-
-
-def as_kept(spec: FieldSpec, value: Any) -> Any:
-    """A control's value as the preferences have it."""
-    return ", ".join(map(str, value)) if spec.param.several and isinstance(value, list) else value
-
-
-def as_shown(spec: FieldSpec, value: Any) -> Any:
-    """A preference as its control holds it."""
-    return listed(value) if spec.param.several else value
 
 
 def folders(settings: Settings) -> list[list[str]]:
@@ -102,7 +93,7 @@ def build(preferences: PreferencesFile, settings: Settings) -> Filled:
 
 
 def _now(preferences: PreferencesFile, name: str) -> Any:
-    return as_shown(params_of(Preferences)[name], getattr(preferences.current, name))
+    return parted(params_of(Preferences)[name], getattr(preferences.current, name))
 
 
 def _draw_group(group: str) -> dict[str, Component]:
@@ -124,7 +115,7 @@ def _draw(spec: FieldSpec) -> Component:
 
 def _save_on_change(preferences: PreferencesFile, name: str, component: Any, confirmation: Component) -> None:
     def on_change(value: Any) -> Any:
-        known = as_kept(params_of(Preferences)[name], value) == getattr(preferences.current, name)
+        known = joined(params_of(Preferences)[name], value) == getattr(preferences.current, name)
         return gr.skip() if known else save(preferences, name, value)
 
     as_typed(component, on_change, confirmation).then(None, inputs=component, js=call("preferenceChanged", name))
