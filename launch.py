@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
             return show_help(argv)
         if not in_environment():
             return restart_in(make_environment(ROOT / ".venv"), argv)
-        install(Path(sys.prefix), testing)
+        install(Path(sys.prefix), testing, mcp="--mcp" in argv)
     except LaunchError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -145,6 +145,14 @@ def lone_packages() -> list[str]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["periplus"]["alone"]
 
 
+def mcp_packages() -> list[str]:
+    """Pinned packages that only `--mcp` needs."""
+    import tomllib  # since Python 3.11
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["optional-dependencies"]["mcp"]
+
+
 def torch_flavour(system: str, installed: str | None = None) -> str:
     """The build of torch for this machine: "cuda" with an NVIDIA card, "cpu" without, "default" where there is one for all.
 
@@ -192,7 +200,7 @@ def torch_attempts(flavour: str, system: str, pin: str, index: str | None, drive
 # ---- installing
 
 
-def install(environment: Path, testing: bool) -> None:
+def install(environment: Path, testing: bool, mcp: bool = False) -> None:
     """Install what is missing; a stamp in the environment says what is there, so that usually nothing is asked of pip."""
     packages, test_packages = requirements()
     alone = lone_packages()
@@ -213,6 +221,13 @@ def install(environment: Path, testing: bool) -> None:
         stamps = {"app": wanted, "torch": flavour}
         write_stamps(environment, stamps)
         say("Installed. From now on a start needs no network.")
+    if mcp:
+        wanted = fingerprint(packages + mcp_packages(), flavour)
+        if stamps.get("mcp") != wanted:
+            say("Installing what --mcp needs")
+            install_packages(environment, "what --mcp needs", packages + mcp_packages())
+            stamps = {**stamps, "mcp": wanted}
+            write_stamps(environment, stamps)
     wanted = fingerprint(packages + test_packages, flavour)
     if testing and stamps.get("test") != wanted:
         say("Installing what the tests need")

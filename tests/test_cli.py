@@ -25,7 +25,7 @@ def test_every_flag_reaches_the_settings(tmp_path):
     flags = (
         f"--data-dir {tmp_path} --ckpt-dir {tmp_path} --vae-dir {tmp_path} --port 0 --listen --allowed-host box"
         " --medvram --medvram-sdxl --lowvram --no-half --vae-in-bf16 --device cuda:1 --engine inline --no-browser --nowebui"
-        " --api --auth ann:a:b --api-auth bot:key,tom:x --api-log --api-server-stop"
+        " --api --mcp --auth ann:a:b --api-auth bot:key,tom:x --api-log --api-server-stop"
         r" --cors-allow-origins http://localhost:5173/,https://a.lan --cors-allow-origins-regex https://.*\.lan"
     )
     assert settings_of(*flags.split()) == Settings(
@@ -48,9 +48,16 @@ def test_every_flag_reaches_the_settings(tmp_path):
         cors_origins_regex=r"https://.*\.lan",
         api_log=True,
         api_server_stop=True,
+        mcp=True,
         open_browser=False,
         page=False,
     )
+
+
+def test_without_its_package_the_flag_for_assistants_says_how_to_get_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    assert cli.main(["--mcp", "--data-dir", str(tmp_path)]) == 1
+    assert "`python launch.py --mcp` installs it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,15 @@ def test_what_the_tests_need_has_a_stamp_of_its_own(tmp_path: Path, pip: FakePip
     assert len(pip.asked) == 1
 
 
+def test_what_assistants_need_is_installed_once_for_those_who_ask_for_it(tmp_path: Path, pip: FakePip):
+    launch.install(tmp_path, testing=False)
+    pip.asked.clear()
+    launch.install(tmp_path, testing=False, mcp=True)
+    assert [package for package in pip.asked[0] if package.startswith("mcp")] == launch.mcp_packages() and len(pip.asked) == 1
+    launch.install(tmp_path, testing=False, mcp=True)
+    assert len(pip.asked) == 1
+
+
 def test_changed_pins_are_installed_at_the_next_start(tmp_path: Path, pip: FakePip, monkeypatch: pytest.MonkeyPatch):
     launch.install(tmp_path, testing=False)
     pip.asked.clear()
@@ -219,7 +228,7 @@ def test_pip_runs_in_the_environment_and_its_words_are_kept(tmp_path: Path, monk
 def test_a_start_hands_the_flags_over_to_the_application(monkeypatch: pytest.MonkeyPatch):
     commands: list[list[str]] = []
     monkeypatch.setattr(launch, "in_environment", lambda: True)
-    monkeypatch.setattr(launch, "install", lambda environment, testing: None)
+    monkeypatch.setattr(launch, "install", lambda environment, testing, mcp: None)
     monkeypatch.setattr(launch, "hand_over", lambda command: commands.append(command) or 0)
     assert launch.main(["--port", "7861"]) == 0
     assert launch.main(["test", "-k", "sigmas"]) == 0
@@ -238,7 +247,7 @@ def test_outside_an_environment_it_goes_on_in_its_own(monkeypatch: pytest.Monkey
 
 
 def test_a_failure_is_a_message_and_no_stack_trace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    def fail(environment: Path, testing: bool) -> None:
+    def fail(environment: Path, testing: bool, mcp: bool) -> None:
         raise launch.LaunchError("Installing torch failed.")
 
     monkeypatch.setattr(launch, "in_environment", lambda: True)

@@ -233,10 +233,16 @@ def test_every_package_that_is_imported_is_pinned(source: Source):
     imported |= {name for path in source.files.values() for name in by_name.findall(path.read_text(encoding="utf-8"))}
     foreign = {names.get(name, name) for name in imported - {"webui"} if name not in sys.stdlib_module_names}
     told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    dependencies = told["project"]["dependencies"] + told["tool"]["periplus"]["alone"]
+    extra = told["project"]["optional-dependencies"]["mcp"]
+    dependencies = told["project"]["dependencies"] + told["tool"]["periplus"]["alone"] + extra
     pinned = {match.group(1) for text in dependencies if (match := re.fullmatch(r"([\w-]+)==[\w.]+", text))}
     assert len(pinned) == len(dependencies)
     assert {name for name in foreign if name.replace("_", "-") not in pinned} == set()
+
+
+def test_what_only_assistants_need_is_imported_for_them_alone(source: Source):
+    users = {name for name, imports in source.imports.items() for part in imports if part.module.split(".")[0] == "mcp"}
+    assert users and all(name.startswith("webui.api.mcp.") for name in users)
 
 
 # ---- the reader itself

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import logging
 import os
 import re
@@ -71,6 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--api-server-stop", action="store_true", help="let the HTTP API stop and restart the program")
     add("--cors-allow-origins", type=_origins, default=(), metavar="ORIGIN[,…]", help="pages that may use the HTTP API")
     add("--cors-allow-origins-regex", type=_regex, metavar="REGEX", help="the same, for all origins that match wholly")
+    add("--mcp", action="store_true", help="let assistants make pictures, by the Model Context Protocol at /mcp")
     add("--admin-password", metavar="TEXT", help="let those who know it change extensions from other machines")
     add("--safe-mode", action="store_true", help="load no extensions, to find out whether one of them is at fault")
     add("--version", action="version", version=f"Periplus {__version__}")
@@ -115,11 +117,19 @@ def _regex(text: str) -> str:
     return text
 
 
+_NO_MCP = (
+    "--mcp needs the package mcp, which is not installed. `python launch.py --mcp` installs it; in an environment of your own: "
+    "`python -m pip install mcp -c constraints.txt`."
+)
+
+
 def settings_from(arguments: argparse.Namespace) -> Settings:
     """Raise WebUIError for a folder that is named but not there."""
     for folder in (*arguments.ckpt_dir, *arguments.vae_dir, *arguments.embeddings_dir):
         if not folder.is_dir():
             raise WebUIError(f"There is no folder {folder.absolute()}.")
+    if arguments.mcp and importlib.util.find_spec("mcp") is None:
+        raise WebUIError(_NO_MCP)
     others = _folders_of_other_programs(arguments)
     return Settings(
         data_dir=arguments.data_dir.absolute(),
@@ -147,6 +157,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
         cors_origins_regex=arguments.cors_allow_origins_regex,
         api_log=arguments.api_log,
         api_server_stop=arguments.api_server_stop,
+        mcp=arguments.mcp,
         admin_password=arguments.admin_password or os.environ.get("PERIPLUS_ADMIN_PASSWORD") or None,
         open_browser=not arguments.no_browser,
         page=not arguments.nowebui,

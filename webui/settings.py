@@ -38,6 +38,7 @@ class Settings:
     cors_origins_regex: str | None = None
     api_log: bool = False  # a line for each call of an API
     api_server_stop: bool = False  # the APIs may stop and restart the program
+    mcp: bool = False  # assistants may make pictures, by the Model Context Protocol
     admin_password: str | None = None  # lets other machines change the extensions; None: only this one may
     open_browser: bool = True
     page: bool = True  # False: the HTTP API only

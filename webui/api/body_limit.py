@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from webui.api.errors import error_response
 
 BODY_LIMIT = 64 * 2**20
-_PATHS = ("/sdapi/", "/api/v1/", "/internal/")
+_PATHS = ("/sdapi/", "/api/v1/", "/internal/", "/mcp")
 
 
 class BodyLimitMiddleware:

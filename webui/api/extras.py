@@ -21,13 +21,14 @@ def extras_schema(kinds: ExtraKinds) -> dict[str, Any]:
         extension: {
             "type": "object",
             "additionalProperties": False,
-            "properties": {name.partition(".")[2]: _schema(spec) for name, spec in kinds.fields_of(extension).items()},
+            "properties": {name.partition(".")[2]: field_schema(spec) for name, spec in kinds.fields_of(extension).items()},
         }
         for extension in kinds.extensions
     }
 
 
-def _schema(spec: FieldSpec) -> dict[str, Any]:
+def field_schema(spec: FieldSpec) -> dict[str, Any]:
+    """A field's type, label, help, default and limits."""
     param = spec.param
     limits = {"minimum": param.low, "maximum": param.high, "multipleOf": param.multiple_of, "enum": list(param.choices) or None}
     found = {"description": ". ".join(filter(None, (param.label, param.help))), "default": spec.default}

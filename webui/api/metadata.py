@@ -41,7 +41,7 @@ def router(services: Services) -> APIRouter:
         of a graph, `chunks` are the file's other texts.
         """
         data = await request.body()
-        return await run_in_threadpool(_told, data, services.plugins.kinds)
+        return await run_in_threadpool(told_of, data, services.plugins.kinds)
 
     @routes.post("/fetch", response_class=Response, responses=_PICTURE)
     def fetch(body: FetchBody) -> Response:
@@ -71,7 +71,8 @@ def _as_file(data: bytes) -> Response:
     return Response(data, media_type=media_type_of(data), headers=headers)
 
 
-def _told(data: bytes, kinds: ExtraKinds) -> dict[str, Any]:
+def told_of(data: bytes, kinds: ExtraKinds) -> dict[str, Any]:
+    """What a picture's file says of how it was made. Raise UnreadableImage."""
     picture = read_infotext(data, _NAME)
     told = infotext.restore(infotext.parse(picture.infotext or ""), kinds)
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: The beginnings of the paths of the APIs and of what describes them.
-_API = ("/sdapi/", "/api/", "/internal/", "/docs", "/openapi.json")
+_API = ("/sdapi/", "/api/", "/internal/", "/docs", "/openapi.json", "/mcp")
 
 
 def is_api(path: str) -> bool:

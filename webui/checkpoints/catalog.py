@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from webui.checkpoints.hashes import HashCache
 from webui.checkpoints.scan import (
@@ -24,12 +24,18 @@ from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
 from webui.errors import CheckpointNotFound, UnsupportedCheckpoint
 from webui.settings import BUNDLED_MODELS
 
-__all__ = ["Catalog", "CheckpointInfo", "VaeInfo"]
+__all__ = ["Catalog", "CheckpointInfo", "VaeInfo", "suited_values"]
 
 #: The checkpoint that comes with the program: the default only where there is no other.
 BUNDLED_CHECKPOINT = BUNDLED_MODELS / "Stable-diffusion" / "starter.safetensors"
 
 Info = TypeVar("Info", CheckpointInfo, VaeInfo)
+
+
+def suited_values(info: CheckpointInfo) -> dict[str, Any]:
+    """What a form starts with under this checkpoint: the file's own defaults, else its family's size."""
+    size = {"width": info.width, "height": info.height} if info.width and info.height else {}
+    return {**size, **info.defaults}
 
 
 class Catalog:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
+from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo, suited_values
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
 from webui.errors import WebUIError
 from webui.ui.form import FIELDS
@@ -64,12 +64,6 @@ def chosen_checkpoint(catalog: Catalog, *wishes: str | None) -> CheckpointInfo |
         if info := find(catalog, wish):
             return info
     return catalog.default_checkpoint()
-
-
-def suited_values(info: CheckpointInfo) -> dict[str, Any]:
-    """What a form starts with under this checkpoint: the file's own defaults, else its family's size."""
-    size = {"width": info.width, "height": info.height} if info.width and info.height else {}
-    return {**size, **{name: value for name, value in info.defaults.items() if name in FIELDS}}
 
 
 def values_on_choice(
