@@ -3,6 +3,7 @@
 
 import { comeBack } from "./extension-restart.js";
 import { applyLanguage, applyTheme } from "./header.js";
+import { beInstallable } from "./installable.js";
 import { watchInputs } from "./inputs.js";
 import { listenToKeys } from "./keys.js";
 import { watchForEnds } from "./notify.js";
@@ -16,6 +17,7 @@ import { watchTasks } from "./tasks.js";
 
 applyTheme();
 applyLanguage();
+beInstallable();
 guardRequests();
 watchCompletion(); // before the others: Esc closes the list first
 watchPromptKeys();

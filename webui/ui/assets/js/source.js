@@ -1,6 +1,8 @@
 // The event stream of the server, reconnected for ever. It begins with how things stand, so reconnecting needs nothing else.
 
 const WAITS = [500, 1000, 2000, 4000]; // milliseconds between tries; a server that restarts is found soon
+const LOOK_MS = 5000; // between two looks at the clock
+const SLEPT_MS = 60_000; // a look that comes so late: the machine slept, and its connections died without telling
 
 // Tells `take` of {type: "begin"} before the first event of each connection, of {type: "lost"} when a second try has
 // failed, and of every event between. Returns what connects anew, what ends it, and what does not wait for the next try.
@@ -8,9 +10,15 @@ export function follow(address, take) {
   let source = null;
   let failures = 0;
   let timer = null;
+  let watch = null;
 
   function open() {
     close();
+    let looked = Date.now();
+    watch = setInterval(() => {
+      if (Date.now() - looked > SLEPT_MS) open();
+      looked = Date.now();
+    }, LOOK_MS);
     source = new EventSource(address);
     let fresh = true;
     source.onmessage = ({ data }) => {
@@ -29,6 +37,7 @@ export function follow(address, take) {
 
   function close() {
     clearTimeout(timer);
+    clearInterval(watch);
     timer = null;
     source?.close();
   }

@@ -6,6 +6,7 @@ import { apply, changed, reset, state } from "./state.js";
 import { post } from "./notices.js";
 
 const PATIENCE_MS = 10_000; // for the shared connection to answer at all
+const ASLEEP_MS = 15_000; // out of sight for so long, a phone may have ended a connection without telling
 
 const FILES = ["lora", "embedding", "hypernetwork", "upscaler"]; // shown by the script itself, not by lists of Gradio's
 
@@ -79,6 +80,11 @@ function begin() {
 }
 
 window.addEventListener("online", () => retry?.());
+let left = Infinity; // when this page was last put out of sight, by the clock: others stop while a machine sleeps
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && Date.now() - left > ASLEEP_MS) retry?.();
+  left = document.hidden ? Date.now() : Infinity;
+});
 // A page that comes out of the browser's back/forward cache has lost its stream; one that goes in lets go of it.
 window.addEventListener("pageshow", (event) => event.persisted && connect());
 window.addEventListener("pagehide", () => end?.());
