@@ -8,6 +8,7 @@ import { post } from "./notices.js";
 import { t } from "./texts.js";
 
 const UNDO_SECONDS = 10;
+const REST_MS = 600;
 const BLANK = 512; // pixels each way, where the form says nothing
 
 // `changed("picture" | "drawing")` is called after each change. Returns {element, canvas, take}: `take` puts a file in.
@@ -20,7 +21,8 @@ export function easel({ id, mode, label, changed }) {
   const layers = mode === "paint" ? layerList(id, canvas) : null;
   const bar = toolbar(id, canvas, { choose: () => input.click(), blank: () => blank.show(), remove, enlarge: () => enlarge(!large()), layers: layers?.opener });
   const foot = footer(id, canvas);
-  const stage = h("div", { class: "easel-stage" }, canvas.screen, hint, layers?.element, blank.element);
+  const spoken = sayWhere(canvas);
+  const stage = h("div", { class: "easel-stage" }, canvas.screen, hint, layers?.element, blank.element, spoken);
   const element = h("div", { class: "easel canvas", id, "data-mode": mode }, input, bar.element, stage, foot.element);
   acceptDrops(element, take);
   element.addEventListener("keydown", onKey);
@@ -113,6 +115,17 @@ function toolbar(id, canvas, { choose, blank, remove, enlarge, layers }) {
   }
 
   return { element, draw, enlarged: (on) => large.setAttribute("aria-pressed", String(on)) };
+}
+
+// Where the brush is that keys move, for those who do not see it, once it rests.
+function sayWhere(canvas) {
+  const element = h("div", { class: "off-screen", role: "status", "aria-live": "polite" });
+  let timer = null;
+  canvas.brushMoved = ({ x, y }, paints) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => setText(element, t(paints ? "canvas.painting" : "canvas.at", { x, y })), REST_MS);
+  };
+  return element;
 }
 
 // ---- sliders, and what is seen

@@ -1,5 +1,7 @@
 // What mouse, fingers, pen and keys do on a canvas: a stroke with the main button, one finger or the pen; looking around with the
-// wheel, the middle button, the space bar held down, or two fingers.
+// wheel, the middle button, the space bar held down, or two fingers. Without any of them: canvas-keyboard.js.
+
+import { KeyBrush } from "./canvas-keyboard.js";
 
 const ZOOM_STEP = 1.25;
 const SIZE_STEP = 1.15;
@@ -10,6 +12,7 @@ export function listen(canvas) {
   const pointers = new Map(); // by id: where on the screen
   let doing = null; // "stroke", "pan", "pinch"
   let spaceHeld = false;
+  const brush = new KeyBrush(canvas, (at, paints) => canvas.brushMoved?.(at, paints));
 
   const where = (event) => {
     const { left, top } = screen.getBoundingClientRect();
@@ -25,6 +28,7 @@ export function listen(canvas) {
   screen.addEventListener("pointerdown", (event) => {
     if (!canvas.bitmap || event.button > 1) return;
     event.preventDefault();
+    brush.leave();
     screen.focus({ preventScroll: true });
     screen.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, where(event));
@@ -39,6 +43,7 @@ export function listen(canvas) {
 
   screen.addEventListener("pointermove", (event) => {
     const at = where(event);
+    if (event.movementX || event.movementY) brush.leave();
     if (event.pointerType !== "touch") canvas.hover = at;
     const before = pointers.get(event.pointerId);
     if (!before) return canvas.draw();
@@ -97,8 +102,9 @@ export function listen(canvas) {
     canvas.draw();
   });
 
-  screen.addEventListener("keyup", (event) => event.key === " " && ((spaceHeld = false), screen.classList.remove("moving")));
-  screen.addEventListener("blur", () => ((spaceHeld = false), screen.classList.remove("moving")));
+  const releaseSpace = () => ((spaceHeld = false), screen.classList.remove("moving"));
+  screen.addEventListener("keyup", ({ key }) => (brush.release(key), key === " " && releaseSpace()));
+  screen.addEventListener("blur", () => (brush.leave(), releaseSpace()));
 
   function actionOf(event) {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -107,6 +113,8 @@ export function listen(canvas) {
       if (key === "z") return () => (event.shiftKey ? canvas.redo() : canvas.undo());
       return key === "y" ? () => canvas.redo() : null;
     }
+    const brushed = brush.actionOf(event);
+    if (brushed) return brushed;
     if (key in TOOLS) return canvas.drawable && (canvas.mode === "paint" || key !== "i") ? () => canvas.setTool({ name: TOOLS[key] }) : null;
     return {
       " ": () => ((spaceHeld = true), screen.classList.add("moving")),

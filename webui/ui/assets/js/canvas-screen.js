@@ -18,6 +18,7 @@ export function drawScreen({ screen, bitmap, view, mode, layer, ...canvas }) {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   if (canvas.frame) drawFrame(context, canvas.frame, bitmap, view);
   if (layer && canvas.hover && ["brush", "eraser"].includes(canvas.tool.name)) drawBrush(context, canvas.hover, (canvas.tool.size * scale) / 2);
+  if (layer && canvas.hover && canvas.byKeys) drawCross(context, canvas.hover);
 }
 
 function drawMask(context, layer, veil) {
@@ -28,6 +29,16 @@ function drawMask(context, layer, veil) {
 
 function drawBrush(context, { x, y }, radius) {
   outline(context, () => context.arc(x, y, radius, 0, 2 * Math.PI));
+}
+
+// Where keys have brought the brush, also where its outline is small, or the tool has none.
+function drawCross(context, { x, y }) {
+  outline(context, () => {
+    for (const [dx, dy] of [[6, 0], [0, 6]]) {
+      context.moveTo(x - dx, y - dy);
+      context.lineTo(x + dx, y + dy);
+    }
+  });
 }
 
 // The proportions of the result over the picture: the largest such part of it, or, where it is filled up, what holds all of it.

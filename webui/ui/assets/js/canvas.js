@@ -26,6 +26,7 @@ export class Canvas {
     this.blob = null; // the picture's file, as it came
     this.layer = null; // all that is drawn: a mask, or layers of paint
     this.hover = null; // where the brush is, on the screen
+    this.byKeys = false; // whether it was keys that brought it there
     this.frame = null; // {width, height, holds}: the result's proportions, while they are chosen
     this.draw = coalesce(() => this.drawNow());
     new ResizeObserver(() => this.fitScreen()).observe(this.screen);
