@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -28,6 +29,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((place for place, part in enumerate(LONG) if f"/{part}" in path), len(LONG))
 
     items.sort(key=rank)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """A test that passed at the second try is told with what went wrong at the first: there is a race to be found."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"tried twice: {report.nodeid}")
+        terminalreporter.line(report.longreprtext)
 
 
 LOCAL = ("127.", "::1", "localhost", "0.0.0.0", "::", "testserver")
