@@ -79,9 +79,15 @@ class Form:
         """What a handler was given, by field name."""
         return {name: given[component] for name, component in self.components.items()}
 
-    def tell_script(self, event: Any) -> None:
-        """After an event that set controls: the script reads them all, for what is not rendered tells of no change."""
-        event.then(None, inputs=self.inputs, js=call("settled", self.tab, self.names))
+    def tell_script(self, event: Any, cause: str = "", *, failed: bool = False) -> None:
+        """After an event that set controls: the script reads them all, for what is not rendered tells of no change.
+
+        Args:
+            cause: what undo calls it ("sent", "set", "back"); "": nothing that Ctrl+Z takes back as one step.
+            failed: where the server could not be asked.
+        """
+        follow = event.failure if failed else event.then
+        follow(None, inputs=self.inputs, js=call("settled", self.tab, self.names, cause))
 
     def heed(self, event: Any) -> None:
         """After an event that set a control or a few: the script reads the form as if a person had typed them."""

@@ -74,6 +74,7 @@ def _connect_restore(services: PageServices, form: Form, tabs: gr.Tabs, text: gr
     outputs = [*form.components.values(), chosen, tabs, answer]
     given = sorted({text, chosen}, key=lambda component: component._id)
     taken = form.bridge("restore").click(
-        on_restore, inputs={text, chosen}, outputs=outputs, js=call("takeInfotext", given.index(text)), **_QUIET
+        on_restore, inputs={text, chosen}, outputs=outputs, js=call("takeInfotext", form.tab, given.index(text)), **_QUIET
     )
-    form.tell_script(taken.then(None, inputs=answer, js=call("restored", form.tab)))
+    form.tell_script(taken.success(None, inputs=answer, js=call("restored", form.tab)), "sent")
+    form.tell_script(taken, "sent", failed=True)

@@ -35,4 +35,4 @@ def connect(form: Form) -> None:
         trigger_mode="multiple",
         show_progress="hidden",
     )
-    form.tell_script(taken)
+    form.tell_script(taken, "back")

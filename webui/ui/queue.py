@@ -37,12 +37,13 @@ def connect(services: PageServices, form: Form, tabs: gr.Tabs) -> None:
         on_edit,
         inputs=job,
         outputs=outputs,
-        js=call("takeEdited"),
+        js=call("takeEdited", form.tab),
         queue=False,
         trigger_mode="multiple",
         show_progress="hidden",
     )
-    form.tell_script(edited)
+    for failed in (False, True):
+        form.tell_script(edited, "set", failed=failed)
 
 
 def values_of(request: GenerationRequest, kinds: ExtraKinds) -> dict[str, Any]:

@@ -102,7 +102,10 @@ def draw(form: Form, styles: Styles) -> None:
         values = merged(styles, {"prompt": prompt, "negative_prompt": negative_prompt}, names)
         return values["prompt"], values["negative_prompt"], []
 
-    form.heed(apply.click(on_apply, inputs=[*prompts, chosen], outputs=[*prompts, chosen], **quiet))
+    fields = [*prompts, chosen]
+    applied = apply.click(on_apply, inputs=fields, outputs=fields, js=call("aboutToSet", form.tab), **quiet)
+    for follow in (applied.success, applied.failure):
+        follow(None, js=call("haveSet", form.tab))
     edit.click(None, js=call("openStyles", form.tab))
     # Another program may have written the files since the page was opened.
     chosen.focus(lambda: gr.update(choices=choices(styles)), outputs=chosen, **quiet)  # pyright: ignore[reportAttributeAccessIssue]

@@ -8,8 +8,9 @@ import { post } from "./notices.js";
 import { drawExtra, drawOptions } from "./options.js";
 import { follow, pageId } from "./page.js";
 import { changed, state } from "./state.js";
-import { settingsAreSent } from "./prompt-undo.js";
+import { beforeSetting } from "./prompt-set.js";
 import { replaced, replacedBy } from "./queue-edit.js";
+import { beginReading, formIsRead, readsForms } from "./reading.js";
 import { selectedPicture, setExamples } from "./output.js";
 import { scriptOf } from "./scripts.js";
 import { call } from "./server.js";
@@ -19,39 +20,10 @@ import { t } from "./texts.js";
 const KEPT_MS = 200;
 const OPEN_AGAIN_MS = 1000;
 
-let ready = false; // before the stored forms are back, Gradio's first values must not overwrite them
 const latest = {}; // by tab: the values by field name
 let timer = null;
 
 const pending = { infotext: "", size: null, prompt: "" };
-
-// ---- read when it may have changed: once for what a person did, through a bridge, for Gradio's own news of each control's
-// change take time that grows with the square of the page (docs/decisions/0016)
-
-const MAY_CHANGE = ["input", "change", "mousedown", "click", "keyup", "focusout", "drop"];
-const AGAIN_MS = 600; // what an extension's handler sets comes some time after the event
-const asked = {}; // by tab: the timers of the next reading and of the one after the last event
-
-export const readForm = (tab) => document.getElementById(`${tab}_bridge_read`)?.click();
-
-function heard({ target }) {
-  if (!ready || target.closest?.(".bridge")) return;
-  const tab = TABS.find((each) => document.getElementById(`${each}_frame`)?.contains(target));
-  if (tab) askSoon(tab);
-  else if (document.getElementById("header")?.contains(target)) TABS.forEach(askSoon);
-}
-
-function askSoon(tab) {
-  const timers = (asked[tab] ??= {});
-  timers.soon ??= setTimeout(() => {
-    timers.soon = null;
-    readForm(tab);
-  });
-  clearTimeout(timers.again);
-  timers.again = setTimeout(readForm, AGAIN_MS, tab);
-}
-
-for (const type of MAY_CHANGE) document.addEventListener(type, heard, true);
 
 // ---- kept over a reload: by tab in sessionStorage; a new tab begins with what was last typed in any
 
@@ -72,7 +44,7 @@ export async function openForms(tabs) {
 }
 
 export function opened(answer) {
-  ready = true;
+  beginReading();
   Object.assign(state.preferences, answer?.preferences);
   if (answer?.warning) post(answer.warning, "warning");
   checkpointChosen(answer);
@@ -81,30 +53,34 @@ export function opened(answer) {
 }
 
 export function remember(tab, componentNames, ...values) {
-  if (!ready) return;
-  const before = JSON.stringify(latest[tab]);
-  latest[tab] = Object.fromEntries(componentNames.map((name, index) => [name, values[index]]));
-  if (JSON.stringify(latest[tab]) !== before) {
-    clearTimeout(timer);
-    timer = setTimeout(keep, KEPT_MS);
-    follows(tab, false);
-  }
-  document.dispatchEvent(new CustomEvent("periplus:read", { detail: tab }));
+  const named = Object.fromEntries(componentNames.map((name, index) => [name, values[index]]));
+  if (readsForms()) hold(tab, named);
+  formIsRead(tab, named);
 }
 
-// After the program has set fields: when the page was opened, a checkpoint chosen, settings taken over.
-export function settled(tab, componentNames, ...values) {
-  remember(tab, componentNames, ...values);
-  follows(tab, true);
+function hold(tab, values) {
+  const before = JSON.stringify(latest[tab]);
+  latest[tab] = values;
+  if (JSON.stringify(values) === before) return;
+  clearTimeout(timer);
+  timer = setTimeout(keep, KEPT_MS);
+  follows(tab);
+}
+
+// After the program has set fields: when the page was opened, a checkpoint chosen, settings taken over; `cause` tells undo what
+// it was, if anything.
+export function settled(tab, componentNames, cause, ...values) {
+  hold(tab, Object.fromEntries(componentNames.map((name, index) => [name, values[index]])));
+  follows(tab, { bySettings: true, cause });
   if (TABS.every((each) => latest[each])) document.documentElement.dataset.periplus = "ready";
 }
 
-function follows(tab, bySettings) {
+function follows(tab, { bySettings = false, cause = "" } = {}) {
   const values = latest[tab];
   drawOptions(tab, values);
   drawExtra(tab, values, bySettings);
   promptChanged(tab, values);
-  document.dispatchEvent(new CustomEvent("periplus:form", { detail: { tab, values, bySettings } }));
+  document.dispatchEvent(new CustomEvent("periplus:form", { detail: { tab, values, bySettings, cause } }));
   document.dispatchEvent(new Event("periplus:checkpoint"));
 }
 
@@ -173,12 +149,13 @@ export function pressGenerate() {
 // `then` is called when the form holds them.
 export function sendInfotext(text, tab = TABS[0], then = null) {
   Object.assign(pending, { infotext: text, then });
-  if (press(`${tab}_bridge_restore`)) settingsAreSent(tab);
+  press(`${tab}_bridge_restore`);
 }
 
 // The bridge's inputs hold the text at `position`.
-export function takeInfotext(position, ...values) {
+export async function takeInfotext(tab, position, ...values) {
   values[position] = pending.infotext;
+  await beforeSetting(tab);
   return values;
 }
 

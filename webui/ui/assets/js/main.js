@@ -54,9 +54,11 @@ export { mountExtra, mountUnused, takeExtra } from "./options.js";
 export { mountHires } from "./hires.js";
 export { mountOutput } from "./output.js";
 export { mountPngInfo, showInspection, takeUpload } from "./pnginfo.js";
+export { aboutToSet, haveSet } from "./prompt-set.js";
 export { takeBack } from "./prompt-undo.js";
 export { mountPromptWords } from "./prompt-words.js";
 export { mountQueueButton } from "./queue.js";
+export { readForm } from "./reading.js";
 export { takeEdited } from "./queue-edit.js";
 export { mountScript } from "./scripts.js";
 export {
@@ -67,7 +69,6 @@ export {
   openForms,
   preferenceChanged,
   pressGenerate,
-  readForm,
   remember,
   restored,
   reuseSeed,

@@ -4,6 +4,7 @@
 import { coalesce, h, setHidden, setText } from "./dom.js";
 import { accordionWith, drawExtensions } from "./extensions.js";
 import { TABS, fieldElement, fields, isDefault, labelFields } from "./fields.js";
+import { readForm } from "./reading.js";
 import { t } from "./texts.js";
 
 const PATIENCE_MS = 3000; // for Gradio to render what is opened for the first time
@@ -112,21 +113,10 @@ function show(form, shown) {
 
 async function toggle(form, shown) {
   show(form, shown);
-  if (!shown) await readAnew(form.tab); // what was typed a moment ago may not have been read yet
+  if (!shown) await readForm(form.tab); // what was typed a moment ago may not have been read yet
   if (!shown) form.kept = Object.fromEntries(EXTRA.map((name) => [name, form.values[name]]));
   form.taken = shown ? form.kept : Object.fromEntries(EXTRA.map((name) => [name, fields[name].default]));
   if (form.taken) document.getElementById(`${form.tab}_bridge_extra`)?.click(); // asks nobody, so also offline
-}
-
-function readAnew(tab) {
-  return new Promise((resolve) => {
-    document.addEventListener("periplus:read", function read({ detail }) {
-      if (detail !== tab) return;
-      document.removeEventListener("periplus:read", read);
-      resolve();
-    });
-    document.getElementById(`${tab}_bridge_read`)?.click();
-  });
 }
 
 export const takeExtra = (tab, names) => names.map((name) => forms[tab].taken[name]);

@@ -3,44 +3,11 @@
 // styles. A box that belongs to no form has steps of its own.
 
 import { TABS } from "./fields.js";
-import { PROMPTS, boxOf, placeOf, promptBox, write } from "./prompt-boxes.js";
+import { promptBox, write } from "./prompt-boxes.js";
+import { lookAgain, setEarly, watchSetting } from "./prompt-set.js";
+import { add, boxNamed, forms, historyOf, same } from "./prompt-steps.js";
 
-const MOST = 300;
 const TOGETHER_MS = 1500; // letters with shorter pauses between them are one step, by the word
-const SET_MS = 400; // what one action sets may become known in two parts
-const PATIENCE_MS = 3000;
-const LOST_MS = 30_000; // a bridge that has not answered by then will not
-const AGAIN_MS = 30;
-const HEADER = ["checkpoint", "vae", "clip_skip"]; // belong to all forms; to choose a checkpoint is no edit
-
-const KEPT = [...PROMPTS, "styles"];
-
-// `known`: values by name, as the newest step left them; `seen`: the form's values when it was last read; `expected`: what was
-// asked to be set and is not yet; `waiting`: a reading that the boxes do not agree with yet.
-const makeHistory = (tab, box = null) => ({ tab, box, known: null, seen: null, done: [], undone: [], expected: null, sent: false, waiting: null });
-const forms = Object.fromEntries(TABS.map((tab) => [tab, makeHistory(tab)]));
-const boxes = new WeakMap();
-
-function historyOf(box) {
-  const place = placeOf(box);
-  if (place) return { history: forms[place.tab], name: place.name };
-  if (!boxes.has(box)) forget(box);
-  return { history: boxes.get(box), name: "text" };
-}
-
-// A box of no form shows another text: there is nothing to be undone in it.
-export const forget = (box) => void boxes.set(box, { ...makeHistory(null, box), known: { text: box.value } });
-
-const boxNamed = ({ tab, box }, name) => box ?? (PROMPTS.includes(name) ? boxOf(tab, name) : null);
-const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
-
-// ---- steps: {changes: {name: [before, after]}, kind, at, name and carets of the box that was typed in}
-
-function add(history, step) {
-  history.undone = [];
-  history.done.push({ at: performance.now(), ...step });
-  if (history.done.length > MOST) history.done.shift();
-}
 
 // What the next input event starts from.
 let before = { box: null, start: 0, end: 0 };
@@ -53,10 +20,13 @@ function onBeforeInput(event) {
   const { history, name } = historyOf(box);
   if (event.inputType === "historyUndo" || event.inputType === "historyRedo") {
     event.preventDefault(); // from the browser's menu
-    return void step(history, event.inputType === "historyUndo");
+    history.presses.push(event.inputType === "historyUndo");
+    return void run(history);
   }
   before = { box, start: box.selectionStart, end: box.selectionEnd };
-  if (history.known && box.value !== (history.known[name] ?? "")) take(history, name, box); // set by the program, and not told of yet
+  if (!history.known || box.value === (history.known[name] ?? "")) return;
+  if (history.setting) setEarly(history, name, box.value);
+  else take(history, name, box); // set by others, and not read yet
 }
 
 function onInput(event) {
@@ -112,64 +82,6 @@ export function change(box, values, selection) {
   apply(history, step_, 1);
 }
 
-// ---- what the program sets
-
-// The form has been read. A reading may be older than what the boxes show by now, or a moment newer than what is drawn: it counts
-// once both agree, so that what one action sets is one step.
-function heard({ tab, values, bySettings }) {
-  const history = forms[tab];
-  if (bySettings && history.expected) history.expected.rounds -= 1;
-  clearTimeout(history.waiting?.timer);
-  const until = history.waiting?.until ?? performance.now() + PATIENCE_MS;
-  const settings = bySettings || Boolean(history.waiting?.settings);
-  history.waiting = { values, settings, until, timer: null };
-  settle(tab);
-}
-
-function settle(tab) {
-  const history = forms[tab];
-  const { values, settings, until } = history.waiting;
-  if (performance.now() < until && !agrees(tab, values)) return void (history.waiting.timer = setTimeout(settle, AGAIN_MS, tab));
-  history.waiting = null;
-  compare(tab, values, settings);
-}
-
-const lines = (text) => (text ?? "").replaceAll("\r\n", "\n");
-const agrees = (tab, values) => PROMPTS.every((name) => !boxOf(tab, name) || !(name in values) || boxOf(tab, name).value === lines(values[name]));
-
-// Styles that were chosen, texts that a button wrote, settings that were sent.
-function compare(tab, values, bySettings) {
-  const history = forms[tab];
-  if (settling(history, values)) return void (history.seen = values);
-  const now = Object.fromEntries(KEPT.map((name) => [name, boxOf(tab, name)?.value ?? values[name]]));
-  const { known, seen } = history;
-  history.known = now;
-  history.seen = values;
-  if (!known) return;
-  const whole = history.sent;
-  const names = whole ? Object.keys(values).filter((name) => !HEADER.includes(name)) : KEPT;
-  const pair = (name) => (name in now ? [known[name], now[name]] : [seen?.[name], values[name]]);
-  const changes = Object.fromEntries(names.map((name) => [name, pair(name)]).filter(([, [one, other]]) => !same(one, other)));
-  if (bySettings) history.sent = false;
-  if (Object.keys(changes).length) set(history, changes);
-}
-
-function set(history, changes) {
-  const last = history.done.at(-1);
-  if (last?.kind !== "program" || performance.now() - last.at > SET_MS) return add(history, { changes, kind: "program" });
-  for (const [name, [from, to]] of Object.entries(changes)) last.changes[name] = [last.changes[name]?.[0] ?? from, to];
-}
-
-// Whether the form is still on its way to what a step asked it to be.
-function settling(history, values) {
-  const { expected } = history;
-  if (!expected) return false;
-  const settled = expected.rounds <= 0 && Object.entries(expected.wanted).every(([name, value]) => same(values[name], value));
-  const patience = expected.rounds > 0 ? LOST_MS : PATIENCE_MS;
-  if (settled || performance.now() - expected.asked > patience) history.expected = null;
-  return Boolean(history.expected);
-}
-
 // ---- back and forth
 
 function step(history, back) {
@@ -182,6 +94,17 @@ function step(history, back) {
   return true;
 }
 
+// Keys that are pressed while the program sets a form count once it is set.
+async function run(history) {
+  if (history.runs) return;
+  history.runs = true;
+  while (history.presses.length && !history.setting) {
+    if (history.doubted) await lookAgain(history);
+    else step(history, history.presses.shift());
+  }
+  history.runs = false;
+}
+
 // Sets what a step changed to what it was before (`side` 0) or after (1). What was changed since by other hands stays.
 function apply(history, { changes, name, before: first, after }, side) {
   const others = {};
@@ -191,6 +114,7 @@ function apply(history, { changes, name, before: first, after }, side) {
     const box = boxNamed(history, each);
     if (each in (history.known ?? {})) history.known[each] = value;
     else if (!same(history.seen?.[each], pair[1 - side])) continue;
+    else history.seen = { ...history.seen, [each]: value };
     if (box) put(box, value, each === name ? [first, after][side] : [value.length, value.length]);
     else others[each] = value;
     if (box && (each === name || !place)) place = box;
@@ -208,22 +132,18 @@ function put(box, text, selection) {
   }
 }
 
-// Steps may follow each other faster than the form takes them: what it is to hold is added up, and each press of the bridge
-// answers with a reading of the form.
+// Steps may follow each other faster than the form takes them: what it is to hold is added up. Each press is answered (`isBack`).
 function setFields(history, values) {
-  const { wanted = {}, rounds = 0 } = history.expected ?? {};
-  history.expected = { asked: performance.now(), wanted: { ...wanted, ...values }, rounds: rounds + 1 };
-  document.getElementById(`${history.tab}_bridge_back`)?.click(); // asks nobody, so also offline
+  Object.assign(history.wanted, values);
+  history.backs += 1;
+  document.getElementById(`${history.tab}_bridge_back`).click(); // asks nobody, so also offline
 }
 
 // What the bridge sets, in the order of `names`; the others stay.
 export function takeBack(tab, names) {
-  const { wanted = {} } = forms[tab].expected ?? {};
+  const { wanted } = forms[tab];
   return names.map((name) => (name in wanted ? wanted[name] : { __type__: "update" }));
 }
-
-// The settings that are on their way to a form can be taken back, all of them.
-export const settingsAreSent = (tab) => (forms[tab].sent = true);
 
 // The chosen styles of a form, as it was last read.
 export const chosenStyles = (box) => historyOf(box).history.known?.styles ?? [];
@@ -251,7 +171,8 @@ function onKey(event) {
   if (!history) return;
   event.preventDefault();
   event.stopPropagation();
-  step(history, key === "z" && !event.shiftKey);
+  history.presses.push(key === "z" && !event.shiftKey);
+  run(history);
 }
 
 export function watchUndo() {
@@ -260,5 +181,5 @@ export function watchUndo() {
   document.addEventListener("input", onInput, true);
   document.addEventListener("focusin", ({ target }) => promptBox(target) && historyOf(target), true); // known before the first letter
   document.addEventListener("keydown", onKey, true);
-  document.addEventListener("periplus:form", ({ detail }) => heard(detail));
+  watchSetting(run);
 }

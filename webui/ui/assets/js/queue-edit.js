@@ -3,6 +3,7 @@
 import { button, h } from "./dom.js";
 import { TABS, press } from "./fields.js";
 import { post } from "./notices.js";
+import { beforeSetting } from "./prompt-set.js";
 import { act } from "./queue-actions.js";
 import { titleOf } from "./queue-rows.js";
 import { state } from "./state.js";
@@ -38,7 +39,10 @@ async function sendSource({ source, mask }) {
   await sendPicture(mask ? "inpaint_upload" : "img2img", picture(source), "", mask ? picture(mask) : null);
 }
 
-export const takeEdited = () => [editing?.id ?? ""];
+export async function takeEdited(tab) {
+  await beforeSetting(tab);
+  return [editing?.id ?? ""];
+}
 
 // Generate was pressed: `answer.job` is the job that was changed; where it was refused, the form says why.
 export function replaced(tab, answer) {

@@ -3,7 +3,7 @@
 import { button, h, iconButton, setHidden, setText } from "./dom.js";
 import { textBox } from "./controls.js";
 import { TABS, fieldElement, press } from "./fields.js";
-import { forget } from "./prompt-undo.js";
+import { forget } from "./prompt-steps.js";
 import { reachable } from "./reach.js";
 import { call } from "./server.js";
 import { t } from "./texts.js";
