@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import struct
 from pathlib import Path
+
+from PIL import Image
 
 from webui.settings import Settings
 
@@ -28,3 +32,10 @@ def write_lora(path: Path, metadata: dict[str, object] | None = None, *, width: 
 def add_lora(settings: Settings, name: str, metadata: dict[str, object] | None = None, *, width: int = 768) -> Path:
     """`name` may lie in folders, and has no suffix."""
     return write_lora(settings.models_dir / "Lora" / f"{name}.safetensors", metadata, width=width)
+
+
+def data_url(kind: str) -> str:
+    """A small picture as trainers write it into a header."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (12, 8), "red").save(buffer, kind)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -124,7 +124,7 @@ def test_ten_thousand_files_are_listed_quickly(settings: Settings, library: Mode
 @pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "starter/../starter", "STARTER", "", "nothing", "starter\x00"])
 def test_only_names_from_the_list_are_known(settings: Settings, library: ModelLibrary, name: str):
     (settings.data_dir.parent / "secret.safetensors").touch()
-    for act in (library.entry, library.hash, library.thumbnail, library.preview_path):
+    for act in (library.entry, library.hash, library.thumbnail, library.preview_etag):
         with pytest.raises(ModelNotFound, match="There is no checkpoint"):
             act("checkpoint", name)
     with pytest.raises(ModelNotFound):

@@ -78,3 +78,12 @@ def test_notes_round_trip(tmp_path_factory: pytest.TempPathFactory, notes: Notes
     write_notes(model, notes)
     assert read_notes(model) == notes
     assert [path.name for path in model.parent.iterdir()] == ["model.json"]
+
+
+@pytest.mark.parametrize("ending", [".txt", ".description.txt"])
+def test_a_text_beside_the_model_describes_it_unless_its_notes_do(tmp_path: Path, ending: str):
+    model = tmp_path / "ink.v2.safetensors"
+    (tmp_path / f"ink.v2{ending}").write_text("Pen and ink\n")
+    assert read_notes(model).description == "Pen and ink"
+    write_notes(model, Notes(description="mine"))
+    assert read_notes(model).description == "mine"

@@ -35,7 +35,7 @@ def test_the_first_look_tells_nothing_and_reads_what_the_headers_tell(settings: 
     assert told == []
     assert [entry.name for entry in library.page("lora", search="sketchy").entries] == ["ink"]
     kept = json.loads((settings.state_dir / "model_facts.json").read_text())
-    assert [Path(path).name for path in kept] == ["ink.safetensors"]
+    assert [Path(path).name for path in kept] == ["starter.safetensors", "ink.safetensors"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,10 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from webui.checkpoints.embedding_files import inspect_embedding, made_for
+from webui.checkpoints.header import read_header
 from webui.checkpoints.lora.header import inspect_lora
+from webui.errors import UnsupportedCheckpoint
+from webui.library.covers import has_cover
 from webui.library.folders import Kind
 from webui.library.lora_hashes import noted_hash
 from webui.library.training import training_of
@@ -29,6 +32,7 @@ class Facts:
         alias: the name that the trainer gave a LoRA, "" for none.
         listed: whether the file is of its kind at all.
         digest: what the trainer wrote into a LoRA as its hash, "" for none; see `lora_hashes`.
+        cover: whether there is a picture in the header; see `covers`.
     """
 
     family: str | None = None
@@ -37,6 +41,7 @@ class Facts:
     tags: tuple[str, ...] = ()
     listed: bool = True
     digest: str = ""
+    cover: bool = False
 
 
 _NOTHING = Facts()
@@ -50,7 +55,8 @@ def _of_lora(path: Path) -> Facts:
         return Facts()
     alias = info.alias if info.alias != path.stem else ""
     tags = tuple(tag for tag, _ in training_of(info.metadata).tags[:TAGS])
-    return Facts(info.family, info.problem, alias, tags, digest=noted_hash(info.metadata) or "")
+    digest, cover = noted_hash(info.metadata) or "", has_cover(info.metadata)
+    return Facts(info.family, info.problem, alias, tags, digest=digest, cover=cover)
 
 
 def _of_embedding(path: Path) -> Facts:
@@ -60,7 +66,22 @@ def _of_embedding(path: Path) -> Facts:
     return Facts(made_for(info.widths), info.problem)
 
 
-_READERS: dict[Kind, Callable[[Path], Facts]] = {"lora": _of_lora, "embedding": _of_embedding}
+def _of_checkpoint(path: Path) -> Facts:
+    """What the catalogue does not tell of it."""
+    if path.suffix.lower() != ".safetensors":
+        return Facts()
+    try:
+        return Facts(cover=has_cover(read_header(path).metadata))
+    except UnsupportedCheckpoint:
+        return Facts()
+
+
+_READERS: dict[Kind, Callable[[Path], Facts]] = {
+    "checkpoint": _of_checkpoint,
+    "vae": _of_checkpoint,
+    "lora": _of_lora,
+    "embedding": _of_embedding,
+}
 
 
 class FactsFile:
@@ -125,5 +146,5 @@ class FactsFile:
 def _row(values: list) -> Facts:
     if len(values) != len(fields(Facts)):
         raise ValueError("written by another version")
-    family, problem, alias, tags, listed, digest = values
-    return Facts(family, problem, str(alias), tuple(map(str, tags)), bool(listed), str(digest))
+    family, problem, alias, tags, listed, digest, cover = values
+    return Facts(family, problem, str(alias), tuple(map(str, tags)), bool(listed), str(digest), bool(cover))

@@ -104,7 +104,7 @@ class ModelLibrary:
 
     def _entry(self, model: Listed, family: str | None) -> Entry:
         facts, notes, sha256 = self._shelves.facts_of(model), read_notes(model.path), self._catalog.hashes.get(model.path)
-        picture, own = find_preview(model.path), facts.family or family_noted(notes.sd_version)
+        picture, own = self._pictured(model), facts.family or family_noted(notes.sd_version)
         return Entry(
             kind=model.kind,
             name=model.name,
@@ -164,21 +164,23 @@ class ModelLibrary:
         self._shelves.look(model.kind)
         return self.entry(kind, name)
 
-    def preview_path(self, kind: str, name: str) -> Path | None:
-        """The preview picture as it lies beside the model; None if there is none. Raise ModelNotFound for the model."""
-        return find_preview(self._find(kind, name).path)
+    def _pictured(self, model: Listed) -> Path | None:
+        """The file that holds the preview: a picture beside the model, else the model with a cover in it; None: there is none."""
+        return find_preview(model.path) or (model.path if self._shelves.facts_of(model).cover else None)
 
     def preview_etag(self, kind: str, name: str) -> str:
         """Changes when the preview does; "" where there is none. Raise ModelNotFound for the model."""
-        picture = self.preview_path(kind, name)
+        picture = self._pictured(self._find(kind, name))
         return etag(picture) if picture else ""
 
     def thumbnail(self, kind: str, name: str, side: int = 256) -> bytes:
         """The preview as WebP, at most `side` pixels wide and high. Raise ModelNotFound, UnreadableImage."""
-        picture = self.preview_path(kind, name)
+        model = self._find(kind, name)
+        picture = self._pictured(model)
         if picture is None:
             raise ModelNotFound(f"{name} has no preview picture.")
-        return self._thumbnails.of(picture, min(max(side, THUMBNAIL_SIDES[0]), THUMBNAIL_SIDES[1]))
+        low, high = THUMBNAIL_SIDES
+        return self._thumbnails.of(picture, min(max(side, low), high), cover=find_preview(model.path) is None)
 
     # ---- work
 

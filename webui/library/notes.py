@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from webui.library.sidecar import beside, write_whole
 
 #: Larger files (bytes) are none of ours.
 LIMIT = 4_000_000
+
+#: Characters of a description that lies beside a model as a text.
+_LONGEST = 4_000
 
 _KEYS = {
     "description": "description",
@@ -50,7 +53,18 @@ def notes_path(model: Path) -> Path:
 def read_notes(model: Path) -> Notes:
     """The notes of a model; empty where there are none. Never raises: a damaged file is told in `problem`."""
     table, problem = _read(notes_path(model))
-    return _parse(table, problem)
+    notes = _parse(table, problem)
+    return notes if notes.description else replace(notes, description=_described(model))
+
+
+def _described(model: Path) -> str:
+    """What a text beside the model says of it."""
+    for ending in (".txt", ".description.txt"):
+        try:
+            return beside(model, ending).read_text("utf-8", errors="replace")[:_LONGEST].strip()
+        except OSError:
+            continue
+    return ""
 
 
 def write_notes(model: Path, notes: Notes) -> None:

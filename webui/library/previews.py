@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image, ImageOps, PngImagePlugin
 
 from webui.errors import SaveFailed, UnreadableImage
+from webui.library.covers import cover_in
 from webui.library.sidecar import beside, write_whole
 
 MAX_PIXELS = 100_000_000
@@ -31,15 +33,19 @@ class Thumbnails:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def of(self, picture: Path, side: int) -> bytes:
-        """The picture, at most `side` pixels wide and high. Raise UnreadableImage."""
+    def of(self, picture: Path, side: int, *, cover: bool = False) -> bytes:
+        """The picture, at most `side` pixels wide and high. Raise UnreadableImage.
+
+        Args:
+            cover: `picture` is a model's file, of which that in its header is meant.
+        """
         place = f"{hashlib.sha256(str(picture).encode('utf-8', 'surrogateescape')).hexdigest()[:32]}-{side}"
         kept = self._folder / f"{place}-{etag(picture)}.webp"
         try:
             return kept.read_bytes()
         except OSError:
             pass
-        data = small_picture(picture, side)
+        data = small_picture(picture, side, cover_in if cover else _read)
         self._keep(place, kept, data)
         return data
 
@@ -53,14 +59,21 @@ class Thumbnails:
             pass  # made anew the next time
 
 
-def small_picture(path: Path, side: int) -> bytes:
-    """A picture's file as WebP, at most `side` pixels wide and high. Raise UnreadableImage."""
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UnreadableImage(f"{path.name} cannot be read: {error.strerror or error}.") from error
-    picture = _open(data, path.name, draft=2 * side)
+
+
+def small_picture(path: Path, side: int, read: Callable[[Path], bytes] = _read) -> bytes:
+    """What is `read` from a file as WebP, at most `side` pixels wide and high; what moves is its first picture.
+
+    Raises:
+        UnreadableImage
+    """
+    picture = _open(read(path), path.name, draft=2 * side)
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=82)

@@ -181,8 +181,11 @@ class Shelves:
 
     def facts_of(self, model: Listed, *, read: bool = True) -> Facts:
         """What its header tells. Without `read` nothing is told of a file that was not read yet."""
-        if model.file is None or model.kind in ("checkpoint", "vae"):
+        if model.file is None:
             return Facts(model.family, model.problem)
+        if model.kind in ("checkpoint", "vae"):  # which the catalogue has read
+            known = self.facts.known(model.kind, model.file)
+            return Facts(model.family, model.problem, cover=known is not None and known.cover)
         if read:
             return self.facts.of(model.kind, model.file)
         return self.facts.known(model.kind, model.file) or Facts()
@@ -207,7 +210,7 @@ class Shelves:
                     continue
                 paths.append(model.path)
                 if self.facts.known(kind, model.file) is None:
-                    self.facts_of(model)
+                    self.facts.of(kind, model.file)
                     read += 1
                     if read % _AT_A_TIME == 0:
                         rest()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from webui.errors import SaveFailed
 
-PREVIEW_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+PREVIEW_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif")
 
 
 def beside(model: Path, ending: str) -> Path:

@@ -112,16 +112,20 @@ async function start(what, body) {
 
 const hash = (body) => start("hash", body);
 
+function copying(text) {
+  const made = button(t("action.copy"), null, () => copyText(text).then(() => once(made, t("action.copied"))), { class: "plain-button link" });
+  return made;
+}
+
 function facts(entry) {
-  const copy = entry.sha256 && button(t("action.copy"), null, () => copyText(entry.sha256).then(() => once(copy, t("action.copied"))), { class: "plain-button link" });
   const rows = [
     ["detail.family", entry.family],
     ["detail.size", size(entry.size)],
     ["detail.modified", day(entry.modified)],
     ["detail.created", day(entry.created)],
     ["detail.alias", entry.alias],
-    ["detail.path", h("code", {}, entry.path)],
-    ["detail.sha256", entry.sha256 ? h("span", {}, h("code", {}, entry.sha256), copy) : h("span", { class: "subdued" }, t("detail.unhashed"))],
+    ["detail.path", h("span", {}, h("code", {}, entry.path), copying(entry.path))],
+    ["detail.sha256", entry.sha256 ? h("span", {}, h("code", {}, entry.sha256), copying(entry.sha256)) : h("span", { class: "subdued" }, t("detail.unhashed"))],
   ];
   return h("table", { class: "settings-table facts" }, h("tbody", {}, ...rows.filter(([, value]) => value).map(([label, value]) => h("tr", {}, h("th", { scope: "row" }, t(label)), h("td", {}, value)))));
 }
