@@ -8,13 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, expect
 
 from tests.browser.page import Studio
-from tests.library.stub_loras import write_lora
+from tests.generation.test_hypernetworks import write_hypernetwork
+from tests.library.stub_loras import data_url, write_lora
 from tests.running import RunningApp
 
 TAGS = {"ss_tag_frequency": {"5_ink": {"ink sketch": 40, "girl": 20}}, "ss_network_dim": "32"}
+
+
+#: Of the texts that the bundled checkpoint reads.
+STARTER_WIDTH = 64
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +28,10 @@ def loras(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "models" / "Lora"
     write_lora(folder / "styles" / "ink_v2.safetensors", {"ss_output_name": "InkSketch", **TAGS})
     write_lora(folder / "alice.safetensors")
-    write_lora(folder / "large.safetensors", width=2048)
+    write_lora(folder / "large.safetensors", {"modelspec.thumbnail": data_url("JPEG")}, width=2048)
     notes = {"activation text": "blonde hair", "preferred weight": 0.7, "negative text": "blurred", "mine": [1]}
     (folder / "alice.json").write_text(json.dumps(notes))
+    write_hypernetwork(folder.parent / "hypernetworks" / "ink.pt", seed=1, width=STARTER_WIDTH)
     return folder
 
 
@@ -85,6 +92,8 @@ def _edit_notes(studio: Studio, loras: Path) -> None:
 def _search_and_new_file(studio: Studio, loras: Path) -> None:
     page = studio.page
     expect(page.locator("#txt2img_cards .misfit .card-misfit")).to_contain_text("Made for SDXL")
+    cover = card(studio, "large").locator("img")
+    assert cover.evaluate("image => image.decode().then(() => image.naturalWidth)") == 12
     page.locator("#txt2img_cards_fitting").check()
     expect(page.locator("#txt2img_cards .card")).to_have_count(2)
     page.locator("#txt2img_cards_fitting").uncheck()
@@ -92,7 +101,27 @@ def _search_and_new_file(studio: Studio, loras: Path) -> None:
     expect(page.locator("#txt2img_cards .card")).to_have_count(1)
     page.fill("#txt2img_cards_search", "")
     expect(page.locator("#txt2img_cards .card")).to_have_count(3)
+    page.locator("#txt2img_cards_folders").get_by_role("button", name="styles").click()
+    expect(page.locator("#txt2img_cards .card-name")).to_have_text(["styles/ink_v2"])
+    page.locator("#txt2img_cards_folders").get_by_role("button", name="All folders").click()
     os.replace(write_lora(loras / "part"), loras / "new one.safetensors")
     card(studio, "new one").wait_for()
     page.click("#txt2img_inner_generation")
     expect(page.locator("#txt2img_controls")).to_be_visible()
+
+
+def test_a_hypernetwork_has_a_card_and_acts_on_the_picture(studio: Studio, app: RunningApp):
+    page, prompt = studio.page, studio.field("prompt")
+
+    def made(**values: str) -> bytes:
+        job = app.job(studio.generate(width="64", height="64", steps="2", seed="5", **values))
+        return Image.open(job["pictures"][0]["path"]).tobytes()
+
+    plain = made(prompt="a cat")
+    page.click("#txt2img_inner_hypernetwork")
+    card(studio, "ink").click()
+    expect(prompt).to_have_value("a cat <hypernet:ink:1>")
+    page.click("#txt2img_inner_generation")
+    assert made() != plain
+    assert studio.infotext.startswith("a cat <hypernet:ink:1>\n")
+    assert page.locator(".notice-warning, .notice-error").count() == 0

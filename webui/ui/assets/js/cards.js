@@ -1,5 +1,6 @@
 // Cards of model files, one page at a time, searched and sorted by the server: for the tab Models and beside the form.
 
+import { cardFolders } from "./card-folders.js";
 import { coalesce, h, icon, iconButton, setHidden, setText } from "./dom.js";
 import { checkBox, selectBox } from "./controls.js";
 import { chosen, refreshLists } from "./form.js";
@@ -27,9 +28,7 @@ export function buildCards({ id, label, query, keep, pick, edit, isChosen, mark,
   let timer = null;
 
   const search = h("input", { type: "search", id: `${id}_search`, placeholder: t("models.search"), "aria-label": t("models.search"), value: query.search, autocomplete: "off", spellcheck: "false", oninput: () => searchLater(search.value) });
-  const folder = selectBox(`${id}_folder`, "folder", "", []);
-  folder.input.setAttribute("aria-label", t("models.folder"));
-  folder.input.onchange = () => ask({ folder: folder.value });
+  const folders = cardFolders(`${id}_folders`, (folder) => ask({ folder }));
   const sort = selectBox(`${id}_sort`, "sort", "", SORTS.map((name) => [name, t(`models.sort.${name}`)]));
   sort.input.setAttribute("aria-label", t("models.sort"));
   sort.value = query.sort;
@@ -44,9 +43,9 @@ export function buildCards({ id, label, query, keep, pick, edit, isChosen, mark,
   const next = iconButton(t("models.next"), "next", () => turn(1), { id: `${id}_next`, class: "bare-button framed" });
   const list = h("ul", { class: "cards", "aria-label": label });
   const none = h("p", { class: "subdued models-none", hidden: true });
-  const bar = h("div", { class: "models-tools" }, search, folder.element, sort.element, direction, refresh, ...tools);
+  const bar = h("div", { class: "models-tools" }, search, sort.element, direction, refresh, ...tools);
   const pager = h("div", { class: "pager" }, count, fitting && fits.element, previous, next);
-  const element = h("div", { class: "models-installed" }, bar, pager, list, none);
+  const element = h("div", { class: "models-installed" }, bar, folders.element, pager, list, none);
 
   onChange(() => missed && state.online && element.checkVisibility() && load());
   new IntersectionObserver(([entry]) => entry.isIntersecting && missed && load()).observe(element);
@@ -108,7 +107,7 @@ export function buildCards({ id, label, query, keep, pick, edit, isChosen, mark,
     for (const button of [previous, next]) setHidden(button, page.total <= PER_PAGE);
     previous.disabled = query.start === 0;
     next.disabled = last >= page.total;
-    drawFolders();
+    folders.draw(page.folders, query.folder);
     direction.replaceChildren(icon(query.descending ? "down" : "up"));
     direction.title = direction.ariaLabel = t(query.descending ? "models.descending" : "models.ascending");
     drawCards();
@@ -116,15 +115,6 @@ export function buildCards({ id, label, query, keep, pick, edit, isChosen, mark,
     setText(none, t(empty, { search: query.search, family: page.family ?? "" }));
     setHidden(none, page.entries.length > 0);
     drawn?.(page);
-  }
-
-  function drawFolders() {
-    const names = ["", ...page.folders.filter(Boolean)];
-    if ([...folder.input.options].map(({ value }) => value).join("\n") !== names.join("\n")) {
-      folder.input.replaceChildren(...names.map((name) => h("option", { value: name }, name || t("models.all_folders"))));
-    }
-    folder.value = query.folder;
-    setHidden(folder.element, names.length < 2);
   }
 
   function drawCards() {
