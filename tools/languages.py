@@ -27,20 +27,25 @@ LOCALES = ASSETS / "locales"
 
 
 def page_words() -> list[str]:
-    """Labels and helps of what is drawn from a table: fields, settings, and options of the extensions that come along."""
+    """Labels, helps and choices of what is drawn from a table: fields, settings, options of the extensions that come along."""
     with tempfile.TemporaryDirectory() as folder:
         plugins = PluginManager.of(Settings(data_dir=Path(folder)))
         plugins.start()
         specs = [*specs_with(plugins.kinds).values(), *params_of(Preferences).values(), *plugins.settings.fields.values()]
     for kind in (ExtrasRequest, *SCRIPTS.values()):
         specs += params_of(kind).values()
-    found = dict.fromkeys(word for spec in specs for word in _of(spec) if word)
-    return [word for word in found if word not in table().values()]
+    found = dict.fromkeys(word for spec in specs for word in _of(spec) if word and word not in table().values())
+    return [*(found | dict.fromkeys(choice for spec in specs for choice in _choices(spec)))]
 
 
 def _of(spec: FieldSpec) -> tuple[str, ...]:
     short = spec.param.label if spec.kind is bool else spec.param.infotext or spec.param.label
     return spec.param.label, spec.param.help, short
+
+
+def _choices(spec: FieldSpec) -> tuple[str, ...]:
+    """Those that are words; samplers and schedule types, which extensions add to, have names."""
+    return spec.param.choices if isinstance(spec.param.choices, tuple) else ()
 
 
 def read(code: str) -> dict[str, Any]:

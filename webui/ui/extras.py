@@ -33,7 +33,7 @@ def describe() -> dict[str, dict[str, Any]]:
             "low": spec.param.low,
             "high": spec.param.high,
             "step": spec.param.step,
-            "choices": list(spec.param.choices),
+            "choices": [[choice, choice] for choice in spec.param.choices],  # value, words
         }
         for name, spec in params_of(ExtrasRequest).items()
     }

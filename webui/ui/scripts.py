@@ -26,7 +26,7 @@ def _options(kind: type[Script]) -> dict[str, dict[str, Any]]:
             "label": spec.param.label,
             "help": spec.param.help,
             "default": spec.default,
-            "choices": list(spec.param.choices),
+            "choices": [[choice, choice] for choice in spec.param.choices],  # value, words
             "number": spec.kind in (int, float),
             "low": spec.param.low,
             "high": spec.param.high,

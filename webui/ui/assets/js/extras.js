@@ -14,7 +14,8 @@ import { t } from "./texts.js";
 
 const FIELDS = window.periplusConfig?.extras ?? {};
 const VIEWS = ["single", "batch", "folder"];
-const [BY, TO] = FIELDS.resize_mode?.choices ?? [];
+const MODES = new Map(FIELDS.resize_mode?.choices ?? []); // words by value
+const [BY, TO] = MODES.keys();
 const FIRST = "Lanczos"; // what the first upscaler is until another is chosen
 const RASTER = 8; // sizes are brought down to a multiple of this
 const FACES = ["gfpgan_visibility", "codeformer_visibility", "codeformer_weight"]; // only where an extension does it
@@ -41,7 +42,7 @@ export function mountExtras(host) {
   for (const control of Object.values(controls)) control.value = FIELDS[control.name]?.default ?? "";
   controls.upscaler_1.value = FIRST; // so that "Scale by" does something at once
   const views = Object.fromEntries(VIEWS.map((view) => [view, viewOf(view, controls)]));
-  const modes = segments("extras_mode", [BY, TO], (mode) => ((kept.mode = mode), keep(), draw()));
+  const modes = segments("extras_mode", [BY, TO], (mode) => ((kept.mode = mode), keep(), draw()), (mode) => MODES.get(mode));
   const tabs = segments("extras_view", VIEWS, (view) => ((kept.view = view), keep(), draw()), (view) => t(`extras.view.${view}`));
   const size = h("p", { class: "extras-words", id: "extras_size", "aria-live": "polite" });
   const by = h("div", { class: "extras-pair" }, controls.upscale_by.element, controls.max_side.element);
@@ -85,7 +86,7 @@ function build() {
     ...FACES.map((name) => range(name, { step: 0.05 })),
     tick("split"), range("split_threshold"), range("split_overlap"), tick("focal_crop"), range("focal_entropy"), range("focal_edges"),
     tick("auto_size"), range("auto_size_low", { step: 64 }), range("auto_size_high", { step: 64 }), number("auto_size_least", FIELDS.auto_size_least), number("auto_size_most", FIELDS.auto_size_most),
-    selectBox("extras_auto_size_objective", "auto_size_objective", FIELDS.auto_size_objective.label, FIELDS.auto_size_objective.choices.map((each) => [each, each]), FIELDS.auto_size_objective), range("auto_size_error"),
+    selectBox("extras_auto_size_objective", "auto_size_objective", FIELDS.auto_size_objective.label, FIELDS.auto_size_objective.choices, FIELDS.auto_size_objective), range("auto_size_error"),
     tick("flip_horizontal"), tick("flip_vertical"), tick("flip_both"),
     textBox("extras_folder", "folder", t("extras.folder"), { help: t("extras.folder.help") }),
     textBox("extras_output_folder", "output_folder", FIELDS.output_folder.label, { help: FIELDS.output_folder.help, placeholder: FIELDS.output_folder.help }),

@@ -41,7 +41,7 @@ const named = (control, name) => ({ ...control, name, get value() { return contr
 // The control of an option. `id` is that of what is typed into.
 export function optionControl(id, name, field) {
   let control;
-  if (field.choices.length) control = selectBox(id, name, field.label, field.choices.map((each) => [each, each]), field);
+  if (field.choices.length) control = selectBox(id, name, field.label, field.choices, field);
   else if (typeof field.default === "boolean") control = checkBox(id, name, field.label, field);
   else if (field.number) control = slider(id, name, field.label, { ...field, step: field.step ?? 1 });
   else if (name === "upscaler") control = upscalers(id, name, field);
