@@ -52,10 +52,12 @@ export function pictureGrid({ hungry, chosen, opened }) {
     const wanted = items.slice(first, Math.max(first, last));
     if (items[active] && (active < first || active >= last)) wanted[active < first ? "unshift" : "push"](items[active]); // what has the focus stays
     const ids = new Set(wanted.map(({ id }) => id));
+    const focused = element.contains(document.activeElement);
     for (const [id, cell] of cells) if (!ids.has(id)) drop(id, cell);
     // In their order also as elements, as a screen reader goes through them.
     let before = null;
     for (const item of wanted) before = place(item, before);
+    if (focused && !element.contains(document.activeElement)) cells.get(items[active]?.id)?.focus({ preventScroll: true }); // keys go on where it was
     if (items.length && last >= items.length - HUNGRY_ROWS * shape.columns) hungry();
   }
 

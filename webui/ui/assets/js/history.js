@@ -23,6 +23,7 @@ let parts = null;
 let list = { total: 0, more: false, scanning: false };
 let latest = null; // of several requests for a first page only the last counts
 let loading = false;
+let asking = false; // a list is on its way, as it was when it was asked for
 let missed = true;
 let selected = [];
 let active = null;
@@ -101,8 +102,10 @@ async function load(count = PER_PAGE) {
   missed = false;
   latest?.abort();
   const { signal } = (latest = new AbortController());
+  asking = true;
   try {
     const answer = await request("GET", `api/v1/history?${asked({ count })}`, undefined, signal);
+    asking = false;
     list = answer;
     const kept = count > PER_PAGE ? tail(answer) : [];
     list.more ||= kept.length > 0 && moreBefore;
@@ -112,6 +115,7 @@ async function load(count = PER_PAGE) {
     if (answer.scanning) setTimeout(() => !signal.aborted && seen() && reload(), AGAIN_MS);
   } catch (error) {
     if (signal.aborted) return;
+    asking = false;
     missed = true;
     setText(parts.none, t("history.failed", { reason: error.message }));
     setHidden(parts.none, false);
@@ -218,7 +222,11 @@ function draw() {
 
 function update(item) {
   parts.grid.update(item);
+  askAnew();
 }
+
+// What was changed here would come back with a list that was asked for before.
+const askAnew = () => asking && reload();
 
 function chosen(item, several) {
   active = item;
@@ -248,6 +256,7 @@ async function deleteAll(items) {
     draw();
     const next = parts.grid.items.length && active;
     if (next) parts.grid.choose(next);
+    askAnew();
   };
   await remove(items, { gone, back: reload });
 }
