@@ -30,7 +30,9 @@ def opened(path: Path) -> Image.Image:
     return Image.open(io.BytesIO(path.read_bytes()))
 
 
-@pytest.mark.parametrize("ending", [".preview.png", ".preview.jpg", ".jpeg", ".webp", ".preview.webp", ".gif", ".preview.avif"])
+@pytest.mark.parametrize(
+    "ending", [".preview.png", ".preview.jpg", ".png", ".jpeg", ".webp", ".preview.webp", ".gif", ".preview.avif"]
+)
 def test_a_preview_is_found_under_each_name_that_a1111_gives_it(model: Path, ending: str):
     assert find_preview(model) is None
     path = model.with_name("model.v1" + ending)
