@@ -15,7 +15,9 @@ function take(message) {
   for (const port of ports) port.postMessage(message);
 }
 
-const source = follow(new URL("../../api/v1/events", self.location.href).href, take);
+// Beside the page's own files, however deep in their folder this one lies.
+const [server] = self.location.href.split("webui-assets/");
+const source = follow(`${server}api/v1/events`, take);
 
 self.onconnect = ({ ports: [port] }) => {
   port.onmessage = ({ data }) => {
