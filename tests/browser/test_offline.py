@@ -11,6 +11,7 @@ from playwright.sync_api import Browser
 from tests.browser.conftest import DESKTOP, Watch
 from tests.browser.page import LONG, Studio
 from tests.running import RunningApp
+from tests.tiny import write_tiny_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +66,11 @@ def test_the_page_reconnects_by_itself_when_the_program_comes_back(orphan: Studi
     assert "No connection" in orphan.status
     prompt = orphan.values("prompt")
     orphan.show("txt2img")
+    write_tiny_checkpoint(folder / "models" / "Stable-diffusion" / "later.safetensors", 1)
     with RunningApp(folder, "--port", orphan.address.rpartition(":")[2]) as app:
         orphan.wait_for("queued", "running")
         app.http.delete(f"/api/v1/jobs/{orphan.job_id}")
         orphan.wait_for("cancelled")
         assert orphan.values("prompt", "seed") == prompt | {"seed": "7"}
+        orphan.field("checkpoint").click()
+        orphan.page.get_by_role("option", name="later").wait_for()

@@ -8,7 +8,7 @@ import { post } from "./notices.js";
 const PATIENCE_MS = 10_000; // for the shared connection to answer at all
 const ASLEEP_MS = 15_000; // out of sight for so long, a phone may have ended a connection without telling
 
-const FILES = ["lora", "embedding", "hypernetwork", "upscaler"]; // shown by the script itself, not by lists of Gradio's
+const FILES = ["checkpoint", "vae", "lora", "embedding", "hypernetwork", "upscaler"];
 
 let end = null; // lets go of what connect made
 let retry = null;
