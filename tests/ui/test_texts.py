@@ -47,6 +47,10 @@ COMPOSED = (
     "ext.what.",
     "history.",
     "settings.group.",
+    "nearby.",
+    "keys.",
+    "view.",
+    "shape.",
 )
 
 

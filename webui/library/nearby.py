@@ -36,7 +36,7 @@ _STARTER = "starter.safetensors"  # comes with every copy of this program
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """An installation and how many models of each kind it holds. `program`: "A1111", like which Forge is laid out, or "ComfyUI"."""
+    """An installation, and how many models of each kind it holds. `program`: "A1111" (also of Forge) or "ComfyUI"."""
 
     home: Path
     program: str

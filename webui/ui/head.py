@@ -48,6 +48,7 @@ def head(kinds: ExtraKinds | None = None) -> str:
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/extensions.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/script.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/settings.css">'
+        f'<link rel="stylesheet" href="{ASSETS_URL}/css/frame.css">'
         f'<link rel="stylesheet" href="{ASSETS_URL}/css/touch.css">'
         f"<script>window.periplusConfig = {data};</script>"
         f'<script type="module" src="{ASSETS_URL}/js/main.js"></script>'

@@ -9,12 +9,16 @@ from typing import Any
 
 import gradio as gr
 
+from webui.core.shapes import shapes
 from webui.errors import SaveFailed
 from webui.ui import extension_options, models, settings_lists
 from webui.ui.form import Form, collect
 from webui.ui.script import call, host
 from webui.ui.services import PageServices
 from webui.ui.texts import t
+
+#: In pixels, of a checkpoint that does not tell what it was made for.
+_SIDE = 512
 
 #: The fields whose controls stand here, for every form.
 SHARED = ("checkpoint", "vae", "clip_skip")
@@ -140,8 +144,9 @@ def choose_checkpoint(services: PageServices, forms: Sequence[Form], given: Mapp
     return updates
 
 
-def checkpoint_answer(services: PageServices, name: str | None) -> dict[str, str]:
-    """What the script shows of the checkpoint: its sentence, and what is wrong with it."""
+def checkpoint_answer(services: PageServices, name: str | None) -> dict[str, Any]:
+    """What the script shows of the checkpoint: its sentence, what is wrong with it, and the sizes that suit it by shape."""
     info = models.find(services.catalog, name)
     problem = models.problem(services.catalog, name)
-    return {"note": "" if problem else models.note(info), "problem": problem}
+    suited = shapes(info.width or _SIDE, info.height or _SIDE) if info else None
+    return {"note": "" if problem else models.note(info), "problem": problem, "shapes": suited}

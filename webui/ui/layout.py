@@ -57,6 +57,7 @@ def draw(
             host(f"{tab}_inner", "mountInnerTabs", tab)
             host(f"{tab}_model_note", "mountModelNote")
             source(form)
+            host(f"{tab}_shape", "mountShape", tab)
             _draw_controls(form, services, before_size, after_size, accordions)
         with gr.Column(scale=9, min_width=320, elem_id=f"{tab}_right"):
             host(f"{tab}_output", "mountOutput")

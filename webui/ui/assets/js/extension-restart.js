@@ -3,6 +3,7 @@
 import { h, setText } from "./dom.js";
 import { ask } from "./extension-asking.js";
 import { showTab } from "./form.js";
+import { whenReady } from "./ready.js";
 import { request } from "./server.js";
 import { t } from "./texts.js";
 
@@ -10,7 +11,8 @@ const BACK = "periplus.extensions.back";
 const LOOK_MS = 500;
 const PATIENCE_MS = 180_000;
 
-export async function restart() {
+// `tab`: the one that is shown afterwards.
+export async function restart(tab = "extensions") {
   const { restarting, run } = await ask("POST", "restart");
   if (!restarting) throw new Error(t("ext.restart.impossible"));
   const words = h("p", { role: "status" }, t("ext.restart.waiting"));
@@ -20,7 +22,7 @@ export async function restart() {
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     const now = await request("GET", "api/v1/extensions").catch(() => null);
     if (now && now.run !== run) {
-      sessionStorage.setItem(BACK, "1");
+      sessionStorage.setItem(BACK, tab);
       return location.reload();
     }
   }
@@ -28,15 +30,10 @@ export async function restart() {
   cover.addEventListener("click", () => location.reload());
 }
 
-// After that, to the tab from which it was asked for.
+// After that, to the tab that was asked for.
 export function comeBack() {
-  if (!sessionStorage.getItem(BACK)) return;
+  const tab = sessionStorage.getItem(BACK);
+  if (!tab) return;
   sessionStorage.removeItem(BACK);
-  const root = document.documentElement;
-  const watch = new MutationObserver(() => {
-    if (root.dataset.periplus !== "ready") return;
-    watch.disconnect();
-    showTab("extensions");
-  });
-  watch.observe(root, { attributes: true });
+  whenReady(() => showTab(tab));
 }

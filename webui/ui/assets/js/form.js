@@ -15,6 +15,7 @@ import { selectedPicture, setExamples } from "./output.js";
 import { scriptOf } from "./scripts.js";
 import { call } from "./server.js";
 import { hideNote, setNote } from "./header.js";
+import { setShapes } from "./simple.js";
 import { t } from "./texts.js";
 
 const KEPT_MS = 200;
@@ -229,6 +230,7 @@ export function checkpointChosen(answer) {
   if (answer?.problem) hideNote();
   else setNote(answer?.note ?? "");
   setExamples(Boolean(answer?.note));
+  setShapes(answer?.shapes);
   const element = fieldElement("checkpoint");
   if (element) clearError(element);
   if (answer?.problem) showErrors({ checkpoint: answer.problem });

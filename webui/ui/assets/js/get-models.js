@@ -5,6 +5,7 @@ import { checkBox, keepOver, selectBox, textBox } from "./controls.js";
 import { clearError, markField } from "./errors.js";
 import { size } from "./model-words.js";
 import { post } from "./notices.js";
+import { listNearby } from "./nearby.js";
 import { request } from "./server.js";
 import { onChange, state } from "./state.js";
 import { taskWords } from "./tasks.js";
@@ -20,6 +21,7 @@ export function buildGet() {
   async function shown() {
     if (asked) return;
     asked = true;
+    listNearby(nearby);
     try {
       const models = await request("GET", "api/v1/models/open");
       open.replaceChildren(...models.map(openModel));
@@ -30,7 +32,8 @@ export function buildGet() {
     }
   }
 
-  const list = h("section", { class: "sheet-like" }, h("h3", {}, t("get.open")), h("p", { class: "subdued" }, t("get.open.help")), waiting, open);
+  const nearby = h("div", { class: "nearby", hidden: true });
+  const list = h("section", { class: "sheet-like" }, nearby, h("h3", {}, t("get.open")), h("p", { class: "subdued" }, t("get.open.help")), waiting, open);
   return { element: h("div", { class: "get" }, list, buildBox()), shown };
 }
 

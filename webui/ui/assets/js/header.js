@@ -1,6 +1,8 @@
 // The sentence about the chosen model, and the footer.
 
 import { button, h } from "./dom.js";
+import { showKeys } from "./keys.js";
+import { viewChoice } from "./simple.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
 
@@ -49,8 +51,9 @@ export function mountFooter(host) {
   const select = h("select", { id: "theme", onchange: () => (localStorage.setItem(THEME, select.value), applyTheme()) }, ...options);
   select.value = chosenTheme();
   const api = h("a", { href: url("docs"), target: "_blank", rel: "noopener" }, t("footer.api"));
+  const keys = button(t("keys.link"), null, showKeys, { class: "plain-button link inline", id: "show_keys" });
   const label = h("label", {}, t("footer.theme"), " ", select);
-  host.replaceChildren(h("footer", { class: "foot" }, h("span", {}, `${t("name")} ${window.periplusConfig?.version ?? ""}`), api, languageChoice(), label));
+  host.replaceChildren(h("footer", { class: "foot" }, h("span", {}, `${t("name")} ${window.periplusConfig?.version ?? ""}`), api, keys, viewChoice(), languageChoice(), label));
 }
 
 // Each browser has its own: the server reads the cookie when it sends the page.

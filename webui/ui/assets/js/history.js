@@ -2,6 +2,7 @@
 
 import { button, coalesce, h, iconButton, setHidden, setText } from "./dom.js";
 import { selectBox } from "./controls.js";
+import { pressed } from "./key-table.js";
 import { like, openTrash, remove, undo } from "./history-actions.js";
 import { compareTwo, historyDetail } from "./history-detail.js";
 import { pictureGrid } from "./history-grid.js";
@@ -264,16 +265,13 @@ async function deleteAll(items) {
 // Keys of the whole tab; those of the grid are its own.
 function onKey(event) {
   const typing = event.target.closest?.("input, select, textarea");
-  if (typing || event.altKey) return;
-  const key = event.key.toLowerCase();
-  const ctrl = event.ctrlKey || event.metaKey;
+  const asked = typing ? null : pressed(event, "history");
   const items = selected.length ? selected : active ? [active] : [];
-  if (key === "z" && ctrl) undo();
-  else if (ctrl) return;
-  else if (key === "delete" || key === "backspace") deleteAll(items);
-  else if (key === "f") like(items, update);
-  else if (key === "c" && items.length === 2) compareTwo(...items);
-  else if (key === "/") parts.search.focus();
+  if (asked === "undo") undo();
+  else if (asked === "remove") deleteAll(items);
+  else if (asked === "like") like(items, update);
+  else if (asked === "compare" && items.length === 2) compareTwo(...items);
+  else if (asked === "search") parts.search.focus();
   else return;
   event.preventDefault();
 }

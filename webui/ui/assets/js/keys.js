@@ -3,12 +3,15 @@
 import { drawerIsOpen, toggle } from "./queue.js";
 import { pressGenerate, setSize } from "./form.js";
 import { TABS } from "./fields.js";
+import { pressed } from "./key-table.js";
 import { snap } from "./inputs.js";
 import { readDropped } from "./pnginfo.js";
 import { stopRunning } from "./output.js";
 
 const MODAL = "dialog[open], .engine-panel[data-open]";
 const OPEN = "input[aria-expanded=true], .easel.large"; // a list, or a canvas over the whole window: it closes
+
+const TYPING = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]"; // "?" is a sign there
 
 const SIZE = /^\s*(\d{2,4})\s*[x×*]\s*(\d{2,4})\s*$/i;
 
@@ -22,12 +25,16 @@ export function listenToKeys() {
 function onKey(event) {
   if (event.isComposing) return; // Enter and Esc belong to the input method
   const held = event.repeat; // a key that is held down acts once
-  if (event.key === "Escape" && drawerIsOpen() && !document.querySelector(MODAL)) act(event, () => held || toggle());
+  const asked = pressed(event, "page");
+  if (asked === "interrupt" && drawerIsOpen() && !document.querySelector(MODAL)) act(event, () => held || toggle());
+  else if (asked === "sheet" && !document.querySelector(MODAL) && !event.target.closest?.(TYPING)) act(event, showKeys);
   else if (!formIsShown()) return;
-  else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) act(event, () => held || (snap(event.target), pressGenerate()));
-  else if (event.key === "Enter" && event.altKey) act(event, () => held || stopRunning("skip"));
-  else if (event.key === "Escape" && !event.target.closest?.(OPEN)) act(event, () => held || stopRunning("interrupt"));
+  else if (asked === "generate") act(event, () => held || (snap(event.target), pressGenerate()));
+  else if (asked === "skip") act(event, () => held || stopRunning("skip"));
+  else if (asked === "interrupt" && !event.target.closest?.(OPEN)) act(event, () => held || stopRunning("interrupt"));
 }
+
+export const showKeys = async () => (await import("./key-sheet.js")).openKeySheet();
 
 // A tab with the panel is the visible one, and nothing lies over it.
 const formIsShown = () => !document.querySelector(MODAL) && document.querySelector(".output")?.checkVisibility();

@@ -11,12 +11,16 @@ import { watchCompletion } from "./prompt-complete.js";
 import { watchPromptKeys } from "./prompt-keys.js";
 import { watchUndo } from "./prompt-undo.js";
 import { watchWords } from "./prompt-words.js";
+import { welcome } from "./output.js";
 import { guardRequests } from "./reach.js";
+import { whenReady } from "./ready.js";
+import { applyView } from "./simple.js";
 import { connect } from "./stream.js";
 import { watchTasks } from "./tasks.js";
 
 applyTheme();
 applyLanguage();
+applyView();
 beInstallable();
 guardRequests();
 watchCompletion(); // before the others: Esc closes the list first
@@ -29,6 +33,7 @@ watchForEnds();
 watchTasks();
 comeBack();
 connect();
+whenReady(welcome);
 
 // Loaded when their tab is opened for the first time.
 export const mountImg2img = async (host) => (await import("./img2img.js")).mountImg2img(host);
@@ -61,6 +66,7 @@ export { mountQueueButton } from "./queue.js";
 export { readForm } from "./reading.js";
 export { takeEdited } from "./queue-edit.js";
 export { mountScript } from "./scripts.js";
+export { mountShape } from "./simple.js";
 export {
   beforeGenerate,
   checkpointChosen,

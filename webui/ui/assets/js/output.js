@@ -13,6 +13,7 @@ import { sendInfotext, setSeed, usePrompt } from "./form.js";
 import { enlargeLater } from "./hires.js";
 import { savingButtons } from "./saving.js";
 import { sendButtons } from "./sending.js";
+import { viewOffer } from "./simple.js";
 import { openViewer } from "./viewer.js";
 import { t } from "./texts.js";
 
@@ -54,12 +55,21 @@ export function setExamples(shown) {
   if (parts) draw();
 }
 
+// Once the page is there: what is offered to those who have made nothing yet.
+export async function welcome() {
+  const { offerNearby, welcomeModels } = await import("./nearby.js");
+  if (parts && !parts.empty.hidden) offerNearby(parts.nearby);
+  welcomeModels();
+}
+
 function build() {
   const image = h("img", { class: "stage-image", alt: "", draggable: "true" });
   const open = h("button", { type: "button", class: "stage-open", title: t("action.full_size"), onclick: () => openSelected() }, image);
   const examples = h("div", { class: "examples" }, ...EXAMPLES.map((text) => button(text, null, () => usePrompt(text))));
   const emptyText = h("p");
-  const empty = h("div", { class: "stage-empty" }, icon("picture"), emptyText, examples);
+  const offer = viewOffer();
+  const nearby = h("div", { class: "nearby", hidden: true });
+  const empty = h("div", { class: "stage-empty" }, icon("picture"), emptyText, examples, offer, nearby);
   const failText = h("p", { class: "fail-text" });
   const copyDetails = button(t("action.copy_details"), "copy", () => copyDetailsOf(shownJob(), copyDetails));
   const fail = h("div", { class: "stage-fail", role: "alert" }, icon("warning"), h("strong", {}, t("state.failed")), failText, copyDetails);
@@ -90,7 +100,7 @@ function build() {
   const infotext = h("div", { class: "infotext", tabindex: "0", role: "region", "aria-label": t("infotext.label") });
   const spoken = h("div", { class: "off-screen", role: "status", "aria-live": "polite" });
   const root = h("section", { class: "output", "aria-label": t("output.label") }, stageElement, status, thumbs, actions, infotext, spoken);
-  return { root, stageElement, image, open, empty, emptyText, examples, fail, failText, live, strip, stripText, bar, fill, line, interrupt, skip, cancel, back,
+  return { root, stageElement, image, open, empty, emptyText, examples, nearby, fail, failText, live, strip, stripText, bar, fill, line, interrupt, skip, cancel, back,
     thumbs, actions, save, infotext, spoken };
 }
 

@@ -2,6 +2,7 @@
 // columns and rows stay at its edges. What a cell looks like is drawn by plot-draw.js.
 
 import { coalesce, h } from "./dom.js";
+import { pressed } from "./key-table.js";
 import { drawCell, drawLabels, readColours } from "./plot-draw.js";
 import { pictureStore } from "./plot-pictures.js";
 import { t } from "./texts.js";
@@ -243,12 +244,13 @@ export function plotMap(on) {
   canvas.addEventListener("keydown", (event) => {
     if (!grid || event.ctrlKey || event.metaKey || event.altKey) return;
     const step = STEPS[event.key];
+    const asked = pressed({ key: event.key }, "plot"); // with Shift a cell opens in another way
     const cell = cursor && grid.cellAt(...cursor);
     if (step) go(inside(cursor ? [cursor[0] + step[0], cursor[1] + step[1]] : [0, 0]));
-    else if (event.key === "Enter" && cell) on.open(cell, event.shiftKey);
-    else if (event.key === "+" || event.key === "=") zoom(1.25);
-    else if (event.key === "-") zoom(0.8);
-    else if (event.key === "0") fit();
+    else if (asked === "open" && cell) on.open(cell, event.shiftKey);
+    else if (asked === "larger") zoom(1.25);
+    else if (asked === "smaller") zoom(0.8);
+    else if (asked === "fit") fit();
     else if (!on.key?.(event.key, cell)) return;
     event.preventDefault();
     event.stopPropagation();

@@ -2,6 +2,7 @@
 // prompt's LoRAs react to. Asked for when typing has paused; the keys are the box's own until a name is pointed at.
 
 import { h, setHidden } from "./dom.js";
+import { pressed } from "./key-table.js";
 import { placeOf, promptBox } from "./prompt-boxes.js";
 import { caretPlace } from "./prompt-caret.js";
 import { change, chosenStyles } from "./prompt-undo.js";
@@ -143,13 +144,13 @@ export function close() {
 }
 
 function onKey(event) {
-  if (!box || event.target !== box || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!box || event.target !== box || event.isComposing) return;
+  const asked = pressed(event, "names");
   const count = options.length;
-  if (event.key === "ArrowDown") point((active + 1) % count);
-  else if (event.key === "ArrowUp") point(active <= 0 ? count - 1 : active - 1);
-  else if (event.key === "Tab" && !event.shiftKey) choose(Math.max(active, 0));
-  else if (event.key === "Enter" && !event.shiftKey && active >= 0) choose(active);
-  else if (event.key === "Escape") close();
+  if (asked === "next") point((active + 1) % count);
+  else if (asked === "previous") point(active <= 0 ? count - 1 : active - 1);
+  else if (asked === "take" && (active >= 0 || event.key === "Tab")) choose(Math.max(active, 0));
+  else if (asked === "close") close();
   else return;
   event.preventDefault();
   event.stopImmediatePropagation(); // Esc interrupts elsewhere

@@ -1,13 +1,14 @@
 // The keys that edit prompts: Ctrl+↑ and ↓ change weights, Alt+← and → move parts.
 
+import { pressed } from "./key-table.js";
 import { promptBox } from "./prompt-boxes.js";
 import { movedPart } from "./prompt-parts.js";
 import { change } from "./prompt-undo.js";
 import { weighted } from "./prompt-weights.js";
 import { state } from "./state.js";
 
-const WEIGHTS = { ArrowUp: 1, ArrowDown: -1 };
-const PARTS = { ArrowLeft: -1, ArrowRight: 1 };
+const WEIGHTS = { heavier: 1, lighter: -1 };
+const PARTS = { earlier: -1, later: 1 };
 const WHITE = { Tab: "\t", "Carriage Return": "\r", "Line Feed": "\n" };
 
 export function watchPromptKeys() {
@@ -16,9 +17,9 @@ export function watchPromptKeys() {
 
 function onKey(event) {
   const box = promptBox(event.target);
-  if (!box || event.isComposing || event.shiftKey) return;
-  const ctrl = event.ctrlKey || event.metaKey;
-  const changed = ctrl && !event.altKey ? withWeight(box, WEIGHTS[event.key]) : event.altKey && !ctrl ? withMoved(box, PARTS[event.key]) : undefined;
+  if (!box || event.isComposing) return;
+  const asked = pressed(event, "prompt");
+  const changed = asked in WEIGHTS ? withWeight(box, WEIGHTS[asked]) : asked in PARTS ? withMoved(box, PARTS[asked]) : undefined;
   if (changed === undefined) return;
   event.preventDefault();
   event.stopPropagation();
@@ -26,12 +27,11 @@ function onKey(event) {
 }
 
 function withWeight(box, up) {
-  if (!up) return undefined;
   const { keyedit_precision_attention: step, keyedit_precision_extra: tagStep, keyedit_delimiters: delimiters, keyedit_delimiters_whitespace: white } = state.preferences;
   const spaces = [white].flat().join().split(",").map((name) => WHITE[name.trim()] ?? "").join("");
   return weighted(box.value, box.selectionStart, box.selectionEnd, up, { step, tagStep, delimiters: delimiters + spaces });
 }
 
 function withMoved(box, step) {
-  return step && state.preferences.keyedit_move ? movedPart(box.value, box.selectionStart, box.selectionEnd, step) : undefined;
+  return state.preferences.keyedit_move ? movedPart(box.value, box.selectionStart, box.selectionEnd, step) : undefined;
 }

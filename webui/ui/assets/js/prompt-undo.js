@@ -3,6 +3,7 @@
 // styles. A box that belongs to no form has steps of its own.
 
 import { TABS } from "./fields.js";
+import { pressed } from "./key-table.js";
 import { promptBox, write } from "./prompt-boxes.js";
 import { lookAgain, setEarly, watchSetting } from "./prompt-set.js";
 import { add, boxNamed, forms, historyOf, same } from "./prompt-steps.js";
@@ -164,14 +165,13 @@ function meant(target) {
 }
 
 function onKey(event) {
-  if (event.isComposing || event.altKey || !(event.ctrlKey || event.metaKey)) return;
-  const key = event.key.toLowerCase();
-  if (key !== "z" && !(key === "y" && !event.shiftKey)) return;
+  const asked = event.isComposing ? null : pressed(event, "prompt");
+  if (asked !== "undo" && asked !== "redo") return;
   const history = meant(event.target);
   if (!history) return;
   event.preventDefault();
   event.stopPropagation();
-  history.presses.push(key === "z" && !event.shiftKey);
+  history.presses.push(asked === "undo");
   run(history);
 }
 

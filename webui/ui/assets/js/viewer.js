@@ -1,6 +1,7 @@
 // A picture over the whole window: fit, or pixel by pixel; arrows go through the job's pictures.
 
 import { h, iconButton } from "./dom.js";
+import { pressed } from "./key-table.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
 
@@ -25,8 +26,9 @@ export function openViewer(job, index, onSelect) {
   );
   image.addEventListener("click", () => dialog.classList.toggle("actual-size"));
   dialog.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowLeft") move(-1);
-    if (event.key === "ArrowRight") move(1);
+    const asked = pressed(event, "viewer");
+    if (asked === "previous") move(-1);
+    if (asked === "next") move(1);
   });
   dialog.addEventListener("close", () => {
     dialog.remove();

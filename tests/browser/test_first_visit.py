@@ -1,0 +1,86 @@
+"""The first minute: what is offered to a newcomer, the simple view of the form, and the sheet of keys."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.browser.page import Studio
+
+HOME = "/home/someone/stable-diffusion-webui"
+FOUND = {"home": HOME, "program": "A1111", "counts": {"checkpoint": 12, "lora": 3}, "declined": False}
+
+
+@pytest.fixture(scope="module")
+def nearby(shared_context) -> list[dict]:
+    """What was answered about an installation that the page is told of."""
+    answers: list[dict] = []
+
+    def tell(route: Route) -> None:
+        if route.request.method == "POST":
+            answers.append(json.loads(route.request.post_data or ""))
+            route.fulfill(json=None)
+        else:
+            route.fulfill(json={"found": [{**FOUND, "declined": bool(answers)}], "used": []})
+
+    shared_context.route("**/api/v1/models/nearby", tell)
+    yield answers
+    shared_context.unroute("**/api/v1/models/nearby")
+
+
+def test_models_of_another_program_are_offered_under_get_models(nearby, lasting: Studio):
+    page = lasting.page
+    page.locator(".model-note-link:visible").click()  # one press from the sentence about the model that comes along
+    offer = page.locator(".get .nearby-line")
+    expect(offer).to_contain_text("Checkpoints: 12, LoRAs: 3")
+    expect(offer).to_contain_text(HOME)
+    expect(page.locator(".open-models li").first).to_contain_text("licence")
+    lasting.show("txt2img")
+
+
+def test_the_simple_view_is_the_same_form_with_the_rest_out_of_sight(nearby, lasting: Studio):
+    page = lasting.page
+    lasting.fill(steps="5", seed="77")
+    page.select_option("#view", "simple")
+    for name in ("steps", "seed", "negative_prompt", "vae", "clip_skip", "width", "guidance_scale"):
+        expect(page.locator(f"#txt2img_{name}")).to_be_hidden()
+    for name in ("prompt", "styles", "batch_count", "generate"):
+        expect(page.locator(f"#txt2img_{name}")).to_be_visible()
+    page.locator("#txt2img_shape [data-shape=portrait]").click()
+    expect(page.locator("#txt2img_shape [data-shape=portrait]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#txt2img_shape .shape-size")).to_have_text("104 × 160")
+    lasting.field("prompt").fill("red heart")
+    lasting.press_generate()
+    lasting.wait_for("done")
+    expect(page.locator(".output .infotext")).to_contain_text("Seed: 77, Size: 104x160")
+    expect(page.locator(".output .infotext")).to_contain_text("Steps: 5")
+    page.click("#txt2img_full_view")
+    expect(page.locator("#txt2img_steps")).to_be_visible()
+    assert lasting.values("steps", "seed", "width") == {"steps": "5", "seed": "77", "width": "104"}
+
+
+def test_a_question_mark_opens_the_sheet_of_all_keys_unless_one_types(nearby, lasting: Studio):
+    page = lasting.page
+    lasting.field("prompt").press("End")
+    page.keyboard.type("?")
+    assert lasting.field("prompt").input_value().endswith("?")
+    page.locator("#brand").click()
+    page.evaluate("() => document.activeElement?.blur()")
+    page.keyboard.press("?")
+    sheet = page.locator("#key_sheet")
+    expect(sheet).to_be_visible()
+    table = page.evaluate(
+        "async () => { const { url } = performance.getEntriesByType('resource').map(({ name }) => ({ url: name }))"
+        ".find(({ url }) => url.endsWith('/js/key-table.js')); return (await import(url)).KEYS }"
+    )
+    actions = sheet.locator("[data-action]").evaluate_all("rows => rows.map(row => row.dataset.action)")
+    assert actions == [f"{place}.{action}" for place, named in table.items() for action in named]
+    expect(sheet.locator("[data-action='page.generate'] kbd")).to_have_text("Ctrl + Enter")
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+    page.click("#show_keys")
+    expect(sheet).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()

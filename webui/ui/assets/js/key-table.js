@@ -1,0 +1,59 @@
+// All keys, in one table: what acts on a key asks it here, and the sheet of keys is drawn from it.
+// "Ctrl" is also the Mac's ⌘. Of signs such as "?" it does not count whether Shift was needed for them.
+
+// By place, in which one key means one thing; by action: its keys.
+export const KEYS = {
+  page: {
+    generate: ["Ctrl+Enter"],
+    skip: ["Alt+Enter"],
+    interrupt: ["Escape"],
+    sheet: ["?"],
+  },
+  prompt: {
+    heavier: ["Ctrl+ArrowUp"],
+    lighter: ["Ctrl+ArrowDown"],
+    earlier: ["Alt+ArrowLeft"],
+    later: ["Alt+ArrowRight"],
+    undo: ["Ctrl+Z"],
+    redo: ["Ctrl+Shift+Z", "Ctrl+Y"],
+  },
+  names: {
+    next: ["ArrowDown"],
+    previous: ["ArrowUp"],
+    take: ["Tab", "Enter"],
+    close: ["Escape"],
+  },
+  viewer: {
+    previous: ["ArrowLeft"],
+    next: ["ArrowRight"],
+    close: ["Escape"],
+  },
+  history: {
+    search: ["/"],
+    like: ["F"],
+    compare: ["C"],
+    remove: ["Delete", "Backspace"],
+    undo: ["Ctrl+Z"],
+  },
+  plot: {
+    open: ["Enter"],
+    larger: ["+", "="],
+    smaller: ["-"],
+    fit: ["0"],
+  },
+};
+
+const bare = (key) => (key.length === 1 ? key.toUpperCase() : key);
+
+// "Ctrl+Shift+Z"
+export function comboOf({ key = "", ctrlKey, metaKey, altKey, shiftKey }) {
+  const sign = key.length === 1 && key.toUpperCase() === key.toLowerCase();
+  const held = [(ctrlKey || metaKey) && "Ctrl", altKey && "Alt", shiftKey && !sign && "Shift"];
+  return [...held, bare(key)].filter(Boolean).join("+");
+}
+
+// The action of a place that a key event asks for, or null.
+export function pressed(event, place) {
+  const combo = comboOf(event);
+  return Object.entries(KEYS[place]).find(([, combos]) => combos.includes(combo))?.[0] ?? null;
+}
