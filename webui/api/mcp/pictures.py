@@ -23,7 +23,7 @@ SIDE = 768  # pixels
 MOST = 8
 
 _OF_JOB = re.compile(r"(?:https?://[^/]+)?/?api/v1/jobs/(?P<job>[^/?#]+)/pictures/(?P<index>\d{1,9})\.png")
-_OF_HISTORY = re.compile(r"(?:https?://[^/]+)?/?api/v1/history/(?P<id>\d{1,15})/picture")
+_OF_HISTORY = re.compile(r"(?:https?://[^/]+)?/?api/v1/history/(?P<id>\d{1,16})/picture")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
