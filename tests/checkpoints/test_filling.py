@@ -153,10 +153,11 @@ def test_warming_stops_when_told_and_passes_over_what_is_not_there(tmp_path: Pat
 
 
 def test_room_holds_each_tensor_apart_from_the_others():
-    room = make_room({"a": (3, 5), "b": (), "none": (0, 4), "c": (7,)}, CPU, torch.float16)
+    shapes = {"a": (3, 5), "b": (), "none": (0, 4), "c": (7,)}
+    room = make_room(shapes, CPU, {**dict.fromkeys(shapes, torch.float16), "a": torch.float8_e4m3fn})
     for number, tensor in enumerate(room.values()):
         tensor.fill_(number)
-    assert [(name, tuple(tensor.shape), tensor.unique().tolist()) for name, tensor in room.items()] == [
+    assert [(name, tuple(tensor.shape), tensor.float().unique().tolist()) for name, tensor in room.items()] == [
         ("a", (3, 5), [0.0]),
         ("b", (), [1.0]),
         ("none", (0, 4), []),

@@ -44,7 +44,7 @@ def errors(*axes: tuple[str, object], **others: object) -> list[tuple[int, str, 
 
 def test_every_name_of_a1111_that_has_a_field_is_there_and_comes_first():
     missing = {"Face restore", "Token merging ratio", "Token merging ratio high-res", "Refiner checkpoint"}
-    missing |= {"Refiner switch at", "FP8 mode"}
+    missing |= {"Refiner switch at"}
     wanted = [name for name, _, _ in A1111_AXES if name not in missing - TYPES.keys()]
     assert list(TYPES)[: len(wanted)] == wanted
 

@@ -18,6 +18,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from webui.checkpoints.eight_bits import put
 from webui.errors import UnsupportedCheckpoint
 
 #: Bytes of a file that are copied at a time: enough that Python between the pieces costs nothing, few enough to stop soon.
@@ -62,10 +63,10 @@ class Piece:
         if self.transposed:
             found = found.T
         if not quietly or found.ndim != 1:
-            self.target.copy_(found)
+            put(self.target, found)
             return
         for part, place in zip(found.split(_ALONE), self.target.split(_ALONE), strict=True):
-            place.copy_(part)
+            put(place, part)
 
     def split(self) -> list[Piece]:
         """The same in small ones, where both sides lie in one row."""
@@ -91,7 +92,7 @@ class Ready:
         return "", self.found.data_ptr()
 
     def copy(self, reader: Reader, quietly: bool) -> None:
-        self.target.copy_(self.found)
+        put(self.target, self.found)
 
 
 class Filling:

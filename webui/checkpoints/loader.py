@@ -19,9 +19,10 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from webui.checkpoints.blueprint import Blueprint, Part, Shape, TensorSource
+from webui.checkpoints.blueprint import Blueprint, Part, PartKind, Shape, TensorSource
 from webui.checkpoints.blueprints import read_blueprint, read_vae_part
 from webui.checkpoints.catalog import CheckpointInfo, VaeInfo
+from webui.checkpoints.eight_bits import FP8, weights_to_narrow, widen_when_used
 from webui.checkpoints.filling import Filling
 from webui.checkpoints.pipeline import Pipeline, assemble
 from webui.checkpoints.places import WeightFiles
@@ -35,7 +36,7 @@ def load_checkpoint(info: CheckpointInfo, device: torch.device, dtype: torch.dty
     with naming(info.path):
         blueprint = read_blueprint(info)
         loader = Loader(device, dtype)
-        made = loader.prepare(loader.locate(blueprint.parts))
+        made = loader.prepare(loader.locate(blueprint.parts, fp8=info.fp8))
         made.filling.run()
         return assemble(blueprint, info, made.modules, device, dtype)
 
@@ -62,15 +63,21 @@ def naming(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Located:
-    """A part that fits: the shape of each tensor and where it is read from."""
+    """A part that fits: of each tensor the shape, the type that it is kept in, and where it is read from."""
 
     part: Part
     shapes: dict[str, Shape]
+    dtypes: dict[str, torch.dtype]
     sources: dict[str, TensorSource]
 
     @property
-    def elements(self) -> int:
-        return sum(math.prod(shape) for shape in self.shapes.values())
+    def size(self) -> int:
+        """Bytes in memory."""
+        return sum(math.prod(shape) * self.dtypes[name].itemsize for name, shape in self.shapes.items())
+
+    def suits(self, module: nn.Module) -> bool:
+        """Whether the tensors of a module of the part's signature have these types, so that they can take the numbers."""
+        return all(tensor.dtype == self.dtypes[name] for name, tensor in module.state_dict().items())
 
 
 @dataclass(frozen=True)
@@ -99,17 +106,23 @@ class Loader:
         self._skeletons: dict[str, nn.Module] = {}
         self._shapes: dict[str, dict[str, Shape]] = {}
 
-    def locate(self, parts: tuple[Part, ...]) -> list[Located]:
-        """Raise UnsupportedCheckpoint where a part's tensors do not fit; nothing is read."""
+    def locate(self, parts: tuple[Part, ...], *, fp8: bool = False) -> list[Located]:
+        """Raise UnsupportedCheckpoint where a part's tensors do not fit; nothing is read.
+
+        Args:
+            fp8: UNets are to be kept in 8 bits.
+        """
         found = []
         for part in parts:
             shapes = self._shapes_of(part)
-            found.append(Located(part, shapes, part.locate(shapes)))
+            narrow = weights_to_narrow(self._skeleton(part)) if fp8 and part.kind is PartKind.UNET else ()
+            dtypes = {name: FP8 if name in narrow else self.dtype for name in shapes}
+            found.append(Located(part, shapes, dtypes, part.locate(shapes)))
         return found
 
     def size(self, located: list[Located]) -> int:
         """Bytes in memory."""
-        return sum(part.elements for part in located) * self.dtype.itemsize
+        return sum(part.size for part in located)
 
     def prepare(self, parts: list[Located], spare: Mapping[str, nn.Module] | None = None) -> Prepared:
         """Raise UnsupportedCheckpoint where something does not fit; the spare modules are then as they were.
@@ -124,10 +137,10 @@ class Loader:
             part, old = located.part, (spare or {}).get(located.part.name)
             if (state := self._mapped(located, files)) is not None:
                 mapped.add(part.name)
-            elif old is not None and (state := self._overwritable(old)) is not None:
+            elif old is not None and (state := self._overwritable(old, located)) is not None:
                 modules[part.name] = old
             else:
-                state = make_room(located.shapes, self.home, self.dtype, pinned=self._pinned)
+                state = make_room(located.shapes, self.home, located.dtypes, pinned=self._pinned)
             if part.name not in mapped:
                 pieces += [piece for name in state for piece in files.pieces(located.sources[name], state[name])]
             if part.name not in modules:
@@ -148,20 +161,22 @@ class Loader:
     def _furnished(self, part: Part, state: dict[str, Tensor]) -> nn.Module:
         module = copy.deepcopy(self._skeleton(part))
         module.load_state_dict(state, assign=True)
+        widen_when_used(module)
         return module.to(self.home)
 
-    def _overwritable(self, module: nn.Module) -> dict[str, Tensor] | None:
+    def _overwritable(self, module: nn.Module, located: Located) -> dict[str, Tensor] | None:
         """The tensors of a module that can take other weights, wherever they are now."""
         state = module.state_dict()
-        fit = all(tensor.device in (self.home, self.device) and tensor.dtype == self.dtype for tensor in state.values())
-        return state if fit else None
+        reachable = all(tensor.device in (self.home, self.device) for tensor in state.values())
+        return state if reachable and located.suits(module) else None
 
     def _mapped(self, located: Located, files: WeightFiles) -> dict[str, Tensor] | None:
         """The tensors as they lie in the file, where they can be used so."""
         sources = located.sources
         if self.home.type != "cpu" or self._pinned:
             return None
-        if any(files.dtype(source) is not self.dtype or not files.can_be_mapped(source) for source in sources.values()):
+        as_wanted = (files.dtype(source) is located.dtypes[name] for name, source in sources.items())
+        if not all(as_wanted) or not all(map(files.can_be_mapped, sources.values())):
             return None
         return {name: files.view(source).view(located.shapes[name]) for name, source in sources.items()}
 

@@ -17,8 +17,8 @@ from webui.checkpoints.lora.merging import MergedWeights
 from webui.checkpoints.pipeline import Pipeline
 from webui.errors import UnsupportedCheckpoint
 
-#: A file or folder and the state it was in.
-Identity = tuple[Path, int, int]
+#: A file or folder, the state it was in, and whether its UNet is kept in 8 bits.
+Identity = tuple[Path, int, int, bool]
 
 
 def files_of(info: CheckpointInfo | VaeInfo) -> list[Path]:
@@ -28,11 +28,12 @@ def files_of(info: CheckpointInfo | VaeInfo) -> list[Path]:
 
 def identity_of(info: CheckpointInfo | VaeInfo) -> Identity:
     """A file that was replaced by another of the same name is another; so is a folder when a file in it was."""
+    fp8 = isinstance(info, CheckpointInfo) and info.fp8
     try:
         found = [file.stat() for file in (*files_of(info), info.path)]
     except OSError:
-        return info.path, -1, -1
-    return info.path, sum(status.st_size for status in found), max(status.st_mtime_ns for status in found)
+        return info.path, -1, -1, fp8
+    return info.path, sum(status.st_size for status in found), max(status.st_mtime_ns for status in found), fp8
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class Resident:
     def spare(self, wanted: list[Located]) -> dict[str, nn.Module]:
         """The modules that can take the weights of these parts, by name."""
         own = {part.name: part.signature for part in self.recipe.parts}
-        names = [part.part.name for part in wanted if own.get(part.part.name) == part.part.signature]
-        return {name: self.modules[name] for name in names if name not in self.mapped}
+        alike = [part for part in wanted if own.get(part.part.name) == part.part.signature and part.part.name not in self.mapped]
+        return {part.part.name: self.modules[part.part.name] for part in alike if part.suits(self.modules[part.part.name])}
 
     def strip(self, but: Mapping[str, nn.Module] | None = None) -> None:
         """Let go of the weights now, whoever still holds the modules; `but` are modules that serve on."""
@@ -146,7 +147,8 @@ class Residents:
         """Raise UnsupportedCheckpoint, naming the file, where it does not fit; nothing is read but headers."""
         with naming(info.path):
             identity, recipe = identity_of(info), Recipe.of(info)
-            located = self._loader.locate(recipe.parts)
+            fp8 = isinstance(info, CheckpointInfo) and info.fp8
+            located = self._loader.locate(recipe.parts, fp8=fp8)
             return Planned(recipe, identity, located, self._loader.size(located))
 
     def begin(self, planned: Planned, protected: Collection[Identity], *, keep: bool) -> Begun:
@@ -208,7 +210,7 @@ class Residents:
 
     def _victim(self, wanted: list[Located], protected: Collection[Identity]) -> Resident | None:
         """The longest unused whose module can take the largest of these parts."""
-        largest = max(wanted, key=lambda part: part.elements).part.name
+        largest = max(wanted, key=lambda part: part.size).part.name
         return next((held for held in self if held.identity not in protected and largest in held.spare(wanted)), None)
 
     def make_way(self, size: int, protected: Collection[Identity]) -> None:

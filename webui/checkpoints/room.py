@@ -18,7 +18,11 @@ _ALIGNED = 64  # bytes: a line of the cache
 
 
 def make_room(
-    shapes: Mapping[str, tuple[int, ...]], device: torch.device, dtype: torch.dtype, *, pinned: bool = False
+    shapes: Mapping[str, tuple[int, ...]],
+    device: torch.device,
+    dtypes: Mapping[str, torch.dtype],
+    *,
+    pinned: bool = False,
 ) -> dict[str, Tensor]:
     """Tensors of these shapes, by name; what they hold is of no meaning.
 
@@ -26,16 +30,14 @@ def make_room(
         pinned: for a device that fetches them from the machine's memory by itself.
     """
     if device.type != "cpu":
-        return {name: torch.empty(shape, device=device, dtype=dtype) for name, shape in shapes.items()}
+        return {name: torch.empty(shape, device=device, dtype=dtypes[name]) for name, shape in shapes.items()}
+    sizes = {name: math.prod(shape) * dtypes[name].itemsize for name, shape in shapes.items()}
     places, end = {}, 0
-    for name, shape in shapes.items():
+    for name, size in sizes.items():
         places[name] = end
-        end += -(-math.prod(shape) * dtype.itemsize // _ALIGNED) * _ALIGNED
+        end += -(-size // _ALIGNED) * _ALIGNED
     whole = torch.empty(end, dtype=torch.uint8, pin_memory=True) if pinned else _memory(end)
-    return {
-        name: whole[place : place + math.prod(shapes[name]) * dtype.itemsize].view(dtype).view(shapes[name])
-        for name, place in places.items()
-    }
+    return {name: whole[place : place + sizes[name]].view(dtypes[name]).view(shapes[name]) for name, place in places.items()}
 
 
 def _memory(size: int) -> Tensor:

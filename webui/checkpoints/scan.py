@@ -43,7 +43,7 @@ class CheckpointInfo:
     `name` is the path below its folder, with "/" and without suffix; `size` in bytes; `problem` says in words, to go after the
     name, why it cannot be used (None: it can). `width` and `height` are what it was trained for, 0 while unknown.
     `prediction_type` is None where nothing tells it: a trial does, once the checkpoint is loaded.
-    `defaults` holds values of request fields that suit it.
+    `defaults` holds values of request fields that suit it. `fp8`: its UNet is to be kept in 8 bits; a list never says so.
     """
 
     name: str
@@ -56,6 +56,7 @@ class CheckpointInfo:
     prediction_type: str | None = None
     defaults: dict[str, object] = field(default_factory=dict)
     bundled: bool = False
+    fp8: bool = False
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ A1111_AXES: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
     ("Refiner checkpoint", "", BOTH),
     ("Refiner switch at", "", BOTH),
     ("RNG source", "noise_source", BOTH),
-    ("FP8 mode", "", BOTH),
+    ("FP8 mode", "fp8_weight", BOTH),
     ("Size", None, BOTH),
 )
 
@@ -72,7 +72,6 @@ _BY_API = {
     "restore_faces": "Face restore",
     "override_settings.token_merging_ratio": "Token merging ratio",
     "override_settings.token_merging_ratio_hr": "Token merging ratio high-res",
-    "override_settings.fp8_storage": "FP8 mode",
 }
 
 _COST = {"checkpoint": 1.0, "hires_checkpoint": 1.0, "vae": 0.7}

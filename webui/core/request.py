@@ -14,6 +14,7 @@ from webui.core.fields.sampling import SamplingFields
 from webui.core.fields.seeds import SeedFields
 from webui.core.fields.source import SourceFields
 from webui.core.fields.tiling import TilingFields
+from webui.core.fields.weights import WeightFields
 from webui.core.params import settle
 from webui.errors import InvalidRequest
 
@@ -24,7 +25,9 @@ _Kind = TypeVar("_Kind")
 
 # Dataclasses count the fields of the last base first.
 @dataclass(frozen=True, kw_only=True)
-class GenerationRequest(TilingFields, HiresFields, OutpaintFields, SourceFields, SamplingFields, SeedFields, BasicFields):
+class GenerationRequest(
+    WeightFields, TilingFields, HiresFields, OutpaintFields, SourceFields, SamplingFields, SeedFields, BasicFields
+):
     """Everything that decides a picture: once resolved, it is enough to make the picture again.
 
     A request is resolved when it is queued: `checkpoint` names a file, `vae` is no longer "Automatic", and no seed that is used

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 
 from webui.checkpoints.memory import MemoryMode
 
@@ -75,14 +75,17 @@ def _smaller_tile(tile: int | None) -> int | None:
 
 
 class Economies:
-    """What was learnt, until there is more memory: the mode of each checkpoint, and what a size of picture needs beside it."""
+    """What was learnt, until there is more memory: the mode of each checkpoint, and what a size of picture needs beside it.
+
+    A checkpoint is whatever is equal for the same file with its weights kept alike.
+    """
 
     def __init__(self) -> None:
-        self._modes: dict[Path, MemoryMode] = {}
-        self._sizes: dict[tuple[Path, int, int], Economy] = {}
-        self._usable: dict[Path, int] = {}
+        self._modes: dict[Hashable, MemoryMode] = {}
+        self._sizes: dict[tuple[Hashable, int, int], Economy] = {}
+        self._usable: dict[Hashable, int] = {}
 
-    def recall(self, checkpoint: Path, width: int, height: int, usable: int) -> Economy:
+    def recall(self, checkpoint: Hashable, width: int, height: int, usable: int) -> Economy:
         """`usable` bytes of the device can be used now; if that is more than when something was learnt, it is forgotten."""
         if usable > self._usable.get(checkpoint, usable) * _RISE:
             self._modes.pop(checkpoint, None)
@@ -91,7 +94,7 @@ class Economies:
         learnt = self._sizes.get((checkpoint, width, height), Economy())
         return replace(learnt, mode=self._modes.get(checkpoint, MemoryMode.RESIDENT), cleared=frozenset())
 
-    def learn(self, checkpoint: Path, width: int, height: int, economy: Economy, usable: int) -> None:
+    def learn(self, checkpoint: Hashable, width: int, height: int, economy: Economy, usable: int) -> None:
         self._modes[checkpoint] = economy.mode
         self._sizes[checkpoint, width, height] = economy
         self._usable[checkpoint] = usable

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
-from webui.checkpoints.families import same_latents
+from webui.checkpoints.families import FAMILIES, same_latents
 from webui.core.fields.hires import SAME_CHECKPOINT
+from webui.core.fields.weights import wants_fp8
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN, GenerationRequest
 from webui.errors import CheckpointNotFound
 from webui.generation.session import Plans, Which
@@ -31,7 +32,14 @@ def files_of(request: GenerationRequest, catalog: Catalog) -> tuple[CheckpointIn
     else:
         raise CheckpointNotFound("checkpoint", "There is no checkpoint that can be used; put one into models/Stable-diffusion.")
     name = catalog.resolve_vae(checkpoint, request.vae)
+    checkpoint = as_wanted(checkpoint, request)
     return checkpoint, None if name == VAE_BUILT_IN else catalog.find_vae(name)
+
+
+def as_wanted(checkpoint: CheckpointInfo, request: GenerationRequest) -> CheckpointInfo:
+    """A checkpoint of a list, with how the request wants its weights kept."""
+    family = FAMILIES.get(checkpoint.family or "")
+    return replace(checkpoint, fp8=wants_fp8(request.fp8_weight, sdxl=family is not None and family.sdxl))
 
 
 def second_leg(request: GenerationRequest, catalog: Catalog) -> Leg | None:
@@ -44,4 +52,4 @@ def second_leg(request: GenerationRequest, catalog: Catalog) -> Leg | None:
         return None
     shared = request.vae != VAE_BUILT_IN and same_latents(first.family, second.family)
     name = catalog.resolve_vae(second, request.vae if shared else VAE_AUTOMATIC)
-    return Leg(second, None if name == VAE_BUILT_IN else catalog.find_vae(name), Which.SECOND)
+    return Leg(as_wanted(second, request), None if name == VAE_BUILT_IN else catalog.find_vae(name), Which.SECOND)

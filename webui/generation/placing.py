@@ -42,7 +42,7 @@ def place(
     if device.separate and plan(weights, working, work.usable) is not MemoryMode.RESIDENT:
         make_room()
         work.usable = usable_bytes(parts, device, work.command.keep_free)
-    work.recall(economies.recall(pipeline.checkpoint.path, request.width, request.height, work.usable))
+    work.recall(economies.recall(identity_of(pipeline.checkpoint), request.width, request.height, work.usable))
     working = working_bytes(pipeline, request, work.at_once)
     work.needed = max(weights.values()) + working
     if not device.separate:
@@ -73,11 +73,16 @@ def tensors_of(modules: Iterable[nn.Module]) -> list[Tensor]:
 
 
 def working_bytes(pipeline: Pipeline, request: GenerationRequest, pictures: int) -> int:
-    """What the most demanding stage takes beside the weights; for the VAE that of the smallest tiles, for it can use them."""
+    """What the most demanding stage takes beside the weights; for the VAE that of the smallest tiles, for it can use them.
+
+    A weight that is kept narrower than it is computed with is there a second time while its layer works.
+    """
     channels, itemsize = pipeline.unet.config["block_out_channels"][0], pipeline.dtype.itemsize
     unet = unet_bytes(2 * pictures, request.height // SCALE, request.width // SCALE, channels, itemsize)
+    narrow = (weight.numel() for weight in pipeline.unet.parameters() if weight.dtype.itemsize < itemsize)
+    widened = max(narrow, default=0) * itemsize
     vae = decode_bytes(pipeline.vae, request.height, request.width, 1, TILES[-1])
-    return max(unet, vae)
+    return max(unet + widened, vae)
 
 
 def source_of(pipeline: Pipeline, vae: VaeInfo | None) -> VaeSource:

@@ -17,7 +17,7 @@ from webui.checkpoints.manager import PipelineManager
 from webui.checkpoints.memory import Device, MemoryMode
 from webui.checkpoints.offload import Placement
 from webui.checkpoints.pipeline import Pipeline
-from webui.checkpoints.residents import Budget
+from webui.checkpoints.residents import Budget, identity_of
 from webui.core.postprocessing import ExtrasRequest
 from webui.core.request import GenerationRequest
 from webui.diffusion.vae_precision import VaePrecision, best_dtype
@@ -337,7 +337,7 @@ class Runner:
             self._manager = self._new_manager(at_home=True)
         work.adopt(economy)
         largest = largest_pass(work.request)
-        self._economies.learn(checkpoint.path, largest.width, largest.height, economy, work.usable)
+        self._economies.learn(identity_of(checkpoint), largest.width, largest.height, economy, work.usable)
         work.emit(Notice(text, work.command.job_id))
 
 

@@ -12,6 +12,7 @@ from webui.core.request import GenerationRequest
 from webui.core.switching import ModelSwitch
 from webui.diffusion.conditioning import Conditioning
 from webui.errors import CheckpointNotFound, InvalidRequest
+from webui.generation.legs import as_wanted
 from webui.generation.levels import noise_table
 from webui.generation.models import Model
 from webui.generation.networks import Networks
@@ -29,7 +30,7 @@ def successor_of(plan: Plan, own: Pipeline, switch: ModelSwitch, catalog: Catalo
         CheckpointNotFound, UnsupportedCheckpoint: it is not there, or cannot be used.
         InvalidRequest: its latents are of another kind.
     """
-    checkpoint = _found(switch, catalog)
+    checkpoint = as_wanted(_found(switch, catalog), plan.request)
     if not same_latents(own.family.name, checkpoint.family):
         raise InvalidRequest(
             switch.field,

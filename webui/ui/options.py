@@ -45,6 +45,7 @@ SECTIONS = (
     ("options.unipc", ("unipc_variant", "unipc_skip_type", "unipc_order", "unipc_lower_order_final")),
     ("options.prompt", ("emphasis", "old_prompt_editing", "pad_conds", "pad_conds_v0")),
     ("options.tiled_vae", ("tiled_vae", "encoder_tile", "decoder_tile", "fast_tiles")),
+    ("options.weights", ("fp8_weight",)),
 )
 
 OPTIONS = tuple(name for _, names in SECTIONS for name in names)

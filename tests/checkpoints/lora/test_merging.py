@@ -88,6 +88,7 @@ def weight_of(pipeline: Pipeline, target: Target) -> Tensor:
     return pipeline.modules[target.part].state_dict()[target.name]
 
 
+@pytest.mark.usefixtures("three_threads")
 @DTYPES
 def test_a_hundred_changes_leave_the_bits_as_they_were(tmp_path: Path, dtype: torch.dtype):
     with lent(manager_of(), info := checkpoint(tmp_path, dtype)) as pipeline:
@@ -138,6 +139,7 @@ def test_what_lies_in_the_file_goes_back_to_it(tmp_path: Path):
         assert [weight_of(pipeline, target).data_ptr() for target in TARGETS] == places
 
 
+@pytest.mark.usefixtures("three_threads")
 @DTYPES
 @pytest.mark.parametrize("error", [RuntimeError("damaged"), Cancelled()], ids=["failed", "stopped"])
 def test_a_merge_that_ends_early_leaves_pristine_weights(tmp_path: Path, dtype: torch.dtype, error: Exception):

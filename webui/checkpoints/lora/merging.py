@@ -4,7 +4,9 @@ The pristine copy is the checkpoint's file: what is to change is read from there
 adds up however often weights change. Tensors that lie in the file itself (`Resident.mapped`) are left alone: what is changed gets
 memory of its own and goes back to them.
 
-Several changes of one weight are made one after another in full precision and rounded once.
+Several changes of one weight are made one after another in full precision and rounded once. What is kept in 8 bits is changed as
+the file has it, and rounded afterwards: of a small change little would be left if it began with rounded numbers.
+A CPU reads and changes a weight at a time in each of its threads.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from webui.checkpoints.blueprint import TensorSource
+from webui.checkpoints.eight_bits import FP8, put
 from webui.checkpoints.filling import Filling
 from webui.checkpoints.lora.kinds import Patch
 from webui.checkpoints.lora.reading import Target
+from webui.checkpoints.lora.side_by_side import for_each
 from webui.checkpoints.places import WeightFiles
 from webui.checkpoints.room import make_room
 from webui.errors import UnsupportedCheckpoint
@@ -100,12 +104,17 @@ class MergedWeights:
         outdated = self._outdated(frozenset(parts), wanted)
         with torch.inference_mode(False), torch.no_grad():
             try:
-                self._restore(target for target in outdated if not (wanted.get(target) and target in self._originals))
-                self._give_own_memory(target for target in outdated if wanted.get(target))
-                for target in outdated:
-                    if changes := wanted.get(target, ()):
-                        check()
-                        self._change(target, changes, device)
+                changing = [target for target in outdated if wanted.get(target)]
+                begun = {target for target in changing if device.type == "cpu" or self._is_apart(target)}
+                self._restore(target for target in outdated if target not in begun)
+                self._give_own_memory(changing)
+                files = WeightFiles()
+                for_each(
+                    changing,
+                    lambda target: self._change(target, wanted[target], device, files),
+                    check,
+                    several=device.type == "cpu",
+                )
             except BaseException:
                 self._restore(outdated)
                 raise
@@ -115,32 +124,47 @@ class MergedWeights:
         concerned = [target for target in (*self._made, *wanted) if target.part in parts]
         return [target for target in dict.fromkeys(concerned) if self._made.get(target, ()) != _key(wanted.get(target, ()))]
 
-    def _change(self, target: Target, changes: tuple[Change, ...], device: torch.device) -> None:
+    def _change(self, target: Target, changes: tuple[Change, ...], device: torch.device, files: WeightFiles) -> None:
+        with torch.no_grad():  # which holds for one thread
+            merged = weight = self._tensor(target)
+            original, changed = self._originals.get(target), target in self._made
+            self._made[target] = None
+            if original is not None:
+                weight.copy_(original)
+            elif weight.dtype is FP8:
+                merged = torch.empty(weight.shape, dtype=torch.float32, device=weight.device)
+                self._read(target, merged, files)
+            elif changed:
+                self._read(target, weight, files)
+            self._merge(target, merged, changes, device)
+
+    def _merge(self, target: Target, merged: Tensor, changes: tuple[Change, ...], device: torch.device) -> None:
         weight = self._tensor(target)
-        self._made[target] = None
-        if (original := self._originals.get(target)) is not None:
-            weight.copy_(original)
-        merged = weight
         for change in changes:
             if merged.dtype is torch.float32 and merged.device == device and merged.is_contiguous():
                 merged = change.patch.add(merged, change.strength, change.dyn)  # where it lies: fresh memory is slow
             else:
                 merged = change.patch.merged(merged.to(device), change.strength, dyn=change.dyn)
         if merged is not weight:
-            weight.copy_(merged)
+            put(weight, merged)
         self._made[target] = _key(changes)
+
+    def _is_apart(self, target: Target) -> bool:
+        """Whether a change begins with other numbers than those in the weight, which need not be brought back before."""
+        return target in self._originals or self._tensor(target).dtype is FP8
+
+    def _read(self, target: Target, into: Tensor, files: WeightFiles) -> None:
+        """The numbers of the file."""
+        source = self._source(target)
+        with self._naming():
+            Filling(files.pieces(source, into)).run()
 
     def _restore(self, targets: Iterable[Target]) -> None:
         """Bring the pristine numbers back: those of the file, or the tensor in it."""
         targets, pieces, files = [target for target in targets if target in self._made], [], WeightFiles()
         for target in targets:
             if target not in self._originals:
-                source = self._sources[target.part][target.name]
-                if stamp_of(source.path) != self._stamps[source.path]:
-                    raise UnsupportedCheckpoint(
-                        f"{self._path.name} was changed or moved while it was in memory, so its weights cannot be brought back "
-                        "without its LoRAs. Put it back, or choose another checkpoint."
-                    )
+                source = self._source(target)
                 self._made[target] = None
                 with self._naming():
                     pieces += files.pieces(source, self._tensor(target))
@@ -151,6 +175,16 @@ class MergedWeights:
             del self._made[target]
             if (original := self._originals.pop(target, None)) is not None:
                 self._parameter(target).data = original
+
+    def _source(self, target: Target) -> TensorSource:
+        """Raise UnsupportedCheckpoint where the file is no longer what it was."""
+        source = self._sources[target.part][target.name]
+        if stamp_of(source.path) != self._stamps[source.path]:
+            raise UnsupportedCheckpoint(
+                f"{self._path.name} was changed or moved while it was in memory, so its weights cannot be brought back "
+                "without its LoRAs. Put it back, or choose another checkpoint."
+            )
+        return source
 
     @contextmanager
     def _naming(self) -> Iterator[None]:
@@ -169,8 +203,8 @@ class MergedWeights:
         if not mapped:
             return
         shapes = {str(place): tuple(tensor.shape) for place, tensor in enumerate(mapped.values())}
-        first = next(iter(mapped.values()))
-        own = make_room(shapes, first.device, first.dtype)
+        dtypes = {str(place): tensor.dtype for place, tensor in enumerate(mapped.values())}
+        own = make_room(shapes, next(iter(mapped.values())).device, dtypes)
         for place, (target, tensor) in enumerate(mapped.items()):
             self._originals[target] = tensor
             self._parameter(target).data = own[str(place)]
