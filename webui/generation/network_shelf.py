@@ -94,6 +94,8 @@ class NetworkShelf:
     def _missing(self, name: str) -> str:
         names = self._files.names()
         hint = suggest(name, names) if names else "LoRAs are looked for in models/Lora."
+        if self._files.reading:
+            hint += " The files are still being looked into: if it is the name that a trainer gave, try again in a while."
         return f"There is no LoRA “{name:.80}”, so it was left out. {hint}"
 
     def _use(self, tag: LoraTag, info: LoraInfo, pipeline: Pipeline, say: Say) -> Use:

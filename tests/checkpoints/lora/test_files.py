@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,20 @@ def test_a_trainers_name_serves_where_one_file_has_it(tmp_path: Path, monkeypatc
     write_lora(tmp_path / "b.safetensors", metadata={"ss_output_name": "water colour"})
     assert loras.find("water colour") is None
     assert loras.find("b") is not None
+
+
+def test_a_look_up_that_takes_long_ends_and_the_files_are_looked_into_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_lora(tmp_path / "a.safetensors", metadata={"ss_output_name": "water colour"})
+    write_lora(tmp_path / "b.safetensors")
+    loras, go_on = LoraFiles([tmp_path]), threading.Event()
+    inspect = files.inspect_lora
+    monkeypatch.setattr(files, "inspect_lora", lambda path: go_on.wait(60) and inspect(path))
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_PATIENCE", -1.0)
+        assert loras.find("water colour") is None and loras.reading
+    assert loras.find("water colour") is None
+    go_on.set()
+    assert loras._reader is not None
+    loras._reader.join(60)
+    info = loras.find("water colour")
+    assert not loras.reading and info is not None and info.path == tmp_path / "a.safetensors"

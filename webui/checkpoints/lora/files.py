@@ -1,12 +1,13 @@
 """The files of networks, looked up by the names that stand in prompts. Standard library only.
 
 There may be thousands of them, so a look-up opens none but the one that is wanted, unless its name is no file's: then the names
-that trainers wrote into the files are looked at, once for each file.
+that trainers wrote into the files are looked at, once for each file; where that takes long, by a thread in the background.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,9 @@ from typing import NamedTuple
 from webui.checkpoints.embedding_files import stamp
 from webui.checkpoints.lora.header import SUFFIXES, LoraInfo, inspect_lora
 from webui.checkpoints.scan import walk
+
+#: Seconds that a look-up opens files itself. Thousands on a slow disk take minutes.
+_PATIENCE = 5.0
 
 
 class NamedFiles:
@@ -78,17 +82,43 @@ class LoraFiles(NamedFiles):
         super().__init__(folders, SUFFIXES)
         self._lock = threading.Lock()
         self._inspected: dict[tuple[Path, object], LoraInfo] = {}
+        self._reader: threading.Thread | None = None
+
+    @property
+    def reading(self) -> bool:
+        """Whether files are still being looked into, so that the names which trainers gave are not all known."""
+        return self._reader is not None and self._reader.is_alive()
 
     def find(self, name: str) -> LoraInfo | None:
-        """By path, stem, or the trainer's name; one that two files have means neither."""
+        """By path, stem, or the trainer's name. One that two files have means neither; none means anything while `reading`."""
         if (path := self.path(name)) is not None:
             return self._inspect(path)
-        aliased = [info for one in self._found() if (info := self._inspect(one.path)).alias == name]
+        if self.reading:
+            return None
+        paths, until = [one.path for one in self._found()], time.monotonic() + _PATIENCE
+        aliased = list[LoraInfo]()
+        for place, path in enumerate(paths):
+            if time.monotonic() > until:
+                self._read_later(paths[place:])
+                return None
+            if (info := self._inspect(path)).alias == name:
+                aliased.append(info)
         return aliased[0] if len(aliased) == 1 else None
+
+    def _read_later(self, paths: list[Path]) -> None:
+        def read() -> None:
+            for path in paths:
+                self._inspect(path)
+
+        self._reader = threading.Thread(target=read, daemon=True, name="lora-names")
+        self._reader.start()
 
     def _inspect(self, path: Path) -> LoraInfo:
         key = path, stamp(path)
         with self._lock:
-            if key not in self._inspected:
-                self._inspected[key] = inspect_lora(path)
-            return self._inspected[key]
+            found = self._inspected.get(key)
+        if found is None:
+            found = inspect_lora(path)
+            with self._lock:
+                self._inspected[key] = found
+        return found
