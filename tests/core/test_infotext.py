@@ -337,3 +337,13 @@ def test_entries_of_additional_networks_become_tags():
     assert restored.unused == {}
     off = infotext.restore(infotext.parse(f"a cat\nSteps: 4, Sampler: Euler, Seed: 1, {entries}".replace("True", "False")))
     assert off.values["prompt"] == "a cat"
+
+
+def test_the_hypernetwork_of_old_settings_becomes_a_tag():
+    told = "Hypernet: anime style(0a1b2c3d), Hypernet hash: 0a1b2c3d, Hypernet strength: 0.8"
+    restored = infotext.restore(infotext.parse(f"a cat\nSteps: 4, Sampler: Euler, Seed: 1, {told}"))
+    assert restored.values["prompt"] == "a cat\n<hypernet:anime style:0.8>" and restored.unused == {}
+    whole = infotext.restore(infotext.parse("a cat\nSteps: 4, Sampler: Euler, Seed: 1, Hypernet: anime"))
+    assert whole.values["prompt"] == "a cat\n<hypernet:anime:1>"
+    none = infotext.restore(infotext.parse("a cat\nSteps: 4, Sampler: Euler, Seed: 1, Hypernet: None"))
+    assert none.values["prompt"] == "a cat" and none.unused == {}

@@ -69,7 +69,8 @@ def restore(infotext: Infotext, kinds: ExtraKinds | None = None) -> Restored:
     """
     specs = (*params_of(GenerationRequest).values(), *(kinds or ExtraKinds()).fields.values())
     settings, problems = _modernised(infotext, specs), []
-    prompt = infotext.prompt + _take_old_loras(settings)
+    tags = _take_old_loras(settings) + _take_old_hypernetwork(settings)
+    prompt = f"{infotext.prompt}\n{tags}" if tags else infotext.prompt
     if kinds is not None:
         try:
             settings = kinds.alter_settings(settings)
@@ -145,7 +146,15 @@ def _take_old_loras(settings: dict[str, str]) -> str:
         if enabled and told["Module"] == "LoRA" and name not in ("", "None"):
             unet, te = told["Weight A"] or "1", told["Weight B"] or told["Weight A"] or "1"
             tags.append(f"<lora:{name}:{unet}>" if te == unet else f"<lora:{name}:{te}:{unet}>")
-    return "\n" + "".join(tags) if tags else ""
+    return "".join(tags)
+
+
+def _take_old_hypernetwork(settings: dict[str, str]) -> str:
+    """The tag that stands for the one that was chosen in A1111's settings before tags called them."""
+    name = _ADDED_HASH.sub("", settings.pop("Hypernet", ""))
+    strength = settings.pop("Hypernet strength", "1")
+    settings.pop("Hypernet hash", None)
+    return f"<hypernet:{name}:{strength}>" if name not in ("", "None") else ""
 
 
 def _meant_by_version(infotext: Infotext) -> list[str]:
