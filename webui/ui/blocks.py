@@ -10,9 +10,6 @@ from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from webui.core.params import params_of
 from webui.core.request import VAE_AUTOMATIC
@@ -44,9 +41,11 @@ from webui.ui import (
     styles,
     txt2img,
 )
+from webui.ui.asset_files import Assets
+from webui.ui.delivery import DeliveryMiddleware
 from webui.ui.form import Form, shown, stored_values
 from webui.ui.head import head
-from webui.ui.language import LanguageMiddleware
+from webui.ui.language import LanguageMiddleware, wanted
 from webui.ui.script import ASSETS_URL, call, host
 from webui.ui.services import PageServices
 from webui.ui.texts import ASSETS, t
@@ -56,21 +55,12 @@ from webui.ui.theme import make_theme
 _MAX_UPLOAD = "256mb"
 
 
-class Assets(StaticFiles):
-    """The page's own files. The browser asks each time whether they changed, so that an update is never half old."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
-
-
 def mount(app: FastAPI, services: PageServices) -> None:
     """Serve the page at "/" and its assets beside it."""
     app.mount(f"/{ASSETS_URL}", Assets(directory=ASSETS), name="assets")
-    app.add_middleware(
-        LanguageMiddleware, languages=localisation.languages(services.plugins, services.settings.localisations_dir)
-    )
+    languages = localisation.languages(services.plugins, services.settings.localisations_dir)
+    app.add_middleware(LanguageMiddleware, languages=languages)
+    app.add_middleware(DeliveryMiddleware, language_of=lambda headers: wanted(headers, languages))
     with running_loop():
         _mount_page(app, services)
 

@@ -30,7 +30,8 @@ _READ = ("label", "info", "placeholder", "value", "title")
 #: Of these the value is the page's own words; of all others it is what a person put in.
 _SPEAKING = ("button", "html", "markdown")
 
-_PAGE = re.compile(r"(?<=window\.gradio_config = )\{.*?\}(?=;</script>)", re.DOTALL)
+#: Gradio's description of the page, within it.
+PAGE = re.compile(r"(?<=window\.gradio_config = )\{.*?\}(?=;</script>)", re.DOTALL)
 _SCRIPT = re.compile(r"(?<=window\.periplusConfig = )\{.*?\}(?=;</script>)", re.DOTALL)
 
 
@@ -77,22 +78,22 @@ class LanguageMiddleware:
         def change(config: dict[str, Any]) -> str:
             """Gradio's description, which has ours within what the page's head loads."""
             head = _SCRIPT.sub(lambda found: ours(json.loads(found[0])), config.get("head") or "")
-            return _as_data({**translated(config, said, sentences), "head": head})
+            return as_data({**translated(config, said, sentences), "head": head})
 
         def ours(config: dict[str, Any]) -> str:
-            return _as_data(_of_script(config, sentences, said, told))
+            return as_data(_of_script(config, sentences, said, told))
 
         text = body.decode("utf-8")
         if text.startswith("{"):
             return change(json.loads(text)).encode("utf-8", "replace")
-        return _PAGE.sub(lambda found: change(json.loads(found[0])), text, count=1).encode("utf-8", "replace")
+        return PAGE.sub(lambda found: change(json.loads(found[0])), text, count=1).encode("utf-8", "replace")
 
 
 def _code(language: str) -> str:
     return next((code for code, name in CODES.items() if name == language), "")
 
 
-def _as_data(value: Any) -> str:
+def as_data(value: Any) -> str:
     """JSON within a script element, which no text can end."""
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -1,0 +1,85 @@
+"""The page as it leaves: without what its script never reads, and with the addresses of what the browser should fetch at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from webui.ui import asset_files
+from webui.ui.language import PAGE, as_data
+from webui.ui.script import ASSETS_URL
+
+#: Gradio's description of its HTTP API, with examples in four languages for each event; the page's events go by number.
+_API = re.compile(r"(?<=window\.gradio_api_info = )\{.*?\}(?=;</script>)", re.DOTALL)
+_NO_API: dict[str, Any] = {"named_endpoints": {}, "unnamed_endpoints": {}}
+
+#: What only that description's pages read of a component.
+_UNREAD = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs", "skip_api")
+
+_STYLE = re.compile(r'<link rel="stylesheet" href="([^"]+)">')
+
+
+def lightened(html: str, version: str) -> str:
+    """The whole page, with the page's own files under the addresses of `version`."""
+    found = PAGE.search(html)
+    if found is None:
+        return html
+    config = without_unread(json.loads(found[0]))
+    address = asset_files.versioned_url(version)
+    config["head"] = (config.get("head") or "").replace(f'="{ASSETS_URL}/', f'="{address}/')
+    html = html[: found.start()] + as_data(config) + html[found.end() :]
+    html = _API.sub(lambda _: as_data(_NO_API), html, count=1)
+    html = html.replace("<script>window.gradio_config", _import_map(address) + "<script>window.gradio_config", 1)
+    html = html.replace("</head>", _to_fetch(config["head"], address) + "</head>", 1)
+    return re.sub(r"<body\b[^>]*>", lambda body: body[0] + _frame(config), html, count=1)
+
+
+def without_unread(config: dict[str, Any]) -> dict[str, Any]:
+    """Without functions that only the script's own requests call (`gr.api`), their parameters, and what describes them."""
+    parameters = {component["id"] for component in config["components"] if component["type"] == "api"}
+    components = [
+        {name: value for name, value in component.items() if name not in _UNREAD}
+        for component in config["components"]
+        if component["id"] not in parameters
+    ]
+    events = [event for event in config["dependencies"] if event["targets"] or event["trigger_after"] is not None]
+    pages = {name: {**page, "layout": _pruned(page["layout"], parameters)} for name, page in config.get("page", {}).items()}
+    layout = _pruned(config["layout"], parameters)
+    return {**config, "components": components, "dependencies": events, "layout": layout, "page": pages}
+
+
+def _pruned(node: Mapping[str, Any], without: set[int]) -> dict[str, Any]:
+    if "children" not in node:
+        return dict(node)
+    return {**node, "children": [_pruned(child, without) for child in node["children"] if child["id"] not in without]}
+
+
+def _import_map(address: str) -> str:
+    """Whoever names a module without a version gets the one that is there already."""
+    imports = {f"./{ASSETS_URL}/": f"./{address}/", f"./{address}/": f"./{address}/"}
+    return f'<script type="importmap">{as_data({"imports": imports})}</script>'
+
+
+def _to_fetch(head: str, address: str) -> str:
+    """Gradio puts the head's links into the page when its own script has run, and modules name each other one after another."""
+    styles = "".join(f'<link rel="preload" as="style" href="{style}">' for style in _STYLE.findall(head))
+    modules = asset_files.opening_modules()
+    return styles + "".join(f'<link rel="modulepreload" fetchpriority="low" href="{address}/js/{name}">' for name in modules)
+
+
+def _frame(config: Mapping[str, Any]) -> str:
+    """What is seen until Gradio has drawn the page: its name and its tabs, where they will stand."""
+    labels = [each["props"].get("label", "") for each in config["components"] if each["type"] == "tabitem"]
+    tabs = "".join(f"<span>{escape(label)}</span>" for label in labels)
+    return (
+        "<style>"
+        "#opening{position:absolute;inset:0;padding:16px 24px;font:15px system-ui,sans-serif;opacity:.6;overflow:hidden}"
+        "#opening p{margin:0 0 24px;font-size:18px;font-weight:600}"
+        "#opening span{display:inline-block;margin-inline-end:22px}"
+        "body:has(#tabs) #opening{display:none}"
+        "</style>"
+        f'<div id="opening" aria-hidden="true"><p>{escape(config.get("title") or "")}</p>{tabs}</div>'
+    )
