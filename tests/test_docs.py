@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,7 +19,9 @@ from webui.cli import make_parser
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
 from webui.core.samplers import SAMPLER_NAMES, SCHEDULER_LABELS
+from webui.plugins.loader import PluginManager
 from webui.settings import Settings
+from webui.storage.preferences import Preferences
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("docs", "examples", "benchmarks", "extensions", "tests", ".")
@@ -58,17 +63,77 @@ def test_every_flag_is_documented():
     assert documented == flags
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/getting-started.md", "docs/troubleshooting.md", "docs/development.md"])
-def test_commands_in_documents_start_something_that_exists(document: str):
-    commands = [shlex.split(line, comments=True) for line in shell_lines(read(document))]
-    launches = [words[words.index("launch.py") + 1 :] for words in commands if "launch.py" in words]
-    assert launches
-    for arguments in launches:
+FLAGS = make_parser()._option_string_actions
+
+
+def wrong_flags(words: list[str]) -> list[str]:
+    """Of a start's arguments those that are no flags, or choices that a flag does not take."""
+    wrong = [word for word in words if word.startswith("--") and word.partition("=")[0] not in FLAGS]
+    for flag, value in pairwise(words):
+        if flag in FLAGS and FLAGS[flag].choices and value not in FLAGS[flag].choices:
+            wrong.append(f"{flag} {value}")
+    return wrong
+
+
+def wrong_command(words: list[str]) -> list[str]:
+    """What does not exist of a command of ours, split into words; nothing where it is somebody else's."""
+    if "launch.py" in words:
+        arguments = words[words.index("launch.py") + 1 :]
         if arguments[:1] != ["test"]:
-            made_up = [word if word.startswith("-") else str(ROOT) for word in arguments]
-            make_parser().parse_args(made_up)
-        else:
-            assert all((ROOT / word).exists() for word in arguments[1:] if "/" in word)
+            return wrong_flags(arguments)
+        return [word for word in arguments[1:] if "/" in word and not (ROOT / word).exists()]
+    if "-m" in words[:2] or "-m" in words[1:3]:
+        module, *arguments = words[words.index("-m") + 1 :]
+        if module == "webui" and arguments[:1] != ["new-extension"]:
+            return wrong_flags(arguments)
+        return [] if importlib.util.find_spec(module) else [f"-m {module}"]
+    return [word for word in words[:2] if word.endswith(".py") and not (ROOT / word).exists()]
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if shell_lines(path.read_text("utf-8"))], ids=lambda path: path.name)
+def test_commands_in_documents_start_something_that_exists(path: Path):
+    commands = [shlex.split(line, comments=True) for line in shell_lines(path.read_text(encoding="utf-8")) if "<<" not in line]
+    assert [(words, wrong) for words in commands if (wrong := wrong_command(words))] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_within_sentences_start_something_that_exists(path: Path):
+    found = re.findall(r"`((?:python3?(?:\.\d+)? )?(?:launch\.py|-m webui)\b[^`\n]*)`", path.read_text(encoding="utf-8"))
+    assert [text for text in found if wrong_command(shlex.split(text.replace("…", "")))] == []
+
+
+def test_the_checker_of_commands_finds_what_is_wrong():
+    assert wrong_command(["python", "launch.py", "--ckpt-dri", "x"]) == ["--ckpt-dri"]
+    assert wrong_command(["python", "launch.py", "--engine", "thread"]) == ["--engine thread"]
+    assert wrong_command(["python", "-m", "webui", "--prt", "1"]) == ["--prt"]
+    assert wrong_command(["python", "-m", "nothing_here"]) == ["-m nothing_here"]
+    assert wrong_command(["python", "launch.py", "test", "tests/none.py"]) == ["tests/none.py"]
+    assert wrong_command(["git", "pull"]) == wrong_command(["python", "launch.py", "--port", "7861"]) == []
+
+
+# ---- labels
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """All words that the page shows: its sentences, and the labels and choices of what is declared once."""
+    plugins = PluginManager.of(Settings(data_dir=tmp_path_factory.mktemp("data")))
+    plugins.start()
+    specs = [*params_of(GenerationRequest).values(), *params_of(Preferences).values(), *plugins.kinds.fields.values()]
+    sentences = json.loads((ROOT / "webui/ui/assets/locales/en.json").read_text(encoding="utf-8"))
+    axes = {sentences["plot.type"].format(name=name) for name in "XYZ"}
+    return {*axes, *sentences.values(), *(spec.param.label for spec in specs), *(c for spec in specs for c in spec.param.choices)}
+
+
+#: Pages in whose lists and sentences bold words are the page's own.
+BY_LABEL = ("docs/coming-from-a1111.md", "docs/find-good-settings.md", "docs/inpaint-a-detail.md")
+
+
+@pytest.mark.parametrize("document", BY_LABEL)
+def test_what_a_guide_tells_to_press_is_on_the_page(document: str, labels: set[str]):
+    named = re.findall(r"\*\*\[?([^*\]]+)\]?(?:\([^)]*\))?\*\*", read(document).partition("## What is not there")[0])
+    assert len(named) > 5
+    assert [name for name in named if name not in labels] == []
 
 
 def test_the_readme_needs_two_commands():

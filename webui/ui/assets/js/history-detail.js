@@ -5,6 +5,7 @@ import { sendInfotext } from "./form.js";
 import { detailOf, openFolder } from "./history-actions.js";
 import { size } from "./model-words.js";
 import { openComparison } from "./plot-compare.js";
+import { linkButton } from "./links.js";
 import { post } from "./notices.js";
 import { PICTURE_TARGETS, sendButtons } from "./sending.js";
 import { url } from "./stream.js";
@@ -72,9 +73,10 @@ export function historyDetail(on) {
     const send = button(t("action.send"), "send", withDetail(({ infotext }) => sendInfotext(infotext)), { id: "history_send", class: "plain-button primary" });
     const others = sendButtons("history_send", () => detail && { picture: url(detail.url), infotext: detail.infotext }, [...PICTURE_TARGETS, ...(item.seed ? ["plot"] : [])]);
     const copy = button(t("action.copy"), "copy", withDetail(({ infotext }) => copyText(infotext).then(() => once(copy, t("action.copied")))));
+    const link = linkButton("history_link", () => told);
     const save = h("a", { class: "plain-button", href: `${url(item.url)}?download=1`, id: "history_download" }, icon("download"), t("action.download"));
     const folder = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname) && button(t("history.open_folder"), "folder", () => openFolder(item), { id: "history_folder" });
-    return h("div", { class: "actions" }, send, others, favourite([item]), copy, save, ...(folder ? [folder] : []), deleting([item]));
+    return h("div", { class: "actions" }, send, others, favourite([item]), copy, link, save, ...(folder ? [folder] : []), deleting([item]));
   }
 
   function favourite(items) {

@@ -6,6 +6,7 @@ import { applyLanguage, applyTheme } from "./header.js";
 import { beInstallable } from "./installable.js";
 import { watchInputs } from "./inputs.js";
 import { listenToKeys } from "./keys.js";
+import { watchLinks } from "./links.js";
 import { watchForEnds } from "./notify.js";
 import { watchCompletion } from "./prompt-complete.js";
 import { watchPromptKeys } from "./prompt-keys.js";
@@ -34,6 +35,7 @@ watchTasks();
 comeBack();
 connect();
 whenReady(welcome);
+watchLinks();
 
 // Loaded when their tab is opened for the first time.
 export const mountImg2img = async (host) => (await import("./img2img.js")).mountImg2img(host);

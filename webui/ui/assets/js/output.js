@@ -11,6 +11,7 @@ import { post } from "./notices.js";
 import { TABS, activeTab, labelFields } from "./fields.js";
 import { sendInfotext, setSeed, usePrompt } from "./form.js";
 import { enlargeLater } from "./hires.js";
+import { linkButton } from "./links.js";
 import { savingButtons } from "./saving.js";
 import { sendButtons } from "./sending.js";
 import { viewOffer } from "./simple.js";
@@ -95,8 +96,9 @@ function build() {
   const save = h("a", { class: "plain-button", id: "output_download" }, icon("download"), t("action.download"));
   const larger = button(t("action.hires"), "enlarge", () => withSelected((picture) => enlargeLater(shownJob(), picture)), { id: "output_hires", title: t("action.hires.help") });
   const others = sendButtons("output_send", () => selectedPicture() && { picture: url(selectedPicture().url), infotext: selectedPicture().infotext });
+  const link = linkButton("output_link", () => selectedPicture() && { kind: shownJob().kind, infotext: selectedPicture().infotext });
   const [keep, zip] = savingButtons(() => ({ job: shownJob(), picture: selectedPicture() }));
-  const actions = h("div", { class: "actions" }, send, others, larger, seed, copy, save, keep, zip);
+  const actions = h("div", { class: "actions" }, send, others, larger, seed, copy, link, save, keep, zip);
   const infotext = h("div", { class: "infotext", tabindex: "0", role: "region", "aria-label": t("infotext.label") });
   const spoken = h("div", { class: "off-screen", role: "status", "aria-live": "polite" });
   const root = h("section", { class: "output", "aria-label": t("output.label") }, stageElement, status, thumbs, actions, infotext, spoken);

@@ -10,7 +10,8 @@ import { t } from "./texts.js";
 const withoutSize = (infotext) => infotext.replace(/, Size: \d+x\d+/g, "");
 
 const TARGETS = {
-  img2img: async (picture, infotext) => (await import("./img2img.js")).sendPicture("img2img", picture, infotext),
+  txt2img: async (_picture, infotext) => sendInfotext(infotext),
+  img2img: async (picture, infotext) => (picture ? (await import("./img2img.js")).sendPicture("img2img", picture, infotext) : sendInfotext(infotext, "img2img")),
   sketch: async (picture, infotext) => (await import("./img2img.js")).sendPicture("sketch", picture, infotext),
   inpaint: async (picture, infotext) => (await import("./img2img.js")).sendPicture("inpaint", picture, withoutSize(infotext)),
   extras: async (picture) => (await import("./extras.js")).sendPicture(picture),
@@ -18,6 +19,11 @@ const TARGETS = {
 };
 
 export const PICTURE_TARGETS = ["img2img", "sketch", "inpaint", "extras"];
+
+// Of these names a link may be: all that can be sent to, and those of them that need a picture.
+export const SENDING = Object.keys(TARGETS);
+export const WITH_PICTURE = ["sketch", "inpaint", "extras"];
+export const sendTo = (target, picture, infotext) => TARGETS[target](picture, infotext);
 
 // A plot varies what stands in a form.
 function varyFrom(infotext) {
