@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from tests.__main__ import find_chromium
+from tests.browser import long_words
 from tests.browser.page import Studio
 from tests.running import RunningApp
 from tests.upscaling.models import write_upscaler
@@ -36,8 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
-    """One program for all modules that can share it, for each takes many seconds to start: with a small upscaler."""
+    """One program for all modules that can share it, for each takes many seconds to start: with a small upscaler,
+    and a language of long words."""
     folder = tmp_path_factory.mktemp("data")
+    long_words.write_language(folder)
     write_upscaler(folder / "models" / "ESRGAN" / "2x-Tiny.safetensors", scale=2)
     with RunningApp(folder) as app:
         yield app

@@ -1,0 +1,92 @@
+"""The page in words that are not English: longer ones from the right, and two languages that are to be complete."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import DESKTOP, Watch
+from tests.browser.long_words import NAME, faults
+from tests.browser.page import Studio
+from tests.browser.test_accessibility import DRAWN
+from tests.running import RunningApp
+from webui.ui.language import COOKIE
+
+#: What is the same in every language: formats, names of models' parts, and how people everywhere call two tabs and some options.
+NAMES = [
+    "txt2img",
+    "img2img",
+    "PNG Info",
+    "VAE",
+    "LoRA",
+    "CFG scale",
+    "Hires. fix",
+    "FreeU",
+    "Refiner",
+    "Wildcards",
+    "Zip",
+    "PNG",
+    "CFG",
+    "Embedding",
+]
+
+#: All words of labels, buttons and tabs of the form, and what its lists show, but for what has a name: samplers and files.
+_WORDS = """() => {
+    const parts = document.querySelectorAll("#tabs [role=tab], #txt2img_frame :is(button, label, summary, h4, [data-testid=block-info])");
+    const read = [...parts].filter((each) => each.checkVisibility() && !each.closest(".examples, [role=listbox]")).map((each) => each.textContent);
+    const lists = [...document.querySelectorAll("#txt2img_frame input[role=listbox]")].filter((each) => each.checkVisibility());
+    const named = /sampler|scheduler|checkpoint|vae/;
+    return [...read, ...lists.filter((each) => !named.test(each.closest(".block").id)).map((each) => each.value)];
+}"""  # noqa: E501
+
+
+@pytest.fixture(scope="module")
+def speaking(browser: Browser, app: RunningApp) -> Iterator[Callable[[str], Studio]]:
+    """One browser that is opened in one language after another."""
+    context, watch = browser.new_context(**DESKTOP), Watch()
+    watch.follow(context, app.address)
+    studio = Studio(context.new_page(), app.address)
+
+    def opened(language: str) -> Studio:
+        context.add_cookies([{"name": COOKIE, "value": quote(language), "url": app.address}])
+        return studio.open()
+
+    yield opened
+    context.close()
+    assert (watch.foreign, watch.errors) == ([], [])
+
+
+def tabs_of(page: Page) -> list[Locator]:
+    return page.locator("#tabs > .tab-wrapper .tab-container:not(.visually-hidden) [role=tab]").all()
+
+
+def test_longer_words_from_the_right_fit_on_every_tab_of_a_desktop_and_of_a_phone(speaking: Callable[[str], Studio]):
+    page = speaking(NAME).page
+    assert page.evaluate("() => getComputedStyle(document.querySelector('.output')).direction") == "rtl"
+    found = {}
+    for width, height in ((1280, 800), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        for tab in tabs_of(page):
+            tab.click()
+            expect(tab).to_have_attribute("aria-selected", "true")
+            drawn = DRAWN.get(re.sub(r" lo.*| l$", "", tab.inner_text()), "#txt2img_frame")
+            expect(page.locator(drawn).first).to_be_attached()
+            found[f"{tab.inner_text()} at {width}"] = faults(page)
+    assert {name: told for name, told in found.items() if told} == {}
+
+
+@pytest.mark.parametrize(("language", "resized"), [("Русский", "Просто изменить размер"), ("中文", "仅调整大小")])
+def test_no_english_is_left_and_what_is_sent_stays_as_it_is(speaking: Callable[[str], Studio], language: str, resized: str):
+    page = speaking(language).page
+    words = " ".join(page.evaluate(_WORDS))
+    left = re.sub("|".join(map(re.escape, sorted(NAMES, key=len, reverse=True))), "", words)
+    assert re.findall(r"[A-Za-z]{3,}", left) == []
+    tabs_of(page)[1].click()
+    shown = page.locator("#img2img_resize_mode input")
+    expect(shown).to_have_value(resized)
+    value = "async () => (await import('/webui-assets/js/form.js')).valuesOf('img2img').resize_mode"
+    assert page.evaluate(value) == "Just resize"
