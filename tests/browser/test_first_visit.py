@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -14,7 +15,7 @@ FOUND = {"home": HOME, "program": "A1111", "counts": {"checkpoint": 12, "lora": 
 
 
 @pytest.fixture(scope="module")
-def nearby(shared_context) -> list[dict]:
+def nearby(shared_context) -> Iterator[list[dict]]:
     """What was answered about an installation that the page is told of."""
     answers: list[dict] = []
 
