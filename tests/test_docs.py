@@ -70,7 +70,7 @@ def wrong_flags(words: list[str]) -> list[str]:
     """Of a start's arguments those that are no flags, or choices that a flag does not take."""
     wrong = [word for word in words if word.startswith("--") and word.partition("=")[0] not in FLAGS]
     for flag, value in pairwise(words):
-        if flag in FLAGS and FLAGS[flag].choices and value not in FLAGS[flag].choices:
+        if flag in FLAGS and value not in (FLAGS[flag].choices or (value,)):
             wrong.append(f"{flag} {value}")
     return wrong
 
