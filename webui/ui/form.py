@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.components import Component
 
 from webui.core.extras import ExtraKinds
-from webui.core.params import FieldSpec, check_value, params_of
+from webui.core.params import FieldSpec, as_declared, check_value, params_of
 from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest
 from webui.ui.script import call
@@ -115,13 +115,7 @@ def typed(name: str, payload: Any, specs: Mapping[str, FieldSpec] = FIELDS) -> A
     if name in SEEDS:
         text = str("" if payload is None else payload).strip().replace("−", "-")
         return -1 if not text else int(text) if re.fullmatch(r"[+-]?\d{1,30}", text) else text
-    if spec.kind is int and isinstance(payload, float) and payload.is_integer():
-        return int(payload)
-    if spec.kind is float and type(payload) is int:
-        return float(payload)
-    if spec.optional and payload == "":
-        return None
-    return payload
+    return None if spec.optional and payload == "" else as_declared(spec, payload)
 
 
 def collect(payloads: Mapping[str, Any], kinds: ExtraKinds | None = None) -> tuple[dict[str, Any], dict[str, str]]:
