@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from playwright.sync_api import expect
+
 from tests.browser.page import Studio
 
 
@@ -27,7 +29,14 @@ def test_from_the_panel_and_from_png_info_with_prompt_seed_and_picture(studio: S
     assert made["kind"] == "img2img" and made["request"]["seed"] == "11" and made["request"]["steps"] == 2
     first_source = made["request"]["source"]
     assert app.http.get(f"/api/v1/sources/{first_source}.png").status_code == 200
-    studio.page.locator("#img2img_prompt textarea").fill("castle")
+    box = studio.page.locator("#img2img_prompt textarea")
+    box.fill("a boat\nSteps: 3, Sampler: Euler, CFG scale: 7, Seed: 12, Size: 128x128")
+    studio.page.click("#img2img_read_settings")
+    prompt_of(studio, "a boat")
+    expect(studio.page.locator("#img2img_steps input[type=number]")).to_have_value("3")
+    box.fill("castle")
+    studio.page.click("#img2img_read_settings")
+    studio.page.locator(".notice", has_text="The prompt holds no settings").wait_for()
     studio.inspect(kept)
     studio.page.click("#pnginfo_send_img2img")
     prompt_of(studio, "red heart")

@@ -16,12 +16,12 @@ def draw_words(form: Form) -> None:
     host(f"{form.tab}_prompt_words", "mountPromptWords", form.tab, classes=["prompt-words-place"])
 
 
-def draw_history_button(form: Form) -> None:
-    """The button that opens the prompts that were used last."""
-    opener = gr.Button(
-        "", elem_id=f"{form.tab}_prompt_history", elem_classes=["icon-button", "icon-history"], scale=0, min_width=36
-    )
-    opener.click(None, js=call("openPromptHistory", form.tab))
+def draw_buttons(form: Form) -> None:
+    """The button that reads settings from the prompt, and the one that opens the prompts that were used last."""
+    for name, icon, pressed in (("read_settings", "read", "readSettings"), ("prompt_history", "history", "openPromptHistory")):
+        classes = ["icon-button", f"icon-{icon}"]
+        button = gr.Button("", elem_id=f"{form.tab}_{name}", elem_classes=classes, scale=0, min_width=36)
+        button.click(None, js=call(pressed, form.tab))
 
 
 def connect(form: Form) -> None:

@@ -94,7 +94,7 @@ def draw(form: Form, styles: Styles) -> None:
         form.add_other("styles", chosen)
         apply = _icon_button(f"{form.tab}_style_apply", "apply")
         edit = _icon_button(f"{form.tab}_styles_edit_button", "edit")
-        prompt_tools.draw_history_button(form)
+        prompt_tools.draw_buttons(form)
     prompts = [form.components[name] for name in _PROMPTS]
     quiet: dict[str, Any] = {"queue": False, "trigger_mode": "multiple", "show_progress": "hidden"}
 

@@ -45,6 +45,7 @@ const BUTTONS = {
   style_apply: "styles.apply",
   styles_edit_button: "styles.edit",
   prompt_history: "prompts.title",
+  read_settings: "read.title",
 };
 
 // Tooltips, and names for buttons that are only an icon. Again after something was rendered late.

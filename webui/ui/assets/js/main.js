@@ -66,6 +66,7 @@ export { takeBack } from "./prompt-undo.js";
 export { mountPromptWords } from "./prompt-words.js";
 export { mountQueueButton } from "./queue.js";
 export { readForm } from "./reading.js";
+export { readSettings } from "./sending.js";
 export { takeEdited } from "./queue-edit.js";
 export { mountScript } from "./scripts.js";
 export { mountShape } from "./simple.js";

@@ -4,6 +4,8 @@ import { button, h } from "./dom.js";
 import { TABS } from "./fields.js";
 import { sendInfotext, showTab } from "./form.js";
 import { post } from "./notices.js";
+import { boxOf } from "./prompt-boxes.js";
+import { newestFirst } from "./state.js";
 import { t } from "./texts.js";
 
 // As in A1111 a picture to be inpainted brings no size along: the mask decides what is made.
@@ -24,6 +26,17 @@ export const PICTURE_TARGETS = ["img2img", "sketch", "inpaint", "extras"];
 export const SENDING = Object.keys(TARGETS);
 export const WITH_PICTURE = ["sketch", "inpaint", "extras"];
 export const sendTo = (target, picture, infotext) => TARGETS[target](picture, infotext);
+
+const SETTINGS = /^\s*Steps: \d/m;
+
+// A1111's arrow below Generate: settings that stand in the prompt go into the form; those of the last picture if it is empty.
+export function readSettings(tab) {
+  const typed = boxOf(tab, "prompt")?.value.trim() ?? "";
+  const made = newestFirst().flatMap(({ pictures }) => pictures ?? []).map(({ infotext }) => infotext);
+  const found = (typed ? [typed] : made).find((text) => SETTINGS.test(text));
+  if (found) sendInfotext(found, tab);
+  else post(t(typed ? "read.nothing_typed" : "read.nothing_made"), "warning");
+}
 
 // A plot varies what stands in a form.
 function varyFrom(infotext) {
