@@ -314,6 +314,7 @@ def test_settings_of_saving_have_a1111s_names(client: TestClient, services: Serv
         "jpeg_quality": 60,
         "samples_filename_pattern": "[seed]",
         "save_txt": True,
+        "extra_networks_default_multiplier": 0.8,
         "hide_samplers": ["Euler", "LCM"],
     }
     assert client.post(f"{URL}/options", json=changes).status_code == 200

@@ -23,9 +23,12 @@ from webui.storage.preferences import Preferences
 
 _SPECS = params_of(Preferences)
 
+#: A1111's methods of previews are others by the same name, and clients send back all that they were told.
+_NAMES = {key: name for key, name in PREFERENCES.items() if key != "show_progress_type"}
+
 #: What the page calls the settings.
 LABELS = {"sd_model_checkpoint": "Stable Diffusion checkpoint", "sd_vae": "SD VAE"} | {
-    key: _SPECS[name].param.label for key, name in PREFERENCES.items()
+    key: _SPECS[name].param.label for key, name in _NAMES.items()
 }
 
 #: What the description shows of a change.
@@ -80,7 +83,7 @@ def fetching(services: Services) -> bool:
 
 def _options(services: Services) -> dict[str, Any]:
     preferences, checkpoint = services.preferences.current, current_checkpoint(services)
-    chosen = {key: parted(_SPECS[name], getattr(preferences, name)) for key, name in PREFERENCES.items()}
+    chosen = {key: parted(_SPECS[name], getattr(preferences, name)) for key, name in _NAMES.items()}
     return {
         "sd_model_checkpoint": services.catalog.title(checkpoint) if checkpoint else None,
         "sd_checkpoint_hash": (services.catalog.sha256(checkpoint) if checkpoint else None) or "",
@@ -100,7 +103,7 @@ def _changes(services: Services, options: dict[str, Any]) -> dict[str, Any]:
     """The preferences to change; everything is checked before anything is changed."""
     check_fixed_settings(options)
     check_request_settings(options)
-    changes = {name: _value(key, options[key]) for key, name in PREFERENCES.items() if options.get(key) is not None}
+    changes = {name: _value(key, options[key]) for key, name in _NAMES.items() if options.get(key) is not None}
     if (title := options.get("sd_model_checkpoint")) is not None:
         changes["checkpoint"] = _found("sd_model_checkpoint", title, services.catalog.find_checkpoint).name
     if (vae := options.get("sd_vae")) is not None:
@@ -130,7 +133,7 @@ def _change(services: Services, settings: dict[str, Any]) -> None:
 
 def _value(key: str, value: Any) -> Any:
     """Raise InvalidRequest by A1111's name."""
-    spec = _SPECS[PREFERENCES[key]]
+    spec = _SPECS[_NAMES[key]]
     try:
         check_value(spec, joined(spec, value))
     except InvalidRequest as error:

@@ -107,11 +107,13 @@ class Loader:
         self._shapes: dict[str, dict[str, Shape]] = {}
 
     def locate(self, parts: tuple[Part, ...], *, fp8: bool = False) -> list[Located]:
-        """Raise UnsupportedCheckpoint where a part's tensors do not fit; nothing is read.
+        """Raise UnsupportedCheckpoint where a part's tensors do not fit, or the device has no 8 bits; nothing is read.
 
         Args:
             fp8: UNets are to be kept in 8 bits.
         """
+        if fp8 and self.device.type == "mps":
+            raise UnsupportedCheckpoint("cannot be kept in 8 bits on Apple's chips; set FP8 weight to Disable")
         found = []
         for part in parts:
             shapes = self._shapes_of(part)

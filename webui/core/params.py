@@ -124,7 +124,7 @@ def as_declared(spec: FieldSpec, value: Any) -> Any:
     """A number as its field holds it, for JSON has 7 for 7.0, and 7.0 for 7; any other value as it is."""
     if spec.kind is int and isinstance(value, float) and value.is_integer():
         return int(value)
-    if spec.kind is float and type(value) is int:
+    if spec.kind is float and type(value) is int and abs(value) < _LARGEST:
         return float(value)
     return value
 

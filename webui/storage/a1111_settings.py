@@ -18,7 +18,7 @@ from webui.storage.saving_preferences import SavingPreferences
 
 TABS = ("txt2img", "img2img")
 
-#: Settings by A1111's key that are a preference here by another name; those of saving and of editing prompts have the same.
+#: Settings by A1111's key that are a preference here by another name; those of saving, prompts and LoRAs have the same.
 PREFERENCES = {
     "live_previews_enable": "live_preview",
     "show_progress_in_title": "title_progress",
@@ -27,7 +27,11 @@ PREFERENCES = {
     "infotext_styles": "infotext_styles",
     "ESRGAN_tile": "upscaler_tile",
     "ESRGAN_tile_overlap": "upscaler_overlap",
-} | {name: name for kind in (SavingPreferences, EditingPreferences) for name in params_of(kind)}
+} | {
+    name: name
+    for name in params_of(Preferences)
+    if name.startswith(("lora_", "extra_networks_")) or name in {**params_of(SavingPreferences), **params_of(EditingPreferences)}
+}
 
 #: Chosen in the header, where it is seen; this value of it is here what it is there.
 _AS_HERE = {"sd_vae": "Automatic"}

@@ -98,7 +98,7 @@ class LoraFiles(NamedFiles):
         paths, until = [one.path for one in self._found()], time.monotonic() + _PATIENCE
         aliased = list[LoraInfo]()
         for place, path in enumerate(paths):
-            if time.monotonic() > until:
+            if time.monotonic() > until and (path, stamp(path)) not in self._inspected:
                 self._read_later(paths[place:])
                 return None
             if (info := self._inspect(path)).alias == name:
