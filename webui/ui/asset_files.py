@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import time
 from functools import lru_cache
@@ -32,7 +33,7 @@ class Assets(StaticFiles):
     """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        first, _, rest = path.partition("/")
+        first, _, rest = path.replace(os.sep, "/").partition("/")
         versioned = _VERSION.fullmatch(first) is not None
         response = await super().get_response(rest if versioned else path, scope)
         response.headers["Cache-Control"] = FOR_EVER if versioned and first == version() else "no-cache"
@@ -46,8 +47,16 @@ def version(folder: Path = ASSETS) -> str:
 
 @lru_cache(maxsize=1)
 def _version(folder: Path, _moment: int) -> str:
-    states = sorted((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*.*"))
+    states = sorted(filter(None, map(_state, folder.rglob("*.*"))))
     return "v-" + hashlib.sha256(repr(states).encode()).hexdigest()[:16]
+
+
+def _state(path: Path) -> tuple[str, int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:  # an update goes on
+        return None
+    return str(path), status.st_mtime_ns, status.st_size
 
 
 def versioned_url(version: str) -> str:

@@ -25,8 +25,14 @@ _MOST_PAGES = 16
 #: What decides the addresses within a page.
 _ADDRESS_HEADERS = ("host", "forwarded", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-forwarded-prefix")
 
+#: Files that are kept; Gradio and we have a thousand, under one address each.
+_MOST_FILES = 2_000
+
 #: What is asked of an answer that is kept is decided here.
 _DECIDED_HERE = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
+
+#: What one visitor must not put into the page of all: whence he comes, and where Gradio is to send its calls.
+_OF_ONE = (b"origin", b"x-gradio-server")
 
 _TEXTS = ("text/", "application/javascript", "application/json", "image/svg")
 
@@ -89,7 +95,8 @@ class DeliveryMiddleware:
                 answer = await self._made(scope, receive, send, None, asset_files.FOR_EVER)
             if answer is None:
                 return
-            if path.startswith((_GRADIOS, f"/{ASSETS_URL}/{asset_files.version()}/")):
+            known = path.startswith((_GRADIOS, f"/{ASSETS_URL}/{asset_files.version()}/"))
+            if known and len(self._files) < _MOST_FILES:
                 self._files[path] = answer
         await _send(answer, Headers(scope=scope), send)
 
@@ -97,7 +104,7 @@ class DeliveryMiddleware:
         self, scope: Scope, receive: Receive, send: Send, change: Callable[[bytes], bytes] | None, caching: str
     ) -> Answer | None:
         """The answer of those within, which is passed on and None where it is no page or file."""
-        asked = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name not in _DECIDED_HERE]}
+        asked = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name not in _DECIDED_HERE + _OF_ONE]}
         messages: list[Message] = []
 
         async def keep(message: Message) -> None:
