@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx2
 import pytest
@@ -18,6 +19,7 @@ from fastapi.testclient import TestClient
 from mcp import Client, types
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
+from starlette.responses import PlainTextResponse
 
 from tests.api.conftest import ADDRESS, add_checkpoint, started, wait_until
 from tests.awaiting import awaited
@@ -42,7 +44,13 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 @pytest.fixture(scope="module")
 def address(services: Services) -> Iterator[str]:
-    """Of a real server on a free port."""
+    with served(services) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def served(services: Services) -> Iterator[str]:
+    """The address of a real server on a free port."""
     listener = listening_socket(replace(services.settings, port=0))
     server = uvicorn.Server(uvicorn.Config(create_app(services), log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
@@ -54,13 +62,18 @@ def address(services: Services) -> Iterator[str]:
     listener.close()
 
 
-def asked(address: str, ask: Callable[[Client], Coroutine[Any, Any, Any]], headers: dict[str, str] | None = None) -> Any:
+def asked(
+    address: str,
+    ask: Callable[[Client], Coroutine[Any, Any, Any]],
+    headers: dict[str, str] | None = None,
+    mode: Literal["auto", "legacy"] = "auto",
+) -> Any:
     """What a client is answered."""
 
     async def work() -> Any:
         async with (
             httpx2.AsyncClient(headers=headers or {}) as http,
-            Client(streamable_http_client(address, http_client=http)) as client,
+            Client(streamable_http_client(address, http_client=http), mode=mode) as client,
         ):
             return await ask(client)
 
@@ -123,14 +136,14 @@ def test_a_prompt_makes_pictures_as_the_checkpoint_suggests_with_their_settings(
         async def on_progress(progress: float, total: float | None, message: str | None) -> None:
             reported.append(progress)
 
-        arguments = {"prompt": "slow heart", "steps": 4, "seed": "18446744073709551615", "batch_count": 2}
+        arguments = {"prompt": "slow heart", "steps": 40, "seed": "18446744073709551615", "batch_count": 2}
         return await client.call_tool("generate", arguments, progress_callback=on_progress)
 
     answer = asked(address, ask)
     made = told(answer)
     job = services.store.get(made["job"])
     assert made["state"] == "done" and len(made["pictures"]) == 2 and shown(answer) == [("JPEG", (8, 8))] * 2
-    assert (job.owner, job.request.width, job.request.steps, job.request.seed) == ("MCP", 128, 4, 2**64 - 1)
+    assert (job.owner, job.request.width, job.request.steps, job.request.seed) == ("MCP", 128, 40, 2**64 - 1)
     assert made["pictures"][0]["seed"] == str(2**64 - 1) and "slow heart" in made["pictures"][0]["infotext"]
     assert Path(made["pictures"][0]["path"]).is_file()
     assert reported and reported == sorted(reported) and reported[-1] <= 1
@@ -152,6 +165,28 @@ def test_a_picture_that_was_made_is_begun_with_again_by_its_address_with_a_mask(
     assert services.sources.size(request.source or "") == (8, 8)
 
 
+def test_a_picture_keeps_its_proportions_where_no_size_is_asked_for(address: str, services: Services):
+    made = told(called(address, "img2img", picture=encoded((64, 128)), prompt="a", steps=1, pictures="none"))
+    request = services.store.get(made["job"]).request
+    assert (request.width, request.height) == (88, 184)
+
+
+@pytest.mark.parametrize(
+    ("source", "asked_for", "made"),
+    [((512, 768), {}, (104, 160)), ((2000, 10), {}, (1808, 64)), ((512, 768), {"width": 64, "height": 64}, (64, 64))],
+)
+def test_a_picture_keeps_its_proportions_unless_a_size_is_asked_for(address: str, services: Services, source, asked_for, made):
+    answer = told(called(address, "img2img", picture=encoded(source), steps=1, pictures="none", **asked_for))
+    request = services.store.get(answer["job"]).request
+    assert (request.width, request.height) == made
+
+
+def test_a_picture_that_was_deleted_meanwhile_hides_none_of_the_others(address: str):
+    made = told(called(address, "generate", prompt="a", steps=1, batch_count=2, pictures="none"))
+    Path(made["pictures"][0]["path"]).unlink()
+    assert shown(called(address, "job", job=made["job"])) == [("JPEG", (8, 8))]
+
+
 def test_settings_are_read_from_pictures_and_can_be_given_back(address: str):
     made = told(called(address, "generate", prompt="red heart", steps=3, seed=5, pictures="none"))
     read = told(called(address, "metadata", picture=f"http://127.0.0.1:1/{made['pictures'][0]['url'].lstrip('/')}"))
@@ -169,7 +204,7 @@ def test_models_are_listed_with_the_one_in_use_and_what_suits_each(address: str)
 
 
 def test_who_does_not_wait_asks_later_and_may_stop(address: str):
-    begun = told(called(address, "generate", prompt="slow", steps=150, wait=0))
+    begun = told(called(address, "generate", prompt="slow", steps=150, batch_count=10, wait=0))
     assert begun["state"] in ("queued", "running") and begun["pictures"] == [] and begun["job"] in begun["next"]
     stopped = told(called(address, "job", job=begun["job"], stop=True))
     assert stopped["state"] == "cancelled" and "next" not in stopped
@@ -213,7 +248,9 @@ def test_what_cannot_be_done_is_said_in_words(address: str):
 
 def test_hosts_origins_passwords_and_sizes_are_checked_as_those_of_the_apis_are(services: Services):
     locked = replace(services, settings=replace(services.settings, api_auth=(("bot", "key"),)))
-    with TestClient(create_app(locked), base_url=ADDRESS, headers=ACCEPT) as client:
+    app = create_app(locked)
+    app.mount("/", PlainTextResponse("the page"))
+    with TestClient(app, base_url=ADDRESS, headers=ACCEPT) as client:
         assert client.post("/mcp", json=ASKING).status_code == 401
         known = ("bot", "key")
         assert client.post("/mcp", json=ASKING, auth=known).status_code == 200
@@ -223,9 +260,16 @@ def test_hosts_origins_passwords_and_sizes_are_checked_as_those_of_the_apis_are(
         assert client.get("/mcp", auth=known).status_code == 405
 
 
-def test_a_client_names_itself_by_http_basic(services: Services, address: str):
+def test_a_client_names_itself_by_http_basic(services: Services):
     basic = {"Authorization": "Basic " + base64.b64encode(b"bot:key").decode()}
-    assert asked(address, lambda client: client.list_tools(), basic).tools
+    locked = replace(services, settings=replace(services.settings, api_auth=(("bot", "key"),)))
+    with served(locked) as address:
+        assert httpx2.post(address, json=ASKING, headers=ACCEPT).status_code == 401
+        assert asked(address, lambda client: client.list_tools(), basic).tools
+
+
+def test_clients_of_the_first_versions_begin_with_a_handshake(address: str):
+    assert [tool.name for tool in asked(address, lambda client: client.list_tools(), mode="legacy").tools] == NAMES
 
 
 def test_without_the_flag_there_is_nothing_at_the_address(tmp_path: Path):

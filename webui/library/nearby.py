@@ -6,9 +6,10 @@ names in a few folders and no deeper, so it takes milliseconds.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,8 @@ from webui.errors import ModelNotFound, WebUIError
 from webui.library.folders import KINDS, Folders, Kind, a1111_folders, comfyui_folders, folders_of, joined
 from webui.settings import BUNDLED_MODELS, Settings
 from webui.storage.toml_file import TomlFile
+
+log = logging.getLogger(__name__)
 
 #: Names that are looked at in one folder, and files that are counted of one installation: what lies beyond is not searched.
 _NAMES, _FILES = 400, 5_000
@@ -45,7 +48,7 @@ class Neighbour:
 
 def with_neighbours(settings: Settings) -> Settings:
     """The settings with the folders of those installations that a person chose to use; one that is gone is passed over."""
-    used = joined(found for home in _paths(TomlFile(_file(settings)).read(), "used") if (found := _folders(home)))
+    used = joined(found for home in _paths(_read(TomlFile(_file(settings))), "used") if (found := _folders(home)))
     return replace(
         settings,
         checkpoint_dirs=(*settings.checkpoint_dirs, *used["checkpoint"]),
@@ -78,7 +81,7 @@ class Neighbours:
         self._settings = settings
         self._places = usual_places(settings) if places is None else list(places)
         self._file = TomlFile(_file(settings))
-        self._table = self._file.read()
+        self._table = _read(self._file)
         self._lock = threading.Lock()
 
     def used(self) -> list[Path]:
@@ -91,16 +94,16 @@ class Neighbours:
 
     def find(self) -> list[Neighbour]:
         """Those with models that are not used yet, by their paths."""
-        in_use = {folder for kind in KINDS for folder in folders_of(self._settings, kind)}
-        chosen = set(self.used())
-        found: dict[Path, Neighbour] = {}
+        in_use = {os.path.realpath(folder) for kind in KINDS for folder in folders_of(self._settings, kind)}
+        chosen = {os.path.realpath(home) for home in self.used()}
+        found: dict[str, Neighbour] = {}
         for place in self._places:
             for home, program in _installations(place):
-                real = Path(os.path.realpath(home))
-                folders = _folders(home)
-                if not folders or real in found or home in chosen or in_use.intersection(folders["checkpoint"]):
+                real = os.path.realpath(home)
+                if real in found or real in chosen or not (folders := _folders(home)):
                     continue
-                if counts := _counted(folders):
+                unused = _without(folders, in_use)
+                if unused["checkpoint"] and (counts := _counted(unused)):
                     found[real] = Neighbour(home, program, counts)
         return sorted(found.values(), key=lambda each: each.home)
 
@@ -128,6 +131,13 @@ def _file(settings: Settings) -> Path:
     return settings.data_dir / "other-programs.toml"
 
 
+def _read(file: TomlFile) -> dict[str, Any]:
+    table = file.read()
+    if file.problem:
+        log.warning(file.problem)
+    return table
+
+
 def _paths(table: Mapping[str, Any], name: str) -> list[Path]:
     listed = table.get(name)
     return [Path(text) for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
@@ -138,7 +148,7 @@ def _installations(place: Path) -> Iterator[tuple[Path, str]]:
         for inner in _INNER:
             home = place / name / inner
             for program, (sign, _) in _PROGRAMS.items():
-                if (home / sign).is_dir():
+                if os.path.isdir(home / sign):  # Path.is_dir raises for a folder that is another user's
                     yield home, program
 
 
@@ -166,6 +176,11 @@ def _folders(home: Path) -> Folders | None:
         except (WebUIError, OSError):
             continue
     return joined(parts) if parts else None
+
+
+def _without(folders: Folders, in_use: Container[str]) -> Folders:
+    """Programs may share folders, as by links or ComfyUI's extra_model_paths.yaml. `in_use`: real paths."""
+    return {kind: [path for path in paths if os.path.realpath(path) not in in_use] for kind, paths in folders.items()}
 
 
 def _counted(folders: Folders) -> dict[Kind, int]:

@@ -14,7 +14,7 @@ from webui.api.mcp.schemas import NONE, WHOLE
 from webui.api.sdapi_img2img import decode_picture
 from webui.api.sdapi_options import fetching
 from webui.api.services import Services
-from webui.errors import InvalidRequest
+from webui.errors import InvalidRequest, JobNotFound
 from webui.jobs.store import Picture
 from webui.storage.encoding import media_type_of
 
@@ -54,12 +54,20 @@ def _read(field: str, path: Path) -> bytes:
 
 
 def shown(services: Services, pictures: tuple[Picture, ...], how: str) -> list[tuple[str, str]]:
-    """The last pictures, as (base64, media type) each; `how` is one of the argument `pictures`."""
+    """The last pictures that are still there, as (base64, media type) each; `how` is one of the argument `pictures`."""
     if how == NONE:
         return []
-    files = (services.dispatcher.picture_bytes(picture) for picture in pictures[-MOST:])
+    files = filter(None, (_there(services, picture) for picture in pictures[-MOST:]))
     made = ((data, media_type_of(data)) if how == WHOLE else (_small(data), "image/jpeg") for data in files)
     return [(base64.b64encode(data).decode(), kind) for data, kind in made]
+
+
+def _there(services: Services, picture: Picture) -> bytes | None:
+    """None where it was deleted meanwhile; the others are shown."""
+    try:
+        return services.dispatcher.picture_bytes(picture)
+    except JobNotFound:
+        return None
 
 
 def _small(data: bytes) -> bytes:

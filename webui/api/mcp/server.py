@@ -30,7 +30,7 @@ PATH = "/mcp"
 def add_server(app: FastAPI, services: Services) -> None:
     """Serve the tools at `PATH`. Host, origin, passwords and size are checked where those of the APIs are: webui/api/security."""
     endpoint = _Endpoint(services)
-    app.router.routes.append(Route(PATH, endpoint, methods=["POST"]))
+    app.router.routes.append(Route(PATH, endpoint))  # of all methods: what it left would be the page's
     before = app.router.lifespan_context
 
     @asynccontextmanager
@@ -61,6 +61,9 @@ class _Endpoint:
             self._manager = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            refusal = JSONResponse({"detail": "Tools are called by POST."}, 405, {"Allow": "POST"})
+            return await refusal(scope, receive, send)
         if self._manager is None:
             return await JSONResponse({"detail": "The program is being started or stopped."}, 503)(scope, receive, send)
         await self._manager.handle_request(scope, receive, send)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,13 +18,14 @@ from webui.api.sdapi_options import current_checkpoint, current_vae
 from webui.api.services import Services
 from webui.api.sse import Stopping, following
 from webui.checkpoints.catalog import suited_values
-from webui.core.params import suggest
+from webui.core.params import Param, suggest
 from webui.core.request import GenerationRequest
 from webui.errors import InvalidRequest
 from webui.jobs.events import JobChanged, JobProgress
 from webui.jobs.store import Job, JobState
 
 OWNER = "MCP"
+_SIDES = ("width", "height")
 
 #: Told of each step: how much is done (0–1), and in words.
 Report = Callable[[float, str], Awaitable[None]]
@@ -71,9 +73,8 @@ async def _make(services: Services, arguments: Arguments, sources: dict[str, Any
     own = ("settings", "picture", "mask", *schemas.ANSWER_FIELDS)
     asked = {name: value for name, value in arguments.items() if name not in own}
     asked = {**(arguments.get("settings") or {}), **asked, **sources}
-    request = GenerationRequest.from_dict(
-        _suited(services, asked) | {name: _number(name, value) for name, value in asked.items()}
-    )
+    suited = await run_in_threadpool(_suited, services, asked)
+    request = GenerationRequest.from_dict(suited | {name: _number(name, value) for name, value in asked.items()})
     job = await run_in_threadpool(services.dispatcher.submit, request, owner=OWNER)
     return await _followed(services, job.id, arguments, report)
 
@@ -82,7 +83,21 @@ def _suited(services: Services, asked: Arguments) -> dict[str, Any]:
     """What the form would begin with under this checkpoint: a model that was trained on small pictures makes no large ones."""
     name = asked.get("checkpoint")
     info = services.catalog.find_checkpoint(name) if isinstance(name, str) and name else current_checkpoint(services)
-    return suited_values(info) if info else {}
+    suited = {"vae": current_vae(services), **(suited_values(info) if info else {})}
+    if isinstance(source := asked.get("source"), str) and not {"width", "height"} & asked.keys():
+        suited |= _shaped(services.sources.size(source), [suited.get(name, schemas.FIELDS[name].default) for name in _SIDES])
+    return suited
+
+
+def _shaped(source: tuple[int, int], suited: Sequence[int]) -> dict[str, int]:
+    """A size of the source's proportions and the suited size's area, for any other would squeeze it."""
+    scale = math.sqrt(math.prod(suited) / math.prod(source))
+    return {name: _fitting(schemas.FIELDS[name].param, side * scale) for name, side in zip(_SIDES, source, strict=True)}
+
+
+def _fitting(param: Param, side: float) -> int:
+    raster = param.multiple_of or 1
+    return int(min(max(round(side / raster) * raster, param.low or 0), param.high or math.inf))
 
 
 def _number(name: str, value: Any) -> Any:
@@ -103,7 +118,8 @@ async def _followed(services: Services, job_id: str, arguments: Arguments, repor
     job = await _wait(services, job_id, float(arguments.get("wait", schemas.USUAL_WAIT)), report)
     how = arguments.get("pictures", schemas.SMALL)
     shown = await run_in_threadpool(pictures.shown, services, job.pictures, how)
-    return Answer(_told_of_job(services, job), shown, failed=job.state is JobState.FAILED)
+    told = await run_in_threadpool(_told_of_job, services, job)
+    return Answer(told, shown, failed=job.state is JobState.FAILED)
 
 
 async def _wait(services: Services, job_id: str, seconds: float, report: Report) -> Job:
@@ -173,7 +189,7 @@ def _listed(services: Services, arguments: Arguments) -> dict[str, Any]:
 
 _MAKES = (
     "Answers with the pictures, their files' paths and addresses, seeds and settings. What is left out is as the checkpoint "
-    "suggests, else as the page's form begins. Several calls wait in one queue."
+    "suggests, else the program's own default. Several calls wait in one queue."
 )
 TOOLS = (
     Tool(
@@ -187,7 +203,8 @@ TOOLS = (
     Tool(
         "img2img",
         "Make pictures from a picture",
-        f"Make a picture anew by a prompt, or only the white part of a mask (inpainting). {_MAKES}",
+        f"Make a picture anew by a prompt, or only the white part of a mask (inpainting). {_MAKES} "
+        "Without width and height it keeps its proportions.",
         schemas.IMG2IMG,
         img2img,
     ),
@@ -201,8 +218,8 @@ TOOLS = (
     Tool(
         "metadata",
         "Read a picture's settings",
-        "How a picture was made, from its file, of A1111, ComfyUI and other programs: infotext, and `request` with fields that "
-        "generate takes.",
+        "How a picture was made, from its file, of A1111, ComfyUI and other programs: infotext, and `request`, whose fields "
+        "generate takes as `settings`.",
         schemas.METADATA,
         metadata,
         reads=True,
