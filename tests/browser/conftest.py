@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     """One program for all modules that can share it, for each takes many seconds to start: with a small upscaler,
     and a language of long words."""
-    folder = tmp_path_factory.mktemp("data")
+    folder = tmp_path_factory.mktemp("app") / "data"  # beside no other program's models, which the page would offer
     long_words.write_language(folder)
     write_upscaler(folder / "models" / "ESRGAN" / "2x-Tiny.safetensors", scale=2)
     with RunningApp(folder) as app:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from tests.browser.test_accessibility import SETTLED
 from tools.languages import page_words
 from webui.ui.texts import table
 
@@ -75,4 +76,5 @@ _FAULTS = """() => {
 
 
 def faults(page: Page) -> list[str]:
+    page.evaluate(SETTLED)
     return page.evaluate(_FAULTS)

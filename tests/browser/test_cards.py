@@ -47,6 +47,7 @@ def card(studio: Studio, name: str) -> Locator:
 
 def test_a_lora_goes_into_the_prompt_and_out_and_its_notes_change_what_goes_in(studio: Studio, loras: Path):
     page, prompt, negative = studio.page, studio.field("prompt"), studio.field("negative_prompt")
+    (loras / "new one.safetensors").unlink(missing_ok=True)  # of a first try
     studio.fill(prompt="a cat")
     page.click("#txt2img_inner_lora")
     card(studio, "alice").click()

@@ -11,12 +11,13 @@ from playwright.sync_api import Route, expect
 from tests.browser.page import Studio
 
 HOME = "/home/someone/stable-diffusion-webui"
+USED = "/home/someone/ComfyUI"
 FOUND = {"home": HOME, "program": "A1111", "counts": {"checkpoint": 12, "lora": 3}, "declined": False}
 
 
 @pytest.fixture(scope="module")
 def nearby(shared_context) -> Iterator[list[dict]]:
-    """What was answered about an installation that the page is told of."""
+    """The page is told of an installation; what is answered about it."""
     answers: list[dict] = []
 
     def tell(route: Route) -> None:
@@ -24,7 +25,7 @@ def nearby(shared_context) -> Iterator[list[dict]]:
             answers.append(json.loads(route.request.post_data or ""))
             route.fulfill(json=None)
         else:
-            route.fulfill(json={"found": [{**FOUND, "declined": bool(answers)}], "used": []})
+            route.fulfill(json={"found": [FOUND], "used": [USED]})
 
     shared_context.route("**/api/v1/models/nearby", tell)
     yield answers
@@ -33,16 +34,20 @@ def nearby(shared_context) -> Iterator[list[dict]]:
 
 def test_models_of_another_program_are_offered_under_get_models(nearby, lasting: Studio):
     page = lasting.page
+    lasting.show("txt2img")
     page.locator(".model-note-link:visible").click()  # one press from the sentence about the model that comes along
-    offer = page.locator(".get .nearby-line")
+    offer = page.locator(".get .nearby-line", has_text=HOME)
     expect(offer).to_contain_text("Checkpoints: 12, LoRAs: 3")
-    expect(offer).to_contain_text(HOME)
     expect(page.locator(".open-models li").first).to_contain_text("licence")
+    page.locator(".get .nearby-line", has_text=USED).get_by_role("button").click()
+    page.locator(".notice", has_text="next start").first.wait_for()
+    assert nearby[-1] == {"home": USED, "use": False}
     lasting.show("txt2img")
 
 
 def test_the_simple_view_is_the_same_form_with_the_rest_out_of_sight(nearby, lasting: Studio):
     page = lasting.page
+    page.select_option("#view", "full")
     lasting.fill(steps="5", seed="77")
     page.select_option("#view", "simple")
     for name in ("steps", "seed", "negative_prompt", "vae", "clip_skip", "width", "guidance_scale"):

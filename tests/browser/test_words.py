@@ -53,6 +53,7 @@ def speaking(browser: Browser, app: RunningApp) -> Iterator[Callable[[str], Stud
 
     def opened(language: str) -> Studio:
         context.add_cookies([{"name": COOKIE, "value": quote(language), "url": app.address}])
+        studio.page.set_viewport_size(DESKTOP["viewport"])
         return studio.open()
 
     yield opened

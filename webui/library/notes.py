@@ -54,14 +54,15 @@ def read_notes(model: Path) -> Notes:
     """The notes of a model; empty where there are none. Never raises: a damaged file is told in `problem`."""
     table, problem = _read(notes_path(model))
     notes = _parse(table, problem)
-    return notes if notes.description else replace(notes, description=_described(model))
+    return notes if "description" in table else replace(notes, description=_described(model))
 
 
 def _described(model: Path) -> str:
     """What a text beside the model says of it."""
     for ending in (".txt", ".description.txt"):
         try:
-            return beside(model, ending).read_text("utf-8", errors="replace")[:_LONGEST].strip()
+            with beside(model, ending).open(encoding="utf-8", errors="replace") as file:
+                return file.read(_LONGEST).strip()
         except OSError:
             continue
     return ""
@@ -73,9 +74,8 @@ def write_notes(model: Path, notes: Notes) -> None:
     Raises:
         SaveFailed: with the path and the reason.
     """
-    path = notes_path(model)
+    path, current = notes_path(model), read_notes(model)
     table, problem = _read(path)
-    current = _parse(table, problem)
     if problem:
         _set_aside(path)
     for name, key in _KEYS.items():

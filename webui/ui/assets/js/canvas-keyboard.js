@@ -37,6 +37,7 @@ export class KeyBrush {
 
   // Where a tool acts on one point (a filling, a colour that is picked) there is no stroke that could go on.
   lower(key) {
+    this.lift();
     this.at ??= this.middle();
     this.canvas.begin(this.point());
     this.lowered = this.canvas.stroke ? key : null;

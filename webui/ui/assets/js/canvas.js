@@ -170,11 +170,14 @@ export class Canvas {
     this.finish();
   }
 
+  // A stroke that keys have begun ends first.
   undo() {
+    this.end();
     if (this.history.undo()) this.finish();
   }
 
   redo() {
+    this.end();
     if (this.history.redo()) this.finish();
   }
 

@@ -19,7 +19,7 @@ export function cardFolders(id, choose) {
   function draw(names, chosen) {
     const all = [...new Set(names.flatMap(wayTo))].filter(Boolean);
     const below = all.filter((name) => parentOf(name) === chosen);
-    setHidden(element, !all.length);
+    setHidden(element, !all.length && !chosen);
     const key = JSON.stringify([chosen, below]);
     if (key === shown) return;
     shown = key;

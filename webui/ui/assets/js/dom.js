@@ -108,9 +108,12 @@ export async function copyText(text) {
 }
 
 export function once(element, text, seconds = 1.5) {
-  const before = element.lastChild.textContent;
+  const before = (element.dataset.words ??= element.lastChild.textContent); // what it says may have been replaced already
   element.lastChild.textContent = text;
-  setTimeout(() => (element.lastChild.textContent = before), seconds * 1000);
+  setTimeout(() => {
+    element.lastChild.textContent = before;
+    delete element.dataset.words;
+  }, seconds * 1000);
 }
 
 // Calls `action` at the next frame, however often it is asked; a hidden page draws nothing, so there a timer serves.

@@ -11,7 +11,7 @@ export async function showErrors(errors, tab = activeTab()) {
     await reveal(tab, name);
     const element = fieldElement(name, tab);
     if (element) markField(element, message);
-    else post(message, "error");
+    if (!element?.checkVisibility()) post(message, "error"); // the simple view hides most fields
     first ??= element;
   }
   first?.scrollIntoView({ block: "nearest" });

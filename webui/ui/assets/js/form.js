@@ -55,8 +55,11 @@ export function opened(answer) {
 
 export function remember(tab, componentNames, ...values) {
   const named = Object.fromEntries(componentNames.map((name, index) => [name, values[index]]));
-  if (readsForms()) hold(tab, named);
-  formIsRead(tab, named);
+  try {
+    if (readsForms()) hold(tab, named);
+  } finally {
+    formIsRead(tab, named); // readings are told apart by their order
+  }
 }
 
 function hold(tab, values) {

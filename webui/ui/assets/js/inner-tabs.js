@@ -28,14 +28,14 @@ export function mountInnerTabs(host, tab) {
   host.replaceChildren(row, place);
   watchFocus(tab);
   draw();
+  const rare = tabs.find((each) => each.dataset.view === RARE);
+  setHidden(rare, true);
   offerRare();
   document.addEventListener("periplus:models", ({ detail }) => detail.includes(RARE) && offerRare());
 
   async function offerRare() {
-    const button = tabs.find((each) => each.dataset.view === RARE);
-    setHidden(button, true);
-    const { total } = await request("GET", `api/v1/models?kind=${RARE}&count=0`).catch(() => ({ total: 0 }));
-    setHidden(button, !total);
+    const answer = await request("GET", `api/v1/models?kind=${RARE}&count=0`).catch(() => null);
+    if (answer) setHidden(rare, !answer.total);
   }
 
   function choose(view) {

@@ -43,13 +43,14 @@ export const KEYS = {
   },
 };
 
-const bare = (key) => (key.length === 1 ? key.toUpperCase() : key);
+// On a keyboard of another script a letter is known by its place.
+const bare = (key, code) => (key.length > 1 ? key : key > "\x7f" && /^Key[A-Z]$/.test(code) ? code.at(-1) : key.toUpperCase());
 
 // "Ctrl+Shift+Z"
-export function comboOf({ key = "", ctrlKey, metaKey, altKey, shiftKey }) {
+export function comboOf({ key = "", code = "", ctrlKey, metaKey, altKey, shiftKey }) {
   const sign = key.length === 1 && key.toUpperCase() === key.toLowerCase();
   const held = [(ctrlKey || metaKey) && "Ctrl", altKey && "Alt", shiftKey && !sign && "Shift"];
-  return [...held, bare(key)].filter(Boolean).join("+");
+  return [...held, bare(key, code)].filter(Boolean).join("+");
 }
 
 // The action of a place that a key event asks for, or null.

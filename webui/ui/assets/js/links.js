@@ -44,7 +44,8 @@ const reached = () => new Promise((done) => (state.online ? done() : onChange(()
 
 async function openLink() {
   const [, name, query] = /^#([\w-]+)(?:\?(.*))?$/s.exec(location.hash) ?? [];
-  if (!name || document.getElementById(name)) return; // none, or a place of this page
+  const isPlace = query === undefined && !tabs().includes(name) && document.getElementById(name); // of this page
+  if (!name || isPlace) return;
   // A reload must not fill the form once more.
   window.history.replaceState(null, "", location.pathname + location.search);
   try {

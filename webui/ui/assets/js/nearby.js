@@ -49,15 +49,23 @@ async function answer(host, home, use) {
   }
 }
 
-// The folders are read at the start. What is being made is not broken off for it.
+// The folders are read at the start. What is being made, fetched or merged is not broken off for it.
 async function begin(host) {
-  sessionStorage.setItem(CAME, "1");
-  if ([...state.jobs.values()].every(finished)) return restart("txt2img");
-  sayWhen();
+  const busy = ![...state.jobs.values()].every(finished) || [...state.tasks.values()].some((task) => task.state === "running");
+  if (!busy) return restartForModels();
+  sayWhen(restartForModels);
   await (host.closest(".get") ? listNearby : offerNearby)(host);
 }
 
-const sayWhen = () => post(t("nearby.next_start"), "info", { seconds: 0, action: { text: t("nearby.restart"), press: () => restart("txt2img").catch((error) => post(error.message, "error")) } });
+async function restartForModels() {
+  sessionStorage.setItem(CAME, "1");
+  await restart("txt2img").catch((error) => {
+    sessionStorage.removeItem(CAME);
+    throw error;
+  });
+}
+
+const sayWhen = (begun = () => restart("txt2img")) => post(t("nearby.next_start"), "info", { seconds: 0, action: { text: t("nearby.restart"), press: () => begun().catch((error) => post(error.message, "error")) } });
 
 // After that start the first of the new checkpoints takes the place of the one that came along.
 export async function welcomeModels() {

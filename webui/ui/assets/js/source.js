@@ -2,7 +2,7 @@
 
 const WAITS = [500, 1000, 2000, 4000]; // milliseconds between tries; a server that restarts is found soon
 const LOOK_MS = 5000; // between two looks at the clock
-const SLEPT_MS = 60_000; // a look that comes so late: the machine slept, and its connections died without telling
+const SLEPT_MS = 90_000; // a look that comes so late: the machine slept, and its connections died without telling
 
 // Tells `take` of {type: "begin"} before the first event of each connection, of {type: "lost"} when a second try has
 // failed, and of every event between. Returns what connects anew, what ends it, and what does not wait for the next try.

@@ -80,9 +80,10 @@ function begin() {
 }
 
 window.addEventListener("online", () => retry?.());
+const phone = window.matchMedia("(pointer: coarse)"); // a machine that slept is known by its clock: source.js
 let left = Infinity; // when this page was last put out of sight, by the clock: others stop while a machine sleeps
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && Date.now() - left > ASLEEP_MS) retry?.();
+  if (!document.hidden && phone.matches && Date.now() - left > ASLEEP_MS) retry?.();
   left = document.hidden ? Date.now() : Infinity;
 });
 // A page that comes out of the browser's back/forward cache has lost its stream; one that goes in lets go of it.
