@@ -25,6 +25,7 @@ BUDGETS = {"first_paint_ms": 1000, "usable_ms": 2000, "tab_switch_ms": 100, "key
 BUDGET_FILES = 200  # milliseconds more until the page can be used
 
 KEYS = 60
+ROUNDS = 5  # through all tabs
 
 OPTIONS = '''
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ KEY_TIMES = """() => {
 TAB_TIMES = """async () => {
   const frame = () => new Promise(requestAnimationFrame);
   const times = [];
-  for (const id of ["img2img", "plot", "extras", "history", "models", "settings", "extensions", "txt2img"]) {
+  for (const id of ["img2img", "plot", "extras", "pnginfo", "history", "models", "settings", "extensions", "txt2img"]) {
     const begun = performance.now();
     document.querySelector(`#tabs button[role="tab"][data-tab-id="${id}"]`).click();
     while (!document.getElementById(`tab_${id}`)?.checkVisibility()) await frame();
@@ -142,11 +143,12 @@ def in_page(page: Page) -> dict[str, float]:
     page.keyboard.type("a very calm sea under a bright sky, with one sail far away, oil on canvas"[:KEYS], delay=50)
     page.wait_for_function(f"() => window.keyTimes.length >= {KEYS}")
     keys = page.evaluate("window.keyTimes")
-    first, again = page.evaluate(TAB_TIMES), page.evaluate(TAB_TIMES)
+    first = page.evaluate(TAB_TIMES)
+    again = [time for _ in range(ROUNDS) for time in page.evaluate(TAB_TIMES)]
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
     heap = page.evaluate("performance.memory.usedJSHeapSize") / 1e6
-    return {"key_ms": at_95(keys), "tab_first_ms": at_95(first), "tab_switch_ms": at_95(again), "heap_mb": heap}
+    return {"key_ms": at_95(keys), "tab_first_ms": max(first), "tab_switch_ms": at_95(again), "heap_mb": heap}
 
 
 def at_95(values: list[float]) -> float:
