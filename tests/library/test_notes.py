@@ -87,3 +87,10 @@ def test_a_text_beside_the_model_describes_it_unless_its_notes_do(tmp_path: Path
     assert read_notes(model).description == "Pen and ink"
     write_notes(model, Notes(description="mine"))
     assert read_notes(model).description == "mine"
+
+
+def test_a_description_that_was_cleared_does_not_come_back_from_the_text(tmp_path: Path):
+    model = tmp_path / "ink.safetensors"
+    (tmp_path / "ink.txt").write_text("Pen and ink")
+    write_notes(model, Notes())
+    assert read_notes(model).description == ""
