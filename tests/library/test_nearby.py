@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,26 @@ def test_what_is_used_already_and_a_copy_of_this_program_are_not_offered(tmp_pat
     assert Neighbours(own, [place]).find() == []
 
 
+def test_a_folder_that_two_programs_share_is_offered_with_neither_but_their_own_are(tmp_path, place, a1111):
+    comfy = add(place / "ComfyUI", "models/checkpoints/x.safetensors")
+    (comfy / "extra_model_paths.yaml").write_text(f"a:\n  base_path: {a1111}\n  checkpoints: models/Stable-diffusion\n")
+    settings = Settings(data_dir=tmp_path / "data", checkpoint_dirs=(a1111 / "models" / "Stable-diffusion",))
+    assert [(each.home, each.counts) for each in Neighbours(settings, [place]).find()] == [(comfy, {"checkpoint": 1})]
+
+
+def test_a_folder_of_another_user_is_passed_over(settings, place, a1111, monkeypatch):
+    (place / "private").mkdir()
+    look = os.stat
+
+    def stat(path, *args, **kwargs):
+        if "private" in Path(str(path)).parts[:-1]:
+            raise PermissionError(13, "Permission denied")
+        return look(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert [each.home for each in Neighbours(settings, [place]).find()] == [a1111]
+
+
 def test_models_are_used_where_they_lie_from_the_next_start_on(settings, place, a1111):
     neighbours = Neighbours(settings, [place])
     neighbours.answer(str(a1111), use=True)
@@ -90,6 +111,13 @@ def test_an_answer_that_cannot_be_read_is_no_answer(settings):
     (settings.data_dir / "other-programs.toml").write_text('used = "x"\ndeclined = [1, "y"]')
     assert Neighbours(settings, []).used() == []
     assert with_neighbours(settings) == settings
+
+
+def test_a_file_that_is_set_aside_is_told_of(settings, caplog):
+    settings.data_dir.mkdir()
+    (settings.data_dir / "other-programs.toml").write_text("used = [")
+    assert with_neighbours(settings) == settings
+    assert "other-programs.toml.broken-1" in caplog.text
 
 
 def test_the_usual_places_are_beside_the_program_beside_the_data_and_at_home(settings, monkeypatch):
