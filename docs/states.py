@@ -1,0 +1,159 @@
+"""Photographs every tab and every state of the page: `python -m docs.states` (it takes about three minutes).
+
+In both themes, every language and the sizes of a desktop and of a phone, into `docs/screenshots/SIZE/`. They are looked at
+before a release, and `tests/browser/test_looks.py` compares the page with some of them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+from docs.screenshots import settle
+from tests.__main__ import find_chromium
+from tests.browser.conftest import ARGUMENTS, DESKTOP, PHONE
+from tests.browser.page import LONG, Studio
+from tests.browser.test_accessibility import DRAWN
+from tests.running import RunningApp
+from webui.ui.language import CODES, COOKIE
+from webui.ui.localisation import ENGLISH
+
+ROOT = Path(__file__).resolve().parent
+FOLDER = ROOT / "screenshots"
+SIZES = {"desktop": DESKTOP, "phone": PHONE}
+THEMES = ("light", "dark")
+LANGUAGES = {"en": ENGLISH, **{code: name for code, name in CODES.items() if code in ("ru", "zh")}}
+
+#: The tabs by the place at which they stand, for their names are said in each language; each with what it draws itself.
+TABS = {"txt2img": "#txt2img_prompt", **DRAWN}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+        with RunningApp(Path(folder)) as app:
+            take_states(browser, app)
+            take_tabs(browser, app)
+            take_offline(browser, app)
+        browser.close()
+
+
+def take_tabs(browser: Browser, app: RunningApp) -> None:
+    """With a few pictures in the history."""
+    app.wait(*(app.submit(prompt=name, seed=7, width=128, height=128) for name in ("red heart", "sun", "castle")))
+    for size in SIZES:
+        for code, language in LANGUAGES.items():
+            studio = open_studio(browser, app, size, language)
+            for place, (name, drawn) in enumerate(TABS.items()):
+                studio.page.locator("#tabs > .tab-wrapper [role=tab]").nth(place).evaluate("tab => tab.click()")
+                studio.page.locator(drawn).first.wait_for()
+                in_both_themes(studio, lambda theme, tab=name, code=code: f"{file_name(tab)}-{theme}-{code}", size)
+            studio.page.context.close()
+
+
+def take_states(browser: Browser, app: RunningApp) -> None:
+    """What the panel shows from the first visit to a failure, in English."""
+    for size in SIZES:
+        studio = open_studio(browser, app, size, ENGLISH)
+        for state, reach in STATES.items():
+            reach(studio, app)
+            in_both_themes(studio, lambda theme, state=state: f"state-{state}-{theme}", size)
+        studio.page.context.close()
+
+
+def take_offline(browser: Browser, app: RunningApp) -> None:
+    """The program ends for it."""
+    studios = {size: open_studio(browser, app, size, ENGLISH) for size in SIZES}
+    app.kill()
+    for size, studio in studios.items():
+        studio.wait_for("offline")
+        in_both_themes(studio, lambda theme: f"state-offline-{theme}", size)
+
+
+def be_empty(studio: Studio, app: RunningApp) -> None:
+    studio.page.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
+    studio.reload()
+
+
+def be_queued(studio: Studio, app: RunningApp) -> None:
+    app.http.post("/api/v1/queue/pause")
+    studio.fill(prompt="castle", steps="12", seed="21")
+    studio.press_generate()
+    studio.wait_for("queued")
+
+
+def be_done(studio: Studio, app: RunningApp) -> None:
+    app.http.post("/api/v1/queue/resume")
+    studio.wait_for("done")
+
+
+def be_sampling(studio: Studio, app: RunningApp) -> None:
+    """The engine stands still while it is photographed."""
+    studio.fill(**LONG)
+    studio.press_generate()
+    studio.page.locator(".thumb").nth(1).wait_for()
+    studio.wait_for_step()
+    os.kill(app.engine_pid, signal.SIGSTOP)
+
+
+def be_interrupted(studio: Studio, app: RunningApp) -> None:
+    os.kill(app.engine_pid, signal.SIGCONT)
+    app.http.delete(f"/api/v1/jobs/{studio.job_id}")
+    studio.wait_for("cancelled", "interrupted", "done")
+
+
+def be_failed(studio: Studio, app: RunningApp) -> None:
+    outputs, aside = app.data_dir / "outputs", app.data_dir / "outputs-aside"
+    outputs.rename(aside)
+    outputs.write_text("a file where the folder should be")
+    studio.fill(steps="4", batch_count="1")
+    studio.press_generate()
+    studio.wait_for("failed")
+    studio.page.locator(".stage-strip").wait_for()
+    outputs.unlink()
+    aside.rename(outputs)
+
+
+STATES: dict[str, Callable[[Studio, RunningApp], None]] = {
+    "empty": be_empty,
+    "queued": be_queued,
+    "done": be_done,
+    "sampling": be_sampling,
+    "interrupted": be_interrupted,
+    "failed": be_failed,
+}
+
+
+def open_studio(browser: Browser, app: RunningApp, size: str, language: str) -> Studio:
+    context = browser.new_context(**SIZES[size], color_scheme="light", reduced_motion="reduce")
+    context.add_cookies([{"name": COOKIE, "value": quote(language), "url": app.address}])
+    return Studio(context.new_page(), app.address).open()
+
+
+def in_both_themes(studio: Studio, name: Callable[[str], str], size: str) -> None:
+    for theme in THEMES:
+        studio.page.locator("#theme").evaluate(
+            "(select, theme) => { select.value = theme; select.dispatchEvent(new Event('change', { bubbles: true })) }", theme
+        )
+        settle(studio, "body")
+        with Image.open(io.BytesIO(studio.page.screenshot(scale="css"))) as image:
+            path = FOLDER / size / f"{name(theme)}.webp"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.convert("RGB").save(path, quality=70, method=6)
+    print(path.parent.name, path.stem, flush=True)
+
+
+def file_name(tab: str) -> str:
+    return tab.lower().replace(" ", "-")
+
+
+if __name__ == "__main__":
+    main()
