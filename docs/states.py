@@ -33,7 +33,7 @@ THEMES = ("light", "dark")
 LANGUAGES = {"en": ENGLISH, **{code: name for code, name in CODES.items() if code in ("ru", "zh")}}
 
 #: The tabs by the place at which they stand, for their names are said in each language; each with what it draws itself.
-TABS = {"txt2img": "#txt2img_prompt", **DRAWN}
+TABS = {"txt2img": "#txt2img_prompt", **DRAWN, "img2img": ".subtabs [role=tab]"}
 
 
 def main() -> None:
