@@ -148,7 +148,7 @@ def in_both_themes(studio: Studio, name: Callable[[str], str], size: str) -> Non
             path = FOLDER / size / f"{name(theme)}.webp"
             path.parent.mkdir(parents=True, exist_ok=True)
             image.convert("RGB").save(path, quality=70, method=6)
-    print(path.parent.name, path.stem, flush=True)
+        print(size, path.stem, flush=True)
 
 
 def file_name(tab: str) -> str:
