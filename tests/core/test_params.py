@@ -47,7 +47,7 @@ def test_a_prompt_of_50_kb_is_refused_with_its_length_and_the_limit():
         GenerationRequest(prompt="x" * 51_200)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400])
 def test_a_number_must_be_finite(value):
     with pytest.raises(InvalidRequest, match="finite"):
         GenerationRequest(guidance_scale=value)

@@ -116,7 +116,7 @@ def settle(instance: object, names: Container[str] | None = None) -> None:
     specs = [spec for spec in params_of(type(instance)).values() if names is None or spec.name in names]
     for spec in specs:
         if spec.kind is float and type(value := getattr(instance, spec.name)) is int:
-            object.__setattr__(instance, spec.name, float(value))
+            object.__setattr__(instance, spec.name, as_declared(spec, value))
     _check(instance, specs)
 
 
