@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import shutil
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from PIL import Image
 
 from tests.fakes import FAKE_RUNNER
 from tests.jobs.conftest import close
+from tests.jobs.full_disk import refuse, refuse_once
 from webui.app import Services, build_services
 from webui.core.plot_cells import InvalidAxes
 from webui.core.request import GenerationRequest
@@ -224,28 +224,16 @@ def test_a_full_disk_pauses_the_plot_and_resuming_makes_what_is_missing(working:
 
 
 def test_a_plot_goes_on_by_itself_when_the_database_could_not_be_written(working: Services, monkeypatch: pytest.MonkeyPatch):
-    set_cell, failed = PlotStore.set_cell, []
-
-    def fail_once(store: PlotStore, plot_id: str, index: Sequence[int], **values: object) -> None:
-        if values.get("state") is CellState.DONE and not failed:
-            failed.append(index)
-            raise SaveFailed("The job database could not be written: disk full.")
-        set_cell(store, plot_id, index, **values)
-
-    monkeypatch.setattr(following, "AGAIN", 0.02)
-    monkeypatch.setattr(PlotStore, "set_cell", fail_once)
+    failed = refuse_once(monkeypatch, PlotStore, "set_cell", lambda values: values.get("state") is CellState.DONE)
     done = finished(working, working.plots.submit(plot_of(("Seed", "1-3"))))
     assert failed == [(0,)]
     assert (done.done, done.failed) == (3, 0)
 
 
 def test_a_plot_that_could_not_be_begun_begins_by_itself(working: Services, monkeypatch: pytest.MonkeyPatch):
-    def fail(*_: object, **__: object) -> None:
-        raise SaveFailed("The job database could not be written: disk full.")
-
     monkeypatch.setattr(following, "AGAIN", 0.02)
     with monkeypatch.context() as patch:
-        patch.setattr(PlotStore, "set_cell", fail)
+        patch.setattr(PlotStore, "set_cell", refuse)
         with pytest.raises(SaveFailed, match="disk full"):
             working.plots.submit(plot_of(("Seed", "1-2")))
     [(row, _)] = working.plots.list()
@@ -255,16 +243,7 @@ def test_a_plot_that_could_not_be_begun_begins_by_itself(working: Services, monk
 def test_a_cell_that_was_interrupted_pauses_the_plot_also_when_that_could_not_be_written(
     working: Services, monkeypatch: pytest.MonkeyPatch
 ):
-    set_cell, failed = PlotStore.set_cell, []
-
-    def fail_once(store: PlotStore, plot_id: str, index: Sequence[int], **values: object) -> None:
-        if values.get("state") is CellState.WAITING and not failed:
-            failed.append(index)
-            raise SaveFailed("The job database could not be written: disk full.")
-        set_cell(store, plot_id, index, **values)
-
-    monkeypatch.setattr(following, "AGAIN", 0.02)
-    monkeypatch.setattr(PlotStore, "set_cell", fail_once)
+    failed = refuse_once(monkeypatch, PlotStore, "set_cell", lambda values: values.get("state") is CellState.WAITING)
     with working.bus.subscribe(replay=False) as events:
         plot = working.plots.submit(plot_of(("Seed", "1-2"), prompt="slow cat", steps=150))
         while (running := working.store.running()) is None:
@@ -275,16 +254,7 @@ def test_a_cell_that_was_interrupted_pauses_the_plot_also_when_that_could_not_be
 
 
 def test_the_end_of_a_plot_that_could_not_be_written_is_tried_again(working: Services, monkeypatch: pytest.MonkeyPatch):
-    set_done, failed = PlotStore.set_done, []
-
-    def fail_once(store: PlotStore, plot_id: str, note: str = "") -> None:
-        if not failed:
-            failed.append(plot_id)
-            raise SaveFailed("The job database could not be written: disk full.")
-        set_done(store, plot_id, note)
-
-    monkeypatch.setattr(following, "AGAIN", 0.02)
-    monkeypatch.setattr(PlotStore, "set_done", fail_once)
+    failed = refuse_once(monkeypatch, PlotStore, "set_done", told=0)
     plot = finished(working, working.plots.submit(plot_of(("Seed", "1"))))
     assert failed == [plot.id]
 

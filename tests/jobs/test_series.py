@@ -17,6 +17,7 @@ from PIL import Image
 
 from tests.fakes import FAKE_RUNNER, FakeRunner
 from tests.jobs.conftest import close
+from tests.jobs.full_disk import refuse, refuse_once
 from webui.app import Services, build_services
 from webui.core.request import GenerationRequest
 from webui.engine.client import InlineEngine
@@ -159,28 +160,16 @@ def test_a_series_that_cannot_be_taken_up_keeps_nobody_from_starting(services: S
 
 
 def test_a_script_goes_on_by_itself_when_the_database_could_not_be_written(running: Services, monkeypatch: pytest.MonkeyPatch):
-    set_part, failed = SeriesStore.set_part, []
-
-    def fail_once(store: SeriesStore, series_id: str, number: int, **values: Any) -> None:
-        if values.get("state") is PartState.DONE and not failed:
-            failed.append(number)
-            raise SaveFailed("The job database could not be written: disk full.")
-        set_part(store, series_id, number, **values)
-
-    monkeypatch.setattr(following, "AGAIN", 0.02)
-    monkeypatch.setattr(SeriesStore, "set_part", fail_once)
+    failed = refuse_once(monkeypatch, SeriesStore, "set_part", lambda values: values.get("state") is PartState.DONE)
     series = done(running, replace(QUICK, prompt="a|b"), MATRIX)
     assert failed == [1]
     assert (series.state, series.count(PartState.DONE)) == (SeriesState.DONE, 3)
 
 
 def test_a_script_that_could_not_be_begun_begins_by_itself(running: Services, monkeypatch: pytest.MonkeyPatch):
-    def fail(*_: object, **__: object) -> None:
-        raise SaveFailed("The job database could not be written: disk full.")
-
     monkeypatch.setattr(following, "AGAIN", 0.02)
     with monkeypatch.context() as patch:
-        patch.setattr(SeriesStore, "set_part", fail)
+        patch.setattr(SeriesStore, "set_part", refuse)
         with pytest.raises(SaveFailed, match="disk full"):
             running.series.submit(replace(QUICK, prompt="a|b"), MATRIX)
     [series] = running.series.recent()
