@@ -84,7 +84,7 @@ def _suited(services: Services, asked: Arguments) -> dict[str, Any]:
     name = asked.get("checkpoint")
     info = services.catalog.find_checkpoint(name) if isinstance(name, str) and name else current_checkpoint(services)
     suited = {"vae": current_vae(services), **(suited_values(info) if info else {})}
-    if isinstance(source := asked.get("source"), str) and not {"width", "height"} & asked.keys():
+    if isinstance(source := asked.get("source"), str) and not asked.keys() & {*_SIDES}:
         suited |= _shaped(services.sources.size(source), [suited.get(name, schemas.FIELDS[name].default) for name in _SIDES])
     return suited
 
