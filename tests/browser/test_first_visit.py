@@ -54,6 +54,7 @@ def test_the_simple_view_is_the_same_form_with_the_rest_out_of_sight(nearby, las
         expect(page.locator(f"#txt2img_{name}")).to_be_hidden()
     for name in ("prompt", "styles", "batch_count", "generate"):
         expect(page.locator(f"#txt2img_{name}")).to_be_visible()
+    expect(page.locator("#txt2img_batch_count [data-simple]")).to_have_css("font-size", "0px")  # its simple name is seen instead
     page.locator("#txt2img_shape [data-shape=portrait]").click()
     expect(page.locator("#txt2img_shape [data-shape=portrait]")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#txt2img_shape .shape-size")).to_have_text("104 × 160")
