@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from uuid import uuid4
 
 from playwright.sync_api import Locator
 
@@ -27,17 +28,19 @@ def search(studio: Studio, text: str, count: int) -> None:
 def test_pictures_are_found_liked_compared_sent_deleted_and_taken_back(studio: Studio, app):
     page = studio.page
     size = {"width": 128, "height": 128, "steps": 2}
-    jobs = [app.submit(prompt=f"zebra {animal} <b>", seed="18446744073709551615", **size) for animal in ("foal", "herd")]
+    zebra = f"zebra{uuid4().hex}"  # in no other picture of this program, whatever was made with it before
+    jobs = [app.submit(prompt=f"{zebra} {animal} <b>", seed="18446744073709551615", **size) for animal in ("foal", "herd")]
     picture = Path(app.wait(*jobs)[0]["pictures"][0]["path"])
     outputs = picture.parents[2]
     studio.show("History")
-    search(studio, "zebra", 2)
-    (outputs / "from elsewhere").mkdir()
-    shutil.copy(picture, outputs / "from elsewhere/copied.png")
+    search(studio, zebra, 2)
+    elsewhere = outputs / f"from elsewhere {zebra}"
+    elsewhere.mkdir()
+    shutil.copy(picture, elsewhere / "copied.png")
     page.click("#history_refresh")
     wait_for_count(studio, 3)
-    search(studio, "zebra -herd copied", 1)
-    search(studio, "zebra", 3)
+    search(studio, f"{zebra} -herd copied", 1)
+    search(studio, zebra, 3)
 
     cells(studio).first.click()
     detail = page.locator("#history_detail")
@@ -67,20 +70,21 @@ def test_pictures_are_found_liked_compared_sent_deleted_and_taken_back(studio: S
     page.locator("#history_trash").get_by_role("button", name="Restore").first.click()
     wait_for_count(studio, 3)
 
-    search(studio, "zebra herd", 1)
+    search(studio, f"{zebra} herd", 1)
     cells(studio).first.dblclick()
     page.locator(".viewer-image").wait_for()
     page.keyboard.press("Escape")
     page.click("#history_send")
     page.locator(".notice", has_text="in the form").wait_for()
-    assert studio.values("prompt", "seed") == {"prompt": "zebra herd <b>", "seed": "18446744073709551615"}
+    assert studio.values("prompt", "seed") == {"prompt": f"{zebra} herd <b>", "seed": "18446744073709551615"}
 
 
 def test_a_phone_shows_the_pictures_and_a_sheet_with_what_can_be_done(new_context, app):
-    app.wait(app.submit(prompt="penguin", width=128, height=128, steps=2))
+    penguin = f"penguin{uuid4().hex}"
+    app.wait(app.submit(prompt=penguin, width=128, height=128, steps=2))
     phone = Studio(new_context(**PHONE).new_page(), app.address).open()
     phone.show("History")
-    search(phone, "penguin", 1)
+    search(phone, penguin, 1)
     assert phone.page.evaluate("() => document.documentElement.scrollWidth") <= 390
     cells(phone).first.tap()
     sheet = phone.page.locator("#history_detail.open")
