@@ -241,7 +241,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--start", type=Path, help="a finished starter model to go on from; keeps its VAE's latents")
     names = [stage.upper() for stage in _STAGES]
     parser.add_argument(
-        "--minutes", type=float, nargs=4, metavar=tuple(names), help="length of the stages; may change between runs"
+        "--minutes",
+        type=float,
+        nargs=4,
+        metavar=tuple(names),
+        help="length of the stages, counted in what a CPU works on them; may change between runs",
     )
     parser.add_argument(
         "--steps", type=int, nargs=4, metavar=tuple(names), help="the same in steps, which makes a run repeatable"

@@ -26,7 +26,10 @@ Figures = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Pace:
-    """How long a stage lasts: so many steps, or so many minutes on whatever machine it is."""
+    """How long a stage lasts: so many steps, or so many minutes on whatever machine it is.
+
+    Minutes are of the processor where it computes: what other programs take of a busy machine is not lost to the run.
+    """
 
     steps: int | None = None
     minutes: float | None = None
@@ -38,7 +41,7 @@ class Pace:
 
         Args:
             step: steps made, this one included.
-            seconds: time spent, this step included.
+            seconds: time spent (`Machine.clock`), this step included.
             last: time of this step.
         """
         if self.steps is not None:
@@ -82,6 +85,10 @@ class Machine:
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed)
+
+    def clock(self) -> float:
+        """Seconds from any beginning: of this process's work on a CPU, of the wall where a GPU does it."""
+        return time.process_time() if self.device.type == "cpu" else time.monotonic()
 
     def fast(self, module: nn.Module) -> Callable[..., Any]:
         return torch.compile(module) if self.compiled else module
@@ -132,6 +139,7 @@ class Trainer:
 
     def __init__(self, name: str, stage: Stage, recipe: Recipe, modules: Mapping[str, nn.Module]):
         self.company = stage.machine.company
+        self.clock = stage.machine.clock
         self.name = name
         self.state = stage.folder / (f"{name}.state" if self.company.leads else f"{name}.{self.company.rank}.state")
         self.modules = dict(modules)
@@ -208,7 +216,7 @@ class Trainer:
                 module.train()
 
     def _step(self, loss_of: Callable[[Position], tuple[Tensor, Figures]]) -> Figures:
-        begun = time.monotonic()
+        begun = self.clock()
         position = self.position
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(position) * group["scale"]
@@ -220,7 +228,7 @@ class Trainer:
         decay = min(self.recipe.decay, (position.step + 1) / (position.step + 15))
         now = [p.detach() for p in self.parameters]
         torch._foreach_lerp_(self.average, now, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
-        self._count(time.monotonic() - begun)
+        self._count(self.clock() - begun)
         return figures
 
     def _count(self, seconds: float) -> None:
