@@ -10,8 +10,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from tools.starter_model import diffusion, modules
-from tools.starter_model.__main__ import Lesson, Profile, Run
 from tools.starter_model.company import Company
+from tools.starter_model.making import Lesson, Profile, Run
 from tools.starter_model.pictures import SIZE, Picture, PictureSet, draw_shapes, join, paint_things
 from tools.starter_model.training import Machine, Pace
 from tools.starter_model.vae import Batches

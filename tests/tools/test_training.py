@@ -15,8 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tests.tools.starter import CPU, TINY_VAE, few_shapes, lesson, shrink, things, toy_run
-from tools.starter_model import __main__ as program
-from tools.starter_model import modules
+from tools.starter_model import making, modules
 from tools.starter_model.latents import fold_statistics, latent_rgb
 from tools.starter_model.modules import SCALING_FACTOR, alphas_cumprod, encode
 from tools.starter_model.passthrough import start_as_passthrough
@@ -147,7 +146,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         shrink(monkeypatch)
         folder = tmp_path_factory.mktemp("made")
-        assert program.make(toy_run(folder), lesson(), None)
+        assert making.make(toy_run(folder), lesson(), None)
         yield folder
 
 
@@ -168,7 +167,7 @@ def test_the_whole_program_writes_a_file_that_the_loader_takes(made: Path):
 
 
 def test_a_run_can_go_on_from_a_finished_model(made: Path, tmp_path: Path):
-    assert program.make(toy_run(tmp_path), lesson(), Start.of(made / "starter.safetensors"))
+    assert making.make(toy_run(tmp_path), lesson(), Start.of(made / "starter.safetensors"))
     before, after = (load_file(path / "starter.safetensors") for path in (made, tmp_path))
     same = {name for name in before if torch.equal(before[name], after[name])}
     assert "first_stage_model.encoder.conv_in.weight" in same
@@ -176,6 +175,6 @@ def test_a_run_can_go_on_from_a_finished_model(made: Path, tmp_path: Path):
 
 
 def test_the_same_seed_makes_the_same_weights(made: Path, tmp_path: Path):
-    assert program.make(toy_run(tmp_path), lesson(), None)
+    assert making.make(toy_run(tmp_path), lesson(), None)
     first, second = (load_file(path / "starter.safetensors") for path in (made, tmp_path))
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
