@@ -66,10 +66,12 @@ def peft_cases() -> Iterator[Case]:
         "peft IA3": peft.IA3Config(target_modules=_BOTH, feedforward_modules=["ff.net.2"]),
         "peft OFT": peft.OFTConfig(oft_block_size=4, r=0, use_cayley_neumann=False, target_modules=_LINEAR),
         "peft OFT, Neumann": peft.OFTConfig(oft_block_size=4, r=0, target_modules=_LINEAR),
+        # Without a card peft has butterflies of one stage alone.
+        "peft BOFT": peft.BOFTConfig(boft_block_size=4, boft_n_butterfly_factor=1, target_modules=_BOTH),
     }
     for name, config in configs.items():
         model = peft.get_peft_model(tiny_parts(0).unet, config).eval()
-        marks = ("lora_", "hada_", "lokr_", "ia3_", "oft_")
+        marks = ("lora_", "hada_", "lokr_", "ia3_", "oft_", "boft_")
         randomize({key: value for key, value in model.named_parameters() if any(mark in key for mark in marks)})
         told = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
         yield name, peft.get_peft_model_state_dict(model), output(model), json.loads(json.dumps(told, default=str))

@@ -101,6 +101,19 @@ def test_words_are_those_noted_for_a_model_and_the_tags_of_its_training(settings
     assert (words.activation_text, words.preferred_weight) == ("mine", 0.5)
 
 
+def test_an_embedding_in_a_lora_is_a_word_of_it_and_can_be_searched_for(settings: Settings, library: ModelLibrary):
+    add_lora(settings, "file", {"ss_output_name": "Ink"}, word="lungfish")
+    add_lora(settings, "other")
+    library.learn()
+    [words] = library.calling.words("lora", ["file"])
+    assert words.activation_text == "lungfish"
+    assert [entry.name for entry in library.page("lora", search="lungfish").entries] == ["file"]
+    [info] = library.calling.carried("a <lora:Ink:0.5><lora:other:1><lora:gone:1>")
+    assert (info.name, info.vectors, info.widths, info.lora) == ("lungfish", 1, (768,), "file")
+    again = ModelLibrary(settings, Catalog(settings.all_checkpoint_dirs, []), library._tasks)
+    assert again.calling.carried("<lora:file:1>") == [info]
+
+
 def test_a_file_that_is_no_lora_is_listed_and_tells_nothing(settings: Settings, library: ModelLibrary):
     path = settings.models_dir / "Lora" / "broken.safetensors"
     path.parent.mkdir(parents=True)

@@ -1,6 +1,7 @@
 import pytest
 
 from tests.checkpoints.embeddings import rows, write_safetensors
+from tests.library.stub_loras import add_lora
 from webui.checkpoints.text_widths import text_widths
 from webui.ui.counting import count, count_both, embeddings_for
 
@@ -64,6 +65,14 @@ def test_embeddings_of_the_chosen_checkpoint_count_as_many_as_they_have_vectors(
     assert count("a Zebrafish", words=words)["used"] == 8
     assert count("a mudskipper", words=words)["used"] == count("a mudskipper")["used"]
     assert count_both("", "zebrafish", 20, "Euler", "Original", words)["negative_prompt"]["used"] == 7
+
+
+def test_embeddings_in_a_lora_count_while_the_prompt_names_it(services):
+    (width,) = text_widths(services.catalog.find_checkpoint("starter"))
+    add_lora(services.settings, "carrying", width=width, word="antidisestablishmentarianism")
+    prompts = ("antidisestablishmentarianism", "antidisestablishmentarianism <lora:carrying:1>")
+    plain, carried = (count(prompt, words=embeddings_for(services, "starter", prompt))["used"] for prompt in prompts)
+    assert carried == 1 < plain
 
 
 @pytest.mark.parametrize("checkpoint", [None, "gone", 5])

@@ -128,3 +128,11 @@ def test_embeddings_of_a_picture_are_listed(look):
     assert [(model["kind"], model["name"], model["here"]) for model in look(png(parameters=text))["models"]] == [
         ("Embedding", "easy", False)
     ]
+
+
+def test_an_embedding_from_a_lora_is_listed_as_the_lora(look):
+    text = 'cat <lora:ink:1>\nSteps: 4, Sampler: Euler, Seed: 1, TI hashes: "easy: ink, own: 0123456789ab"'
+    assert [(model["kind"], model["name"]) for model in look(png(parameters=text))["models"]] == [
+        ("LoRA", "ink"),
+        ("Embedding", "own"),
+    ]

@@ -49,6 +49,7 @@ class EmbeddingInfo:
         widths: of a vector, for each text encoder.
         problem: says in words, to go after the file's name, why it cannot be used (None: it can).
         step, checkpoint_hash, checkpoint: what the file tells of its training.
+        lora: the name of the LoRA in whose file it is, "" for one with a file of its own.
     """
 
     name: str
@@ -60,6 +61,7 @@ class EmbeddingInfo:
     step: int | None = None
     checkpoint_hash: str | None = None
     checkpoint: str | None = None
+    lora: str = ""
 
     def fits(self, widths: Sequence[int]) -> bool:
         """Whether text encoders of these widths can take it; SDXL's refiner has the second of SDXL's two."""
@@ -140,7 +142,7 @@ def inspect_embedding(path: Path) -> EmbeddingInfo | None:
             return _inspect_png(info)
         tensors = read_any_header(path).tensors
         parts = embedding_parts(tensors)
-        vectors, widths = _shape([tensors[name].shape for name in parts])
+        vectors, widths = vectors_and_widths([tensors[name].shape for name in parts])
         for name in parts:
             _check_numbers(path, tensors[name])
     except UnsupportedCheckpoint as error:
@@ -153,7 +155,7 @@ def _inspect_png(info: EmbeddingInfo) -> EmbeddingInfo | None:
     found = read_png(info.path)
     if found is None:
         return None
-    vectors, widths = _shape([(len(found.rows), len(found.rows[0]))])
+    vectors, widths = vectors_and_widths([(len(found.rows), len(found.rows[0]))])
     told = {"step": found.step, "checkpoint_hash": found.checkpoint_hash, "checkpoint": found.checkpoint}
     return replace(info, name=found.name or info.name, vectors=vectors, widths=widths, **told)
 
@@ -172,8 +174,12 @@ def embedding_parts(tensors: Mapping[str, object]) -> tuple[str, ...]:
     raise UnsupportedCheckpoint(f"is no embedding: {shown}, and there are {len(tensors):,}")
 
 
-def _shape(shapes: Sequence[tuple[int, ...]]) -> tuple[int, tuple[int, ...]]:
-    """Vectors and widths. One vector may be written without its row."""
+def vectors_and_widths(shapes: Sequence[tuple[int, ...]]) -> tuple[int, tuple[int, ...]]:
+    """How many vectors, and how wide for each text encoder. One vector may be written without its row.
+
+    Raises:
+        UnsupportedCheckpoint: no embedding has tensors of these shapes.
+    """
     rows = [shape if len(shape) > 1 else (1, *shape) for shape in shapes]
     if any(len(shape) != 2 or not all(shape) for shape in rows):
         raise UnsupportedCheckpoint(f"is no embedding: rows of numbers were expected, the shape is {shapes[0]}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from webui.checkpoints.embedding_files import PARAMS, EmbeddingFiles, EmbeddingInfo, embedding_parts, stamp
 from webui.checkpoints.embedding_png import read_png
+from webui.checkpoints.lora.bundled import bundled_infos, bundled_keys
 from webui.checkpoints.token_count import tokenize, words_of
 from webui.core.chunks import Word
 from webui.errors import UnsupportedCheckpoint
@@ -27,7 +28,7 @@ _KEPT = 64
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """`vectors` has (count, width) in float32 for each text encoder it was made for; `sha256` is the file's."""
+    """`vectors` has (count, width) in float32 for each text encoder it was made for; `sha256` is its own file's, else ""."""
 
     name: str
     vectors: tuple[Tensor, ...]
@@ -54,6 +55,17 @@ def read_embedding(info: EmbeddingInfo) -> Embedding:
     except UnsupportedCheckpoint as error:
         raise UnsupportedCheckpoint(f"The embedding {info.path.name} {error}.") from error
     return Embedding(info.name, vectors, hashlib.sha256(data).hexdigest())
+
+
+def bundled_embeddings(path: Path, tensors: Mapping[str, Tensor]) -> dict[EmbeddingInfo, Embedding]:
+    """Those in a LoRA's file that can be used, given its tensors of finite numbers."""
+    found, keys = {}, bundled_keys(tensors)
+    for info in bundled_infos(path, {key: tuple(tensor.shape) for key, tensor in tensors.items()}):
+        if info.problem is None:
+            own = keys[info.name]
+            parts = [tensors[own[name]] for name in embedding_parts(own)]
+            found[info] = Embedding(info.name, tuple(part.reshape(-1, part.shape[-1]).float() for part in parts), "")
+    return found
 
 
 def _parts(path: Path, data: bytes) -> list[Tensor]:
@@ -126,21 +138,36 @@ class Embeddings:
         self._fitting = {info.name: info for info in usable if info.fits(widths)}
         self._others = {info.name: info for info in usable if not info.fits(widths)}
         self._widths, self._read = tuple(widths), read
-        self._used: dict[str, Embedding] = {}
+        self._used: dict[EmbeddingInfo, Embedding] = {}
         self.words = words_of((name, info.vectors) for name, info in self._fitting.items())
         self._other_words = words_of((name, info.vectors) for name, info in self._others.items())
 
+    def beside(self, carried: Mapping[EmbeddingInfo, Embedding]) -> Embeddings:
+        """These and those that LoRAs carry; of one name these go first. What is met in either is met in both."""
+        if not carried:
+            return self
+        known = {info.name.casefold(): info for info in (*carried, *self._fitting.values()) if info.fits(self._widths)}
+        others = [info for info in (*self._others.values(), *carried) if not info.fits(self._widths)]
+        read = self._read
+        found = Embeddings((*known.values(), *others), self._widths, lambda info: carried.get(info) or read(info))
+        found._used = self._used
+        return found
+
     def get(self, name: str) -> Embedding:
         """The embedding of a word that was found. Raise UnsupportedCheckpoint where its file was damaged since."""
-        if name not in self._used:
-            self._used[name] = self._read(self._fitting[name])
-        return self._used[name]
+        info = self._fitting[name]
+        if info not in self._used:
+            self._used[info] = self._read(info)
+        return self._used[info]
 
     @property
     def hashes(self) -> str | None:
-        """`TI hashes` as A1111 writes them: those that were used, in the order in which they were met; None for none."""
-        entries = (f"{name.replace(':', '').replace(',', '')}: {one.sha256[:12]}" for name, one in self._used.items())
-        return ", ".join(entries) or None
+        """`TI hashes` as A1111 writes them: those that were used, in the order in which they were met; None for none.
+
+        One from a LoRA has no file whose hash there is: the LoRA's name stands there.
+        """
+        entries = ((info.name, info.lora or one.sha256[:12]) for info, one in self._used.items())
+        return ", ".join(": ".join(part.replace(":", "").replace(",", "") for part in entry) for entry in entries) or None
 
     def misfits(self, text: str) -> list[str]:
         """A sentence for each embedding that a text names and that these text encoders cannot take."""

@@ -107,6 +107,9 @@ class NetworkShelf:
                 f"{info.path.name}: {len(lora.unused)} of its modules have no place in “{pipeline.checkpoint.name}” and are left "
                 f"out, the first is {lora.unused[0]:.80}."
             )
+        for each in info.embeddings:
+            if each.problem is not None:
+                say(f"{info.path.name}: the embedding “{each.name:.80}” in it {each.problem}. Its name is read as plain text.")
         if file not in self._digests:
             self._digests[file] = self._hashing.submit(self._hashes.work_out, info.path)
         return Use(tag, lora, file, self._digests[file], blocks)

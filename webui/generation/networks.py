@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from webui.checkpoints.embedding_files import EmbeddingInfo
+from webui.checkpoints.embeddings import Embedding
 from webui.checkpoints.hypernetworks import attended_through
 from webui.checkpoints.lora.merging import Change, Changes, Stamp
 from webui.checkpoints.lora.reading import Lora, Target
@@ -65,6 +67,11 @@ class Networks:
         listed = ", ".join(f"{name}: {digest}" for name, digest in hashes.items() if digest)
         facts = {HASHES: listed} if listed else {}
         return {**facts, NOT_FOUND: ", ".join(self.missing)} if self.missing else facts
+
+    @property
+    def embeddings(self) -> dict[EmbeddingInfo, Embedding]:
+        """What the LoRAs carry, those of the first last: of one name the last counts. They act whatever weights tags have."""
+        return {info: embedding for use in reversed(self.uses) for info, embedding in use.lora.embeddings.items()}
 
     @classmethod
     def facts_of(cls, several: Iterable[Networks]) -> dict[str, str]:

@@ -35,7 +35,8 @@ class Planner:
     def of(self, model: Model, checkpoint: CheckpointInfo, work: Work) -> MakePlan:
         """Makes the plan of a pass on a lent pipeline, whose text encoders are used meanwhile."""
         pipeline = model.pipeline
-        states, embeddings = self._hidden_states(checkpoint), self._embeddings_for(pipeline, work)
+        states = self._hidden_states(checkpoint)
+        files = self._shelf.for_encoders(_widths(pipeline))
 
         def planned(request: GenerationRequest, **others: Any) -> Plan:
             second = others.get("calls_before") is not None
@@ -43,6 +44,7 @@ class Planner:
             networks = self._networks.of(pipeline, request.prompt, work.say, second=second, inherited=inherited)
             work.networks.append(networks)
             networks.merge_text(model, work.control.check)
+            embeddings = _told(files.beside(networks.embeddings), work)
             plan = make_plan(pipeline, request, states, embeddings, networks=networks, **others)
             conditioning = self._plugins.fold("alter_conditioning", plan.conditioning, request=request)
             alters = self._plugins.implements("alter_guidance")
@@ -62,11 +64,11 @@ class Planner:
         def tell(model: Model, request: GenerationRequest) -> tuple[Conditioning, Networks]:
             other = model.pipeline
             self._plugins.tell("on_model_loaded", checkpoint=other.checkpoint.name, request=request)
-            embeddings = self._embeddings_for(other, work)
             inherited = switch.prompt is None
             networks = self._networks.of(other, request.prompt, work.say, second=second_pass, inherited=inherited)
             work.networks.append(networks)
             networks.merge_text(model, work.control.check)
+            embeddings = _told(self._shelf.for_encoders(_widths(other)).beside(networks.embeddings), work)
             told = encode(other, request, plan.guidance, self._states, embeddings, calls_before, scores, networks.key)
             return self._plugins.fold("alter_conditioning", told, request=request), networks
 
@@ -78,9 +80,13 @@ class Planner:
             self._states, self._states_of = HiddenStates(), identity
         return self._states
 
-    def _embeddings_for(self, pipeline: Pipeline, work: Work) -> Embeddings:
-        """Those that the pipeline's text encoders take; people are told of others that the prompts name."""
-        embeddings = self._shelf.for_encoders([encoder.module.config.hidden_size for encoder in pipeline.text_encoders])
-        for text in embeddings.misfits(f"{work.request.prompt}\n{work.request.negative_prompt}")[:_NOTICES_LIMIT]:
-            work.say(text)
-        return embeddings
+
+def _widths(pipeline: Pipeline) -> list[int]:
+    return [encoder.module.config.hidden_size for encoder in pipeline.text_encoders]
+
+
+def _told(embeddings: Embeddings, work: Work) -> Embeddings:
+    """People are told of those that the prompts name and that the text encoders cannot take."""
+    for text in embeddings.misfits(f"{work.request.prompt}\n{work.request.negative_prompt}")[:_NOTICES_LIMIT]:
+        work.say(text)
+    return embeddings

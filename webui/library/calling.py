@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from webui.checkpoints.embedding_files import EmbeddingInfo
 from webui.checkpoints.pickled import read_any_header
+from webui.core.lora_tags import lora_names
 from webui.errors import UnsupportedCheckpoint
 from webui.library.folders import Kind
 from webui.library.inserting import Inserting, Insertion, insertion
@@ -92,8 +94,17 @@ class Calling:
 
     def _words(self, name: str, model: Listed) -> Words:
         notes, training = read_notes(model.path), training_in(model)
-        trigger = dict(training.facts).get("trigger", "")
+        trigger = dict(training.facts).get("trigger", "") or ", ".join(word for word, *_ in self._shelves.facts_of(model).carried)
         return Words(name, notes.activation_text or trigger, notes.negative_text, notes.preferred_weight, training.tags)
+
+    def carried(self, prompt: str) -> list[EmbeddingInfo]:
+        """The embeddings in the LoRAs that a prompt names, which are words of it by that; see `Networks.embeddings`."""
+        models = (model for name in reversed(lora_names(prompt)) if (model := self.called("lora", name)))
+        return [
+            EmbeddingInfo(name, model.path, 0, vectors, widths, lora=model.stem)
+            for model in models
+            for name, vectors, widths in self._shelves.facts_of(model).carried
+        ]
 
     def called(self, kind: Kind, name: str) -> Listed | None:
         """The model that a prompt calls so: by its file's name or path rather than by an alias, in any case."""

@@ -24,6 +24,9 @@ from webui.library.tree import Found
 TAGS = 24
 
 
+Carried = tuple[str, int, tuple[int, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is told of a file.
@@ -33,6 +36,7 @@ class Facts:
         listed: whether the file is of its kind at all.
         digest: what the trainer wrote into a LoRA as its hash, "" for none; see `lora_hashes`.
         cover: whether there is a picture in the header; see `covers`.
+        carried: (name, vectors, widths) of each embedding in a LoRA's file that is a word while the LoRA is in a prompt.
     """
 
     family: str | None = None
@@ -42,6 +46,7 @@ class Facts:
     listed: bool = True
     digest: str = ""
     cover: bool = False
+    carried: tuple[Carried, ...] = ()
 
 
 _NOTHING = Facts()
@@ -56,7 +61,8 @@ def _of_lora(path: Path) -> Facts:
     alias = info.alias if info.alias != path.stem else ""
     tags = tuple(tag for tag, _ in training_of(info.metadata).tags[:TAGS])
     digest, cover = noted_hash(info.metadata) or "", has_cover(info.metadata)
-    return Facts(info.family, info.problem, alias, tags, digest=digest, cover=cover)
+    carried = tuple((one.name, one.vectors, one.widths) for one in info.embeddings if one.problem is None)
+    return Facts(info.family, info.problem, alias, tags, digest=digest, cover=cover, carried=carried)
 
 
 def _of_embedding(path: Path) -> Facts:
@@ -146,5 +152,6 @@ class FactsFile:
 def _row(values: list) -> Facts:
     if len(values) != len(fields(Facts)):
         raise ValueError("written by another version")
-    family, problem, alias, tags, listed, digest, cover = values
-    return Facts(family, problem, str(alias), tuple(map(str, tags)), bool(listed), str(digest), bool(cover))
+    family, problem, alias, tags, listed, digest, cover, carried = values
+    words = tuple((str(name), int(count), tuple(map(int, widths))) for name, count, widths in carried)
+    return Facts(family, problem, str(alias), tuple(map(str, tags)), bool(listed), str(digest), bool(cover), words)

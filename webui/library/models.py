@@ -55,9 +55,13 @@ class ModelLibrary:
         """The kinds whose folders have changed since this was asked last."""
         return self._shelves.changes()
 
-    def learn(self, rest: Callable[[], object] = lambda: None) -> None:
-        """Read the headers that were not read yet, which takes a while for thousands; `rest` is called every so often."""
-        self._shelves.learn(rest)
+    def learn(self, rest: Callable[[], object] = lambda: None) -> list[Kind]:
+        """Read the headers that were not read yet, which takes a while for thousands; `rest` is called every so often.
+
+        Returns:
+            The kinds of which cards look otherwise by that.
+        """
+        return self._shelves.learn(rest)
 
     def page(
         self,

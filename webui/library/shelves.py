@@ -201,21 +201,28 @@ class Shelves:
             shelf.told[model] = told
         return told
 
-    def learn(self, rest: Callable[[], object] = lambda: None) -> None:
-        """Read the headers that were not read yet, and keep what they tell. `rest` is called after some files each."""
-        paths, read = list[Path](), 0
+    def learn(self, rest: Callable[[], object] = lambda: None) -> list[Kind]:
+        """Read the headers that were not read yet, and keep what they tell. `rest` is called after some files each.
+
+        Returns:
+            The kinds of which cards look otherwise by that.
+        """
+        paths, read, covered = list[Path](), 0, set[Kind]()
         for kind in KINDS:
             for model in self.all(kind):
                 if model.file is None:
                     continue
                 paths.append(model.path)
                 if self.facts.known(kind, model.file) is None:
-                    self.facts.of(kind, model.file)
+                    # Cards of other kinds were not shown before their files were read.
+                    if self.facts.of(kind, model.file).cover and kind in ("checkpoint", "vae"):
+                        covered.add(kind)
                     read += 1
                     if read % _AT_A_TIME == 0:
                         rest()
                 self.told(model)
         self.facts.keep(paths)
+        return [kind for kind in KINDS if kind in covered]
 
 
 def family_noted(sd_version: str) -> str | None:
@@ -225,7 +232,7 @@ def family_noted(sd_version: str) -> str | None:
 
 def _told(model: Listed, facts: Facts) -> Told:
     family = model.family or facts.family
-    parts = [model.name + model.path.suffix, facts.alias, *facts.tags]
+    parts = [model.name + model.path.suffix, facts.alias, *facts.tags, *(name for name, *_ in facts.carried)]
     if model.file is None or model.file.notes:
         notes = read_notes(model.path)
         family = family or family_noted(notes.sd_version)

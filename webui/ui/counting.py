@@ -77,13 +77,15 @@ def _of_own(told: dict[str, Any], text: Any) -> dict[str, Any]:
     return told | ({"problem": in_words(found), "at": found.position} if found else {"at": None})
 
 
-def embeddings_for(services: PageServices, checkpoint: Any) -> Words:
-    """The embeddings that a checkpoint takes, as words for the counter."""
+def embeddings_for(services: PageServices, checkpoint: Any, prompt: Any = "") -> Words:
+    """The embeddings that a checkpoint takes, as words for the counter, with those in the LoRAs that a prompt names."""
     from webui.checkpoints.token_count import words_of
 
     info = find(services.catalog, checkpoint if isinstance(checkpoint, str) else None)
     widths = text_widths(info) if info else ()
-    return words_of((one.name, one.vectors) for one in services.embeddings.all() if one.fits(widths))
+    carried = services.library.calling.carried(prompt) if isinstance(prompt, str) else ()
+    found = {one.name.casefold(): one for one in (*carried, *services.embeddings.all()) if one.fits(widths)}
+    return words_of((one.name, one.vectors) for one in found.values())
 
 
 def connect(services: PageServices) -> None:
@@ -93,7 +95,7 @@ def connect(services: PageServices) -> None:
         prompt: Any, negative_prompt: Any, steps: Any, sampler: Any, emphasis: Any, styles: Any, checkpoint: Any
     ) -> dict[str, Any]:
         values = merged(services.styles, {"prompt": prompt, "negative_prompt": negative_prompt}, styles)
-        words = embeddings_for(services, checkpoint)
+        words = embeddings_for(services, checkpoint, values["prompt"])
         told = count_both(values["prompt"], values["negative_prompt"], steps, sampler, emphasis, words)
         return {name: _of_own(told[name], text) for name, text in (("prompt", prompt), ("negative_prompt", negative_prompt))}
 

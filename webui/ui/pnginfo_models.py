@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -16,6 +17,7 @@ from webui.ui import transfer
 
 _CHECKPOINTS = ("Model", "Refiner", "Hires checkpoint")
 _ALIKE = 0.5
+_DIGEST = re.compile("[0-9a-f]{8,64}|", re.IGNORECASE)
 
 
 def models_of(text: str, catalog: Catalog, library: ModelLibrary | None) -> list[dict[str, Any]]:
@@ -53,8 +55,10 @@ def _loras(told: Infotext, library: ModelLibrary | None) -> list[dict[str, Any]]
 
 
 def _embeddings(told: Infotext, library: ModelLibrary | None) -> list[dict[str, Any]]:
-    listed = _listed(library, "embedding")
-    return [_entry("Embedding", name, _called(name, listed), listed) for name in _hashes(told, "TI hashes")]
+    """Without those from LoRAs, which are told of themselves: their names stand where the hashes would."""
+    listed, hashes = _listed(library, "embedding"), _hashes(told, "TI hashes")
+    own = [name for name, digest in hashes.items() if _DIGEST.fullmatch(digest)]
+    return [_entry("Embedding", name, _called(name, listed), listed) for name in own]
 
 
 def _hashes(told: Infotext, key: str) -> dict[str, str]:

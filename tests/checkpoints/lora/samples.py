@@ -153,6 +153,29 @@ class Maker:
     def oft_rescaled(self, shape: Shape) -> Sample:
         return self._turned(shape, {"rescale": 1 + self.numbers(shape[0], *(1,) * len(shape[1:]))})
 
+    def peft_boft(self, shape: Shape) -> Sample:
+        """In as many stages as the width allows, each a matrix that is the identity but for the columns of its blocks."""
+        width = prod(shape[1:])
+        half = 2 if width % 8 == 0 else 1
+        stages = next(stages for stages in (3, 2, 1) if width % (half * 2**stages) == 0)
+
+        def definition(found: Tensors, weight: Tensor) -> Tensor:
+            turned, one = weight.flatten(1), torch.eye(2 * half, dtype=torch.float64)
+            for stage, blocks in enumerate(found["boft_R"]):
+                whole, numbers = torch.zeros(width, width, dtype=torch.float64), iter(blocks)
+                for begin in range(0, width, 2 * half * 2**stage):
+                    for first in range(begin, begin + half * 2**stage, half):
+                        second = first + half * 2**stage
+                        places = torch.tensor([*range(first, first + half), *range(second, second + half)])
+                        skew = (block := next(numbers)) / 2 - block.T / 2
+                        whole[places[:, None], places] = torch.linalg.inv(one + skew) @ (one - skew)
+                turned = torch.stack([whole @ row for row in turned])
+            return (turned * found["boft_s"].view(-1, 1)).view(weight.shape)
+
+        lengths = 1 + self.numbers(shape[0], 1)
+        blocks = self.numbers(stages, width // (2 * half), 2 * half, 2 * half)
+        return Sample({"boft_R": blocks, "boft_s": lengths if len(shape) == 2 else lengths.T}, definition)
+
     def full(self, shape: Shape) -> Sample:
         return Sample({"diff": self.numbers(*shape)}, lambda found, weight: weight + found["diff"])
 

@@ -126,6 +126,8 @@ def test_kinds_parts_ranks_and_the_trainers_name_are_listed(tmp_path: Path):
         (lora(CONV, 320), {"ss_network_module": "networks.dylora"}, "DyLoRA"),
         ({f"{CONV}.oft_blocks": (4, 80, 80)}, {}, "OFT"),
         ({f"{CONV}.oft_blocks": (3, 4, 80, 80)}, {}, "BOFT"),
+        ({f"{CONV}.boft_R": (1, 360, 8, 8), f"{CONV}.boft_s": (1, 320)}, {}, "BOFT"),
+        ({f"{CONV}.oft_R.weight": (40, 28)}, {}, "OFT"),
         ({f"{CONV}.weight": (320,), f"{CONV}.on_input": ()}, {}, "IA3"),
         ({f"{CONV}.diff": (320, 320, 3, 3)}, {}, "full"),
         ({f"{CONV}.a1.weight": (320, 4), f"{CONV}.a2.weight": (4, 320)}, {}, "GLoRA"),

@@ -15,7 +15,7 @@ from webui.checkpoints.lora.kinds import Kind, Misshapen
 
 KINDS = (
     "lora", "dora", "dora_of_columns", "loha", "lokr", "lokr_whole", "ia3", "ia3_on_input", "oft", "oft_constrained",
-    "oft_rescaled", "full", "glora",
+    "oft_rescaled", "peft_boft", "full", "glora",
 )  # fmt: skip
 OF_CONVOLUTIONS = ("locon", "loha_tucker", "lokr_tucker")
 
@@ -106,6 +106,20 @@ def test_a_turn_keeps_lengths_and_angles():
         assert torch.allclose(turned.T @ turned, weight.T @ weight)
 
 
+@pytest.mark.parametrize(("stages", "count", "size"), [(1, 3, 5), (2, 4, 4), (3, 4, 6)])
+def test_butterflies_of_columns_are_those_of_peft(stages: int, count: int, size: int):
+    layers = pytest.importorskip("peft.tuners.boft.layer")
+    maker, width = Maker(7, 1, None), count * size
+    blocks, lengths, weight = maker.numbers(stages, count, size, size), 1 + maker.numbers(8, 1), maker.numbers(8, width)
+    layer, whole = layers.BOFTLayer(torch.nn.Linear(width, 8)), torch.eye(width)
+    for stage in range(stages):
+        order = layer.block_butterfly_perm(width, count // 2**stage, size // 2, stages - 1)
+        places, turns = layer.perm2mat(order), torch.block_diag(*layer.cayley_batch(blocks[stage]))
+        whole = places @ turns @ places.T @ whole
+    found = patch_of({"boft_R": blocks, "boft_s": lengths}, (8, width)).merged(weight, 1.0)
+    assert distance(found, ((whole @ weight.T).T * lengths).double()) <= 1e-6
+
+
 def test_rows_of_a_change_of_queries_keys_and_values_are_each_ones_own():
     maker = Maker(6, 2, 1.0)
     sample, weight = maker.sample("lora", (12, 4)), maker.numbers(12, 4)
@@ -133,6 +147,11 @@ WEIGHT = (8, 6)
         ({"oft_blocks": (2, 3, 3)}, "turns 2 × 3 rows"),
         ({"oft_blocks": (9,)}, "blocks of [9]"),
         ({"oft_blocks": (3, 2, 4, 4)}, "3 stages of 2 blocks"),
+        ({"boft_R": (1, 2, 4, 4), "boft_s": (8, 1)}, "turns 2 × 4 columns ([1, 2, 4, 4]), the checkpoint's weight has 6"),
+        ({"boft_R": (2, 3, 2, 2), "boft_s": (8, 1)}, "2 stages of 3 blocks of 2 columns"),
+        ({"boft_R": (1, 3, 2, 2), "boft_s": (6, 1)}, "6 factors, 8 were expected"),
+        ({"boft_R": (3, 2, 2), "boft_s": (8, 1)}, "blocks of [3, 2, 2]; [stages, count, size, size] was expected"),
+        ({"boft_s": (8, 1)}, "boft_s without boft_R"),
         ({"weight": (5,), "on_input": ()}, "5 factors, 8 were expected"),
         ({"diff": (8, 7)}, "a weight of [8, 7]"),
         ({"a1.weight": (6, 2), "a2.weight": (2, 6), "b1.weight": (8, 2), "b2.weight": (2, 5)}, "for a weight of [8, 6]"),

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from webui.checkpoints.lora.keys import Slot
 from webui.checkpoints.lora.kinds import Addition, Difference, Hadamard, Kind, Kronecker, LowRank, Product, Shape, expect
-from webui.checkpoints.lora.relative import Butterfly, Channels, Decomposed, Generalized, InputRotation, Rotation, Rows
+from webui.checkpoints.lora.relative import Channels, Decomposed, Generalized, Rows
+from webui.checkpoints.lora.rotations import Butterfly, InputButterfly, InputRotation, Rotation
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,12 @@ def _peft_rotation(pieces: Pieces, shape: Shape) -> Made:
     return Made(InputRotation(rotation, pieces.told.neumann_terms))
 
 
+def _peft_butterfly(pieces: Pieces, shape: Shape) -> Made:
+    blocks = pieces.need(Slot.BOFT_R, Slot.BOFT_S)
+    expect(blocks.ndim == 4, f"has blocks of {list(blocks.shape)}; [stages, count, size, size] was expected")
+    return Made(InputButterfly(blocks, pieces.get(Slot.BOFT_S)))
+
+
 def _channels(pieces: Pieces, shape: Shape) -> Made:
     return Made(Channels(pieces.need(Slot.IA3, Slot.ON_INPUT), bool(pieces.number(Slot.ON_INPUT))))
 
@@ -204,6 +211,7 @@ def _generalized(pieces: Pieces, shape: Shape) -> Made:
 _RELATIVES: tuple[tuple[tuple[Slot, ...], Callable[[Pieces, Shape], Made]], ...] = (
     ((Slot.OFT, Slot.OFT_DIAG), _rotation),
     ((Slot.OFT_R,), _peft_rotation),
+    ((Slot.BOFT_R, Slot.BOFT_S), _peft_butterfly),
     ((Slot.ON_INPUT,), _channels),
     ((Slot.IA3_L,), _peft_channels),
     ((Slot.GLORA_A1, Slot.GLORA_A2, Slot.GLORA_B1, Slot.GLORA_B2), _generalized),

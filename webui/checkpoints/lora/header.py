@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from webui.checkpoints.detection import detect
+from webui.checkpoints.embedding_files import EmbeddingInfo
 from webui.checkpoints.families import REFINER, SD1, SD2, SDXL
 from webui.checkpoints.header import Header
+from webui.checkpoints.lora.bundled import bundled_infos
 from webui.checkpoints.lora.keys import TEXT, TEXT_2, UNET, Slot, by_module, locate
 from webui.checkpoints.pickled import read_any_header
 from webui.errors import UnsupportedCheckpoint
@@ -80,6 +82,7 @@ class LoraInfo:
         parts: of the model that it changes: "unet", "text_encoder", "text_encoder_2".
         ranks: those that occur, rising.
         metadata: the header's own texts (ss_…, modelspec.…).
+        embeddings: those in the file, whose names are words while the LoRA is in the prompt.
         problem: in words that go after the file's name, why it cannot be used (None: it can).
     """
 
@@ -93,6 +96,7 @@ class LoraInfo:
     ranks: tuple[int, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
     problem: str | None = None
+    embeddings: tuple[EmbeddingInfo, ...] = ()
 
     def misfit(self, family: str) -> str | None:
         """A sentence on why a checkpoint of a family (by name, variants too) cannot take it; None: it can, as far as is known."""
@@ -114,7 +118,8 @@ def inspect_lora(path: Path) -> LoraInfo:
     except UnsupportedCheckpoint as error:
         return replace(info, problem=str(error))
     alias = header.metadata.get("ss_output_name", "").strip() or path.stem
-    return _described(replace(info, alias=alias, metadata=header.metadata), header)
+    embeddings = bundled_infos(path, {name: entry.shape for name, entry in header.tensors.items()})
+    return _described(replace(info, alias=alias, metadata=header.metadata, embeddings=embeddings), header)
 
 
 def _described(info: LoraInfo, header: Header) -> LoraInfo:
@@ -190,6 +195,8 @@ _KINDS: tuple[tuple[str, frozenset[Slot]], ...] = (
     ("LoKr", frozenset({Slot.KRON_1, Slot.KRON_1A})),
     ("IA3", frozenset({Slot.ON_INPUT, Slot.IA3_L})),
     ("GLoRA", frozenset({Slot.GLORA_A1})),
+    ("OFT", frozenset({Slot.OFT_R})),
+    ("BOFT", frozenset({Slot.BOFT_R})),
     ("full", frozenset({Slot.DIFF, Slot.DIFF_BIAS})),
     ("norms", frozenset({Slot.NORM, Slot.NORM_BIAS})),
     ("DoRA", frozenset({Slot.DORA, Slot.MAGNITUDE})),

@@ -12,6 +12,9 @@ from enum import StrEnum
 
 UNET, TEXT, TEXT_2 = "unet", "text_encoder", "text_encoder_2"
 
+#: Before the names of embeddings in the file; see `bundled`.
+BUNDLED = "bundle_emb."
+
 
 class Slot(StrEnum):
     """What a tensor is in the change of its module."""
@@ -27,6 +30,7 @@ class Slot(StrEnum):
     KRON_2, KRON_2A, KRON_2B, KRON_T2 = "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2"
     IA3, ON_INPUT, IA3_L = "weight", "on_input", "ia3_l"
     OFT, OFT_DIAG, RESCALE, OFT_R = "oft_blocks", "oft_diag", "rescale", "oft_R.weight"
+    BOFT_R, BOFT_S = "boft_R", "boft_s"
     GLORA_A1, GLORA_A2, GLORA_B1, GLORA_B2 = "a1.weight", "a2.weight", "b1.weight", "b2.weight"
 
 
@@ -69,10 +73,12 @@ def split_key(key: str) -> tuple[str, Slot] | None:
 
 
 def by_module(keys: Iterable[str]) -> tuple[dict[str, dict[Slot, str]], tuple[str, ...]]:
-    """The tensors' names by module and slot, and those of no known kind."""
+    """The tensors' names by module and slot, and those of no known kind; embeddings in the file are neither."""
     modules: dict[str, dict[Slot, str]] = {}
     unknown = []
     for key in keys:
+        if key.startswith(BUNDLED):
+            continue
         found = split_key(key)
         if found is None:
             unknown.append(key)

@@ -12,6 +12,8 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor
 
+from webui.checkpoints.embedding_files import EmbeddingInfo
+from webui.checkpoints.embeddings import Embedding, bundled_embeddings
 from webui.checkpoints.header import read_header
 from webui.checkpoints.lora.building import Pieces, Told, build
 from webui.checkpoints.lora.header import LoraInfo
@@ -38,12 +40,14 @@ class Lora:
         patches: by parameter.
         unused: names of the file's modules that the model has no place for, and of tensors of no known kind.
         size: bytes that its tensors take in memory.
+        embeddings: those that the file carries and that some text encoder can take.
     """
 
     info: LoraInfo
     patches: Mapping[Target, Patch] = field(repr=False)
     unused: tuple[str, ...] = ()
     size: int = 0
+    embeddings: Mapping[EmbeddingInfo, Embedding] = field(default_factory=dict, repr=False)
 
 
 def read_lora(info: LoraInfo, model: ModelNames, only: Collection[str] | None = None) -> Lora:
@@ -64,7 +68,7 @@ def read_lora(info: LoraInfo, model: ModelNames, only: Collection[str] | None = 
     except UnsupportedCheckpoint as error:
         raise UnsupportedCheckpoint(f"The LoRA {info.path.name} {error}.") from error.__cause__
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    return Lora(info, found.patches, tuple(found.unused), size)
+    return Lora(info, found.patches, tuple(found.unused), size, bundled_embeddings(info.path, tensors))
 
 
 class _Found:
