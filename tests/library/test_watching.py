@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.library.conftest import wait_until
-from tests.library.stub_loras import add_lora
+from tests.library.stub_loras import add_lora, data_url, write_lora
+from webui.library.folders import Kind
 from webui.library.models import ModelLibrary
 from webui.library.notes import Notes
 from webui.library.watching import Watch
@@ -83,6 +84,36 @@ def test_notes_saved_by_one_page_are_told_to_the_others(settings: Settings, libr
     watch.look()
     assert told == ["lora"]
     assert library.page("lora", search="pen").total == 1
+
+
+def test_a_new_checkpoint_is_told_at_once_and_again_when_the_cover_in_it_is_known(settings: Settings, library: ModelLibrary):
+    seen: list[tuple[Kind, bool]] = []
+
+    def tell(kinds: Sequence[Kind]) -> None:
+        seen.extend((kind, library.page(kind).entries[0].preview is not None) for kind in kinds)
+
+    watch = Watch(library, tell)
+    watch.look()
+    cover: dict[str, object] = {"modelspec.thumbnail": data_url("PNG")}
+    write_lora(settings.models_dir / "Stable-diffusion" / "a new one.safetensors", cover)
+    add_lora(settings, "ink", cover)
+    watch.look()
+    assert seen == [("checkpoint", False), ("lora", True), ("checkpoint", True)]
+    watch.look()
+    assert len(seen) == 3
+
+
+def test_a_description_beside_a_model_can_be_searched_for(settings: Settings, library: ModelLibrary, watch: Watch):
+    beside = {name: add_lora(settings, name) for name in ("ink", "oil", "wash")}
+    beside["ink"].with_suffix(".txt").write_text("Drawn with a QUILL")
+    beside["oil"].with_suffix(".description.txt").write_text("quill, not")
+    beside["wash"].with_suffix(".txt").write_text("quill")
+    beside["wash"].with_suffix(".json").write_text(json.dumps({"description": "brush"}))
+    watch.look()
+    assert [entry.name for entry in library.page("lora", search="quill").entries] == ["ink", "oil"]
+    beside["ink"].with_suffix(".txt").unlink()
+    watch.look()
+    assert [entry.name for entry in library.page("lora", search="quill").entries] == ["oil"]
 
 
 def test_what_headers_tell_is_kept_until_a_file_changes(settings: Settings, library: ModelLibrary, watch: Watch):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from webui.errors import SaveFailed
-from webui.library.sidecar import beside, write_whole
+from webui.library.sidecar import DESCRIPTIONS, beside, write_whole
 
 #: Larger files (bytes) are none of ours.
 LIMIT = 4_000_000
@@ -59,7 +59,7 @@ def read_notes(model: Path) -> Notes:
 
 def _described(model: Path) -> str:
     """What a text beside the model says of it."""
-    for ending in (".txt", ".description.txt"):
+    for ending in DESCRIPTIONS:
         try:
             with beside(model, ending).open(encoding="utf-8", errors="replace") as file:
                 return file.read(_LONGEST).strip()

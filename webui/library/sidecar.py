@@ -11,6 +11,10 @@ from webui.errors import SaveFailed
 
 PREVIEW_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif")
 
+#: A description, in the order in which they count where the notes have none; both of A1111's.
+DESCRIPTIONS = (".txt", ".description.txt")
+NOTED = (".json", *DESCRIPTIONS)
+
 
 def beside(model: Path, ending: str) -> Path:
     """`anime.v1.safetensors` → `anime.v1<ending>`; for a diffusers folder, beside the folder."""

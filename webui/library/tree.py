@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from webui.core.params import has_half_character
-from webui.library.sidecar import PREVIEW_SUFFIXES
+from webui.library.sidecar import NOTED, PREVIEW_SUFFIXES
 
 #: A file that was written to so recently (seconds) may still grow, which its folder does not tell; and file systems tell the time
 #: of a change no more exactly than to two seconds.
@@ -30,7 +30,7 @@ class Found:
     Args:
         root: the folder that was looked through.
         created: where the system does not tell it, the time of the last change.
-        notes: the time in nanoseconds when `<stem>.json` beside it was changed; 0 where there is none.
+        notes: changes with what is `NOTED` beside it; 0 where there is nothing.
         preview: the file name of the picture beside it, "" where there is none.
     """
 
@@ -114,7 +114,7 @@ class Tree:
             if not entry.is_file():
                 return None
             status = entry.stat()
-            notes = visible[f"{stem}.json"].stat().st_mtime_ns if f"{stem}.json" in visible else 0
+            notes = sum(visible[stem + ending].stat().st_mtime_ns for ending in NOTED if stem + ending in visible)
         except OSError:
             return None
         preview = next((stem + ending for ending in _PREVIEWS if stem + ending in visible and stem + ending != name), "")

@@ -51,5 +51,5 @@ class Watch:
         self._looked = True
         if changed:
             self._tell(changed)
-        if changed or first:
-            self._library.learn(lambda: self._ended.wait(REST))
+        if (changed or first) and (covered := self._library.learn(lambda: self._ended.wait(REST))):
+            self._tell(covered)  # once more: their cards were shown without the pictures in their headers
