@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from torch import Tensor
 
 from tests.checkpoints.test_manager import assert_fresh
 from tests.tiny import write_tiny_checkpoint
+from webui.checkpoints.eight_bits import FP8
 from webui.checkpoints.filling import Filling
+from webui.checkpoints.lora import merging
 from webui.checkpoints.lora.kinds import Kind
 from webui.checkpoints.lora.merging import Change, Changes
 from webui.checkpoints.lora.reading import Target
@@ -119,6 +122,27 @@ def test_several_changes_are_rounded_once(tmp_path: Path, held: torch.dtype):
         merge(pipeline, changes(0.7, 1, 2))
         expected = Noise(2).merged(Noise(1).merged(pristine, 0.7), 0.7)
         assert torch.equal(weight_of(pipeline, target), expected.to(held))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, FP8], ids=["copied", "mapped", "narrow"])
+def test_a_device_that_is_not_the_processor_is_given_each_weight_and_gives_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+):
+    held = torch.float16 if dtype is FP8 else torch.float32
+    info = replace(checkpoint(tmp_path, torch.float16 if dtype is FP8 else dtype), fp8=dtype is FP8)
+    steps = (changes(0.5), changes(-0.25, 1, 2), {**changes(0.75), **changes(0.5, 3, targets=TARGETS[1:2])}, {})
+    found = list[list[Tensor]]()
+    with monkeypatch.context() as patch, lent(manager_of(held), info) as pipeline:
+        assert pipeline.merged is not None
+        for simulated in (False, True):
+            patch.setattr(merging, "_changed_by_processor", lambda device, simulated=simulated: not simulated)
+            for wanted in steps:
+                # No weight lies on the first of the processors, as torch names them.
+                pipeline.merged.merge(PARTS, wanted, torch.device("cpu", 0) if simulated else CPU)
+                found.append([weight_of(pipeline, target).float().clone() for target in TARGETS])
+    assert not torch.equal(found[0][1], found[3][1])
+    for here, there in zip(found[: len(steps)], found[len(steps) :], strict=True):
+        assert all(torch.equal(one, other) for one, other in zip(here, there, strict=True))
 
 
 def test_only_what_differs_is_touched(tmp_path: Path):

@@ -105,7 +105,8 @@ class MergedWeights:
         with torch.inference_mode(False), torch.no_grad():
             try:
                 changing = [target for target in outdated if wanted.get(target)]
-                begun = {target for target in changing if device.type == "cpu" or self._is_apart(target)}
+                several = _changed_by_processor(device)
+                begun = {target for target in changing if several or self._is_apart(target)}
                 self._restore(target for target in outdated if target not in begun)
                 self._give_own_memory(changing)
                 files = WeightFiles()
@@ -113,7 +114,7 @@ class MergedWeights:
                     changing,
                     lambda target: self._change(target, wanted[target], device, files),
                     check,
-                    several=device.type == "cpu",
+                    several=several,
                 )
             except BaseException:
                 self._restore(outdated)
@@ -216,6 +217,11 @@ class MergedWeights:
     def _parameter(self, target: Target) -> Tensor:
         module, _, name = target.name.rpartition(".")
         return getattr(self._modules[target.part].get_submodule(module), name)
+
+
+def _changed_by_processor(device: torch.device) -> bool:
+    """Then each thread reads what it changes. For another device all is read before, side by side, and one thread commands it."""
+    return device.type == "cpu"
 
 
 def _key(changes: tuple[Change, ...]) -> tuple[object, ...]:
