@@ -136,7 +136,7 @@ class InputButterfly(Kind):
         blocks: A, (stages, count, size, size); each turns by (I − S)(I + S)⁻¹ with S = (A − Aᵀ) / 2.
         lengths: s, a factor for each row; None for no change of lengths.
 
-    Source: Liu et al. 2023, arXiv:2311.06243, section 4; the layout is peft's.
+    Source: Liu et al. 2023, arXiv:2311.06243; the layout is peft's.
     """
 
     blocks: Tensor
