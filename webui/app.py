@@ -21,7 +21,7 @@ from webui.engine.client import EngineClient, make_engine
 from webui.errors import WebUIError
 from webui.history.service import History
 from webui.jobs.dispatcher import Dispatcher
-from webui.jobs.events import EventBus, ModelsChanged, TaskChanged
+from webui.jobs.events import EventBus, ModelsChanged, SettingsChanged, TaskChanged
 from webui.jobs.keeper import PictureKeeper
 from webui.jobs.plots import PlotService
 from webui.jobs.restarting import Restart
@@ -93,10 +93,11 @@ def build_services(settings: Settings, engine: EngineClient | None = None) -> Se
         settings.state_dir / "hashes.json",
         preferred_vae=lambda checkpoint: read_notes(checkpoint).vae,
     )
-    preferences = PreferencesFile(settings.preferences_file)
+    preferences = PreferencesFile(settings.preferences_file, lambda changed: bus.publish(SettingsChanged(changed)))
     places = Places(settings.extension_dirs[0])
     places.sweep()  # first: what was half installed is no extension
     plugins = PluginManager.of(settings)
+    plugins.settings.tell = lambda changed: bus.publish(SettingsChanged(changed))
     styles = style_files(settings.styles_files, settings.data_dir)
     keeper = PictureKeeper(store, settings, plugins, preferences, styles.all)
     sources = SourceStore(settings.sources_dir)

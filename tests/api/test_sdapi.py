@@ -332,6 +332,16 @@ def test_switches_are_preferences(client: TestClient, services: Services):
     assert (response.status_code, response.json()["field"]) == (422, "live_previews_enable")
 
 
+def test_quick_settings_have_a1111s_names_and_those_that_are_none_are_ignored(client: TestClient, services: Services):
+    listed = ["sd_model_checkpoint", "live_previews_enable", "no_such", "jpeg_quality"]
+    assert client.post(f"{URL}/options", json={"quicksettings_list": listed}).status_code == 200
+    assert services.preferences.current.quicksettings_list == "live_preview, jpeg_quality"
+    told = ["sd_model_checkpoint", "sd_vae", "CLIP_stop_at_last_layers", "live_previews_enable", "jpeg_quality"]
+    assert get(client, "options")["quicksettings_list"] == told
+    wrong = client.post(f"{URL}/options", json={"quicksettings_list": "sd_vae"})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "quicksettings_list")
+
+
 # ---- PNG info
 
 

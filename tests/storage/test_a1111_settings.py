@@ -92,3 +92,18 @@ def test_a_scripts_own_fields_are_not_taken_for_the_forms():
 
 def test_a_value_out_of_range_is_left():
     assert translate_ui_config({"txt2img/Width/value": 13}, SPECS).left == {"txt2img/Width/value": 13}
+
+
+@pytest.mark.parametrize("key", ["quicksettings_list", "quick_setting_list"])
+def test_quick_settings_are_taken_where_they_are_settings_here(key: str):
+    listed = ["sd_model_checkpoint", "live_previews_enable", "CLIP_stop_at_last_layers", "samples_format", "cross_attention"]
+    found = translate_config({key: listed}, SPECS)
+    assert found.preferences == {"quicksettings_list": "live_preview, samples_format"}
+    assert found.left == {key: ["cross_attention"]}
+
+
+def test_quick_settings_that_everybody_has_are_the_same_here():
+    found = translate_config(
+        {"quicksettings_list": ["sd_model_checkpoint"], "quicksettings": "sd_model_checkpoint, sd_vae"}, SPECS
+    )
+    assert (found.same, found.preferences, found.left) == (2, {}, {})

@@ -38,6 +38,7 @@ OTHER_VALUES: dict[str, Any] = {
     "directories_filename_pattern": "[model_name]/[date]",
     "directories_max_prompt_words": 3,
     "api_enable_requests": True,
+    "quicksettings_list": "live_preview, watermark.text",
     "hide_samplers": "Euler a, DPM++ 2M SDE Heun",
     "hide_schedulers": "KL Optimal",
     "keyedit_precision_attention": 0.05,
@@ -169,3 +170,11 @@ def test_changes_from_many_threads_all_arrive(path: Path):
         thread.join()
     expected = Preferences(vae="v", live_preview=False, title_progress=False, checkpoint="c")
     assert PreferencesFile(path).current == file.current == expected
+
+
+def test_what_was_changed_is_told_once(path: Path):
+    told: list[dict[str, Any]] = []
+    preferences = PreferencesFile(path, lambda changed: told.append(dict(changed)))
+    preferences.update(live_preview=False, jpeg_quality=80)  # the quality is what it was
+    preferences.update(live_preview=False)
+    assert told == [{"live_preview": False}]

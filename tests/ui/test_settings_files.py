@@ -15,10 +15,10 @@ from webui.ui.blocks import opening_values
 from webui.ui.form import Form
 
 
-def asked(services, name: str, *values):
-    """The answer that the script gets."""
+def asked(services, name: str, *values, of=settings_files):
+    """The answer that the script gets from a function that the module `of` offers."""
     with a_page() as page:
-        settings_files.connect(services)
+        of.connect(services)
     [function] = [one for one in page.fns.values() if one.api_name == name]
     assert function.fn is not None
     return function.fn(*values)
@@ -26,8 +26,8 @@ def asked(services, name: str, *values):
 
 def test_changed_settings_are_named_and_set_back(services):
     services.preferences.update(live_preview=False, jpeg_quality=50, vae="None")
-    assert asked(services, "changed_settings") == {"settings": ["jpeg_quality", "live_preview"]}
-    assert asked(services, "reset_settings", ["jpeg_quality", "vae", "no such"]) == {"settings": ["live_preview"]}
+    assert asked(services, "changed_settings") == {"settings": ["jpeg_quality", "live_preview"], "quick": []}
+    assert asked(services, "reset_settings", ["jpeg_quality", "vae", "no such"]) == {"settings": ["live_preview"], "quick": []}
     now = PreferencesFile(services.settings.preferences_file).current
     assert (now.jpeg_quality, now.live_preview, now.vae) == (80, False, "None")
 

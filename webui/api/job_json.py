@@ -20,6 +20,7 @@ from webui.jobs.events import (
     PictureSaved,
     PlotChanged,
     QueueChanged,
+    SettingsChanged,
     TaskChanged,
 )
 from webui.jobs.plot_store import PlotCell
@@ -86,6 +87,8 @@ def event_json(event: Event) -> dict[str, Any]:
             return _plot_json(event)
         case ModelsChanged():
             return {"type": "models", "kinds": list(event.kinds)}
+        case SettingsChanged():
+            return {"type": "settings", "values": dict(event.values)}
 
 
 def _plot_json(event: PlotChanged) -> dict[str, Any]:
@@ -158,4 +161,6 @@ def _progress_json(event: JobProgress) -> dict[str, Any]:
         "images": event.images,
         "eta": event.eta,
         "preview": preview,
+        "file": event.file,
+        "file_size": event.file_size,
     }

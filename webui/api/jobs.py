@@ -25,7 +25,16 @@ from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec, params_of
 from webui.core.request import GenerationRequest
 from webui.engine.protocol import CancelWhen
-from webui.jobs.events import EngineChanged, Event, JobChanged, ModelsChanged, PlotChanged, QueueChanged, TaskChanged
+from webui.jobs.events import (
+    EngineChanged,
+    Event,
+    JobChanged,
+    ModelsChanged,
+    PlotChanged,
+    QueueChanged,
+    SettingsChanged,
+    TaskChanged,
+)
 from webui.jobs.store import Job, JobState
 from webui.storage.encoding import media_type_of
 
@@ -204,6 +213,6 @@ def _now(services: Services, job_id: str) -> JobAnswer:
 
 
 def _concerns(event: Event, job_id: str) -> bool:
-    if isinstance(event, EngineChanged | QueueChanged | TaskChanged | PlotChanged | ModelsChanged):
+    if isinstance(event, EngineChanged | QueueChanged | TaskChanged | PlotChanged | ModelsChanged | SettingsChanged):
         return False
     return (event.job.id if isinstance(event, JobChanged) else event.job_id) == job_id

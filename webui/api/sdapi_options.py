@@ -14,12 +14,12 @@ from webui.api.sdapi_request import FIXED_SETTINGS, REQUEST_SETTINGS, check_fixe
 from webui.api.security import is_loopback
 from webui.api.services import Services
 from webui.checkpoints.catalog import CheckpointInfo
-from webui.core.params import check_value, joined, params_of, parted
+from webui.core.params import check_value, joined, listed, params_of, parted
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
 from webui.errors import CheckpointNotFound, InvalidRequest, SaveFailed, WebUIError
 from webui.jobs.resolve import choose_checkpoint
-from webui.storage.a1111_settings import PREFERENCES
-from webui.storage.preferences import Preferences
+from webui.storage.a1111_settings import PREFERENCES, quick_keys, quick_names
+from webui.storage.preferences import QUICK, Preferences
 
 _SPECS = params_of(Preferences)
 
@@ -28,7 +28,7 @@ _NAMES = {key: name for key, name in PREFERENCES.items() if key != "show_progres
 
 #: What the page calls the settings.
 LABELS = {"sd_model_checkpoint": "Stable Diffusion checkpoint", "sd_vae": "SD VAE"} | {
-    key: _SPECS[name].param.label for key, name in _NAMES.items()
+    key: _SPECS[name].param.label for key, name in {**_NAMES, QUICK: QUICK}.items()
 }
 
 #: What the description shows of a change.
@@ -93,6 +93,7 @@ def _options(services: Services) -> dict[str, Any]:
         "grid_save": False,
         "return_grid": False,
         **chosen,
+        QUICK: quick_keys(listed(preferences.quicksettings_list)),
         **services.plugins.settings.values,
         **FIXED_SETTINGS,
         **REQUEST_SETTINGS,
@@ -104,6 +105,8 @@ def _changes(services: Services, options: dict[str, Any]) -> dict[str, Any]:
     check_fixed_settings(options)
     check_request_settings(options)
     changes = {name: _value(key, options[key]) for key, name in _NAMES.items() if options.get(key) is not None}
+    if (keys := options.get(QUICK)) is not None:
+        changes[QUICK] = _quick(services, keys)
     if (title := options.get("sd_model_checkpoint")) is not None:
         changes["checkpoint"] = _found("sd_model_checkpoint", title, services.catalog.find_checkpoint).name
     if (vae := options.get("sd_vae")) is not None:
@@ -139,6 +142,16 @@ def _value(key: str, value: Any) -> Any:
     except InvalidRequest as error:
         raise InvalidRequest(key, f"{key}: {error}") from error
     return joined(spec, value)
+
+
+def _quick(services: Services, keys: Any) -> str:
+    """By A1111's keys; those that are no setting here are ignored, as in A1111."""
+    if not isinstance(keys, list):
+        raise InvalidRequest(QUICK, f"{QUICK}: a list of names of settings was expected, but {keys!r:.80} was given.")
+    names, _ = quick_names(keys, services.plugins.settings.fields)
+    chosen = ", ".join(names)
+    check_value(_SPECS[QUICK], chosen)
+    return chosen
 
 
 def _found(key: str, text: Any, find: Any) -> Any:

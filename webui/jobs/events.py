@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -78,6 +78,8 @@ class JobProgress:
     images: int = 1
     eta: float | None = None
     preview: bytes | None = None
+    file: str = ""  # that is being read, and its bytes
+    file_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,13 @@ class ModelsChanged:
     kinds: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class SettingsChanged:
+    """Settings have these values now, by name; those of extensions by their full name ("watermark.text")."""
+
+    values: Mapping[str, str | int | float | bool | None]
+
+
 Event = (
     EngineChanged
     | JobChanged
@@ -133,6 +142,7 @@ Event = (
     | TaskChanged
     | PlotChanged
     | ModelsChanged
+    | SettingsChanged
 )
 
 

@@ -8,7 +8,7 @@ current(Watermark).text
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from webui.core.extras import ExtraKinds, extension_of
@@ -34,6 +34,8 @@ class OwnSettings:
     def __init__(self) -> None:
         self._kinds = ExtraKinds()
         self._stored: Mapping[str, Mapping[str, Any]] = {}
+        #: Hears of what was changed: the new values by full name.
+        self.tell: Callable[[Mapping[str, Any]], None] = lambda changed: None
 
     @property
     def extensions(self) -> tuple[str, ...]:
@@ -62,9 +64,11 @@ class OwnSettings:
 
     def adopt(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
         """Have what was stored; values that cannot be used are left out, and logged."""
-        self._stored = stored
+        before, self._stored = self.values, stored
         for extension in self.extensions:
             self._apply(extension)
+        if changed := {name: value for name, value in self.values.items() if value != before[name]}:
+            self.tell(changed)
 
     def checked(self, name: str, value: Any) -> tuple[str, str]:
         """The extension and field of a full name. Raise InvalidRequest where there is none, or the value is not allowed."""

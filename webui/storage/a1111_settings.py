@@ -6,14 +6,14 @@ Their form is described in A1111's documentation of its settings: `config.json` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from webui.core.params import FieldSpec, as_declared, joined, listed, params_of
 from webui.storage.editing_preferences import EditingPreferences
 from webui.storage.form_defaults import NOT_KEPT, Specs, usable
-from webui.storage.preferences import Preferences, is_preference
+from webui.storage.preferences import QUICK, Preferences, is_preference
 from webui.storage.saving_preferences import SavingPreferences
 
 TABS = ("txt2img", "img2img")
@@ -32,6 +32,12 @@ PREFERENCES = {
     for name in params_of(Preferences)
     if name.startswith(("lora_", "extra_networks_")) or name in {**params_of(SavingPreferences), **params_of(EditingPreferences)}
 }
+
+#: The list of settings that stand at the top, by A1111's keys: since version 1.5, before it, and SD.Next's.
+QUICK_LISTS = ("quicksettings_list", "quicksettings", "quick_setting_list")
+
+#: Stand in the header for everybody.
+ALWAYS_QUICK = ("sd_model_checkpoint", "sd_vae", "CLIP_stop_at_last_layers")
 
 #: Chosen in the header, where it is seen; this value of it is here what it is there.
 _AS_HERE = {"sd_vae": "Automatic"}
@@ -74,6 +80,8 @@ def translate_config(config: Mapping[str, Any], specs: Specs) -> Translated:
     for key, value in config.items():
         if key in _AS_HERE and value == _AS_HERE[key]:
             found.same += 1
+        elif key in QUICK_LISTS:
+            _quick(found, key, value)
         elif key in PREFERENCES:
             _preference(found, key, known[PREFERENCES[key]], value)
         elif key in fields:
@@ -91,6 +99,33 @@ def _preference(found: Translated, key: str, spec: FieldSpec, value: Any) -> Non
         found.same += 1
     else:
         found.preferences[spec.name] = value
+
+
+def quick_names(keys: Iterable[Any], others: Iterable[str] = ()) -> tuple[list[str], list[Any]]:
+    """The settings here that A1111's keys mean, without those that everybody has in the header; and keys that mean none.
+
+    Args:
+        others: names of settings that are no preferences, such as those of extensions.
+    """
+    keys, known = list(dict.fromkeys(map(str, keys))), {**{name: name for name in others}, **PREFERENCES}
+    names = [known[key] for key in keys if key in known]
+    return list(dict.fromkeys(names)), [key for key in keys if key not in known and key not in ALWAYS_QUICK]
+
+
+def quick_keys(names: Iterable[str]) -> list[str]:
+    """A1111's keys for the settings that stand at the top, those of everybody first."""
+    keys = {name: key for key, name in PREFERENCES.items()}
+    return [*ALWAYS_QUICK, *(keys.get(name, name) for name in names)]
+
+
+def _quick(found: Translated, key: str, value: Any) -> None:
+    names, left = quick_names(listed(value) if isinstance(value, str) else value if isinstance(value, list) else [])
+    if names:
+        found.preferences[QUICK] = ", ".join(names)
+    elif not left:
+        found.same += 1
+    if left:
+        found.left[key] = left
 
 
 def translate_ui_config(config: Mapping[str, Any], specs: Specs) -> Translated:

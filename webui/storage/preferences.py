@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +18,12 @@ from webui.storage.toml_file import TomlFile
 
 LISTS = "lists"
 
+#: The preference that lists the settings below the header.
+QUICK = "quicksettings_list"
+
+#: Preferences that are chosen in the header, where they are used; they are no settings of the tab Settings.
+CHOSEN_IN_HEADER = ("checkpoint", "vae")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preferences(SavingPreferences, EditingPreferences):
@@ -30,6 +36,16 @@ class Preferences(SavingPreferences, EditingPreferences):
     notify_when_done: Annotated[bool, Param("Notify when done", help="When a long job ends and the page is not looked at.")] = (
         False
     )
+
+    quicksettings_list: Annotated[
+        str,
+        Param(
+            "Quicksettings list",
+            several=True,
+            max_length=10_000,
+            help="Settings that stand below the header, in this order, to be changed there.",
+        ),
+    ] = ""
 
     hide_samplers: Annotated[
         str,
@@ -110,8 +126,9 @@ class Preferences(SavingPreferences, EditingPreferences):
 class PreferencesFile:
     """The preferences and their file. Thread-safe; `problem` says in words what could not be read of the file, else ""."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = TomlFile(path)
+    def __init__(self, path: Path, tell: Callable[[Mapping[str, Any]], None] = lambda changed: None) -> None:
+        """`tell` hears of what was changed: the new values by name."""
+        self._file, self._tell = TomlFile(path), tell
         self._lock = threading.Lock()
         self._table = self._file.read()
         self.problem = self._file.problem
@@ -133,9 +150,10 @@ class PreferencesFile:
         if unknown := sorted(set(changes) - set(params_of(Preferences))):
             raise InvalidRequest(unknown[0], f"There is no preference “{unknown[0]:.80}”.")
         with self._lock:
-            current = replace(self._current, **changes)
-            if current != self._current:
+            before, current = self._current, replace(self._current, **changes)
+            if current != before:
                 self._current = current
+                self._tell({name: value for name, value in asdict(current).items() if value != getattr(before, name)})
                 # Keys that are not known here stay: a later version, or an extension, may have written them.
                 known = {key: value for key, value in asdict(current).items() if value is not None}
                 others = {key: value for key, value in self._table.items() if key not in params_of(Preferences)}

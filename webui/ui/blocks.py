@@ -35,6 +35,7 @@ from webui.ui import (
     pnginfo,
     prompt_tools,
     queue,
+    quick_settings,
     settings_files,
     settings_lists,
     settings_tab,
@@ -124,7 +125,7 @@ def build(services: PageServices) -> gr.Blocks:
                 library.build()
             extension_tabs.draw(services.plugins)
             with gr.Tab(t("tab.settings"), id="settings", elem_id="tab_settings"):
-                filled = settings_tab.build(services.preferences, services.settings)
+                filled = settings_tab.build(services.preferences, services.settings, quick_settings.choices(services))
                 filled |= extension_settings.build(services)
                 settings_files.build(filled)
             with gr.Tab(t("tab.extensions"), id="extensions", elem_id="tab_extensions"):
@@ -142,6 +143,7 @@ def build(services: PageServices) -> gr.Blocks:
         library.connect(services)
         merger.connect(services)
         settings_files.connect(services)
+        quick_settings.connect(services)
         header.connect(services, forms, refresh)
         hires.connect(services, form, refresh)
         _connect_load(page, services, forms, filled)
@@ -216,7 +218,8 @@ def page_preferences(services: PageServices) -> dict[str, Any]:
     told = [spec.name for spec in params_of(Preferences).values() if spec.kind is bool or spec.param.group == EDITING]
     preferences = {name: getattr(current, name) for name in told}
     problems = (services.preferences.problem, services.form_defaults.problem, services.styles.problem)
-    return {"preferences": preferences, "warning": "\n".join(filter(None, problems))}
+    warning = "\n".join(filter(None, problems))
+    return {"preferences": preferences, "quick": quick_settings.described(services), "warning": warning}
 
 
 def _remember(form: Form) -> None:

@@ -9,6 +9,7 @@ import gradio as gr
 from webui.core.params import params_of
 from webui.core.postprocessing import ExtrasRequest
 from webui.plugins.installing.contents import read_contents
+from webui.ui import layout
 from webui.ui.library import offer
 from webui.ui.script import host
 from webui.ui.services import PageServices
@@ -17,9 +18,10 @@ from webui.ui.services import PageServices
 def build() -> None:
     """Draw the tab."""
     with gr.Row(elem_id="extras_frame", equal_height=False):
-        with gr.Column(scale=11, min_width=320):
+        with gr.Column(scale=11, min_width=320, elem_id="extras_left"):
             host("extras", "mountExtras", classes=["drawn"])
-        with gr.Column(scale=9, min_width=320):
+        layout.splitter("extras")
+        with gr.Column(scale=9, min_width=320, elem_id="extras_right"):
             host("extras_output", "mountOutput")
 
 

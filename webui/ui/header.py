@@ -37,6 +37,7 @@ def draw(forms: Sequence[Form], services: PageServices) -> gr.Button:
             form.draw("clip_skip", as_box=True, scale=0, min_width=72)
         host("engine", "mountEngine")
         host("queue_button", "mountQueueButton")
+    host("quick_settings", "mountQuickSettings")
     for other in others:
         for name in SHARED:
             other.add(name, form.components[name])

@@ -59,9 +59,15 @@ def draw(
             source(form)
             host(f"{tab}_shape", "mountShape", tab)
             _draw_controls(form, services, before_size, after_size, accordions)
+        splitter(tab)
         with gr.Column(scale=9, min_width=320, elem_id=f"{tab}_right"):
             host(f"{tab}_output", "mountOutput")
     return generate
+
+
+def splitter(tab: str) -> None:
+    """The line between the columns `{tab}_left` and `{tab}_right` of the row `{tab}_frame`, which the script lets people move."""
+    host(f"{tab}_splitter", "mountSplitter", tab)
 
 
 def _draw_controls(form: Form, services: PageServices, before_size: Draw, after_size: Draw, accordions: Draw) -> None:

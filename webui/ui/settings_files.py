@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 
 from webui import __version__
-from webui.core.params import FieldSpec, params_of
+from webui.core.params import FieldSpec, listed, params_of
 from webui.errors import InvalidRequest, SaveFailed
 from webui.storage.a1111_settings import TABS, Translated, translate_config, translate_ui_config
 from webui.storage.form_defaults import usable
-from webui.storage.preferences import Preferences, is_preference
+from webui.storage.preferences import CHOSEN_IN_HEADER, Preferences, is_preference
 from webui.ui import models
 from webui.ui.form import collect, shown, specs_with, typed
 from webui.ui.library import answered, offer
@@ -25,9 +25,6 @@ from webui.ui.texts import t, words
 
 #: The key by which a file of ours is known.
 _OURS = "periplus"
-
-#: Chosen in the header; no setting that is changed back or carried to another machine.
-_HEADER = ("checkpoint", "vae")
 
 #: A file of settings is a few kilobytes; this much is none.
 _LARGEST = 2_000_000
@@ -46,7 +43,7 @@ def connect(services: PageServices) -> None:
     """Let the script ask for it by name."""
 
     def changed_settings() -> dict[str, Any]:
-        return {"settings": _changed(services)}
+        return _told(services)
 
     def reset_settings(names: Any) -> dict[str, Any]:
         return answered(lambda: _reset(services, names if isinstance(names, list) else []))
@@ -71,18 +68,23 @@ def _changed(services: PageServices) -> list[str]:
     """Names of the settings that are not as they come."""
     current, plugins = services.preferences.current, services.plugins
     own = [name for name, spec in params_of(Preferences).items() if getattr(current, name) != spec.default]
-    return [name for name in own if name not in _HEADER] + [
+    return [name for name in own if name not in CHOSEN_IN_HEADER] + [
         name for name, spec in plugins.settings.fields.items() if plugins.settings.values.get(name, spec.default) != spec.default
     ]
 
 
 def _reset(services: PageServices, names: list[Any]) -> dict[str, Any]:
     own, others = params_of(Preferences), services.plugins.settings.fields
-    services.preferences.update(**{name: own[name].default for name in names if name in own and name not in _HEADER})
+    services.preferences.update(**{name: own[name].default for name in names if name in own and name not in CHOSEN_IN_HEADER})
     for name in names:
         if name in others:
-            _change_extension(services, name, others[name].default)
-    return {"settings": _changed(services)}
+            change_extension(services, name, others[name].default)
+    return _told(services)
+
+
+def _told(services: PageServices) -> dict[str, list[str]]:
+    """What the script marks: settings that are not as they come, and those that stand below the header."""
+    return {"settings": _changed(services), "quick": listed(services.preferences.current.quicksettings_list)}
 
 
 # ---- what the forms begin with
@@ -170,7 +172,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 def _from_ours(services: PageServices, table: Mapping[str, Any]) -> Translated:
     found, known = Translated(), params_of(Preferences)
     for name, value in _mapping(table.get("settings")).items():
-        fits = name in known and name not in _HEADER and is_preference(known[name], value)
+        fits = name in known and name not in CHOSEN_IN_HEADER and is_preference(known[name], value)
         (found.preferences if fits else found.left)[name] = value
     specs = specs_with(services.plugins.kinds)
     for tab, values in _mapping(table.get("forms")).items():
@@ -192,10 +194,11 @@ def _apply(services: PageServices, found: Translated, extensions: Mapping[str, A
     for tab, values in found.forms.items():
         services.form_defaults.set(tab, services.form_defaults.of(tab) | values)
     for name, value in extensions.items():
-        _change_extension(services, name, value)
+        change_extension(services, name, value)
 
 
-def _change_extension(services: PageServices, name: str, value: Any) -> None:
+def change_extension(services: PageServices, name: str, value: Any) -> None:
+    """Change a setting of an extension. Raise InvalidRequest for a value that is not allowed, SaveFailed if not written."""
     try:
         services.plugins.change_setting(name, value)
     except OSError as error:

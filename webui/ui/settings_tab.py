@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from html import escape
@@ -15,15 +15,12 @@ from webui.core.params import FieldSpec, check_value, joined, params_of, parted
 from webui.errors import WebUIError
 from webui.settings import Settings
 from webui.storage.editing_preferences import EDITING
-from webui.storage.preferences import LISTS, Preferences, PreferencesFile
+from webui.storage.preferences import CHOSEN_IN_HEADER, LISTS, QUICK, Preferences, PreferencesFile
 from webui.storage.saving_preferences import ADDRESSES, DIRECTORIES, SAVING
 from webui.ui.form import lenient
 from webui.ui.saving_example import DECIDING, example
 from webui.ui.script import call, host
 from webui.ui.texts import t, words
-
-#: Chosen in the header, where they are used.
-_ELSEWHERE = ("checkpoint", "vae")
 
 #: Below the preferences that belong to no group, each with a heading of its own.
 _GROUPS = (LISTS, EDITING, SAVING, DIRECTORIES, ADDRESSES)
@@ -63,17 +60,20 @@ def folders_table(settings: Settings) -> str:
 #: What the page fills when it is opened: each control, and how its value is found then.
 Filled = dict[Component, Callable[[], Any]]
 
+#: Labels with names of settings.
+Named = Sequence[tuple[str, str]]
 
-def build(preferences: PreferencesFile, settings: Settings) -> Filled:
-    """Draw the tab."""
+
+def build(preferences: PreferencesFile, settings: Settings, quick: Named = ()) -> Filled:
+    """Draw the tab. `quick`: the settings that may stand below the header."""
     components: dict[str, Component] = {}
     shown: list[Component] = []  # the same example below each group of patterns, so that it is seen while one is typed
     with gr.Column(elem_id="settings", elem_classes=["sheet"]):
-        host("settings_search_place", "mountSettings")
+        host("settings_search_place", "mountSettings", [name for _, name in quick])
         if preferences.problem:
             gr.Markdown(preferences.problem, elem_classes=["warning"])
         gr.Markdown(f"### {t('settings.page')}")
-        components |= _draw_group("")
+        components |= _draw_group("", {QUICK: quick})
         for group in _GROUPS:
             gr.Markdown(f"### {t(f'settings.group.{group}')}")
             components |= _draw_group(group)
@@ -96,18 +96,22 @@ def _now(preferences: PreferencesFile, name: str) -> Any:
     return parted(params_of(Preferences)[name], getattr(preferences.current, name))
 
 
-def _draw_group(group: str) -> dict[str, Component]:
-    specs = params_of(Preferences).items()
-    return {name: _draw(spec) for name, spec in specs if spec.param.group == group and name not in _ELSEWHERE}
+def _draw_group(group: str, choices: Mapping[str, Named] | None = None) -> dict[str, Component]:
+    """`choices`: of settings whose choices are known only now."""
+    specs = {name: spec for name, spec in params_of(Preferences).items() if spec.param.group == group}
+    given = choices or {}
+    return {
+        name: _draw(spec, given.get(name) or spec.param.choices) for name, spec in specs.items() if name not in CHOSEN_IN_HEADER
+    }
 
 
-def _draw(spec: FieldSpec) -> Component:
+def _draw(spec: FieldSpec, choices: Sequence[str] | Named) -> Component:
     common: dict[str, Any] = {"label": spec.param.label, "info": spec.param.help or None, "elem_id": f"settings_{spec.name}"}
     if spec.kind is bool:
         return gr.Checkbox(**common)
-    if spec.param.choices:
+    if choices or spec.param.several:
         several = {"multiselect": True} if spec.param.several else {}
-        return lenient(gr.Dropdown)(choices=list(spec.param.choices), **several, **common)
+        return lenient(gr.Dropdown)(choices=list(choices), **several, **common)
     if spec.kind in (int, float):
         return gr.Number(precision=0 if spec.kind is int else None, **common)
     return gr.Textbox(**common)

@@ -48,6 +48,7 @@ const ICONS = {
   edit: "M4 20l1-5L16 4l4 4L9 19zM13.5 6.5l4 4",
   merge: "M12 4v9m-4-4 4 4 4-4M4 16h16M4 20h16",
   folder: "M3 6h6l2 2h10v11H3z",
+  pin: "M9 3h6M10 3v6l-3 4v1h10v-1l-3-4V3M12 14v7",
   blank: "M6 3h8l4 4v14H6zM14 3v4h4M12 11v6M9 14h6",
 };
 

@@ -47,6 +47,8 @@ export async function openForms(tabs) {
 export function opened(answer) {
   beginReading();
   Object.assign(state.preferences, answer?.preferences);
+  state.quick = answer?.quick ?? state.quick;
+  document.dispatchEvent(new Event("periplus:quick"));
   if (answer?.warning) post(answer.warning, "warning");
   checkpointChosen(answer);
   labelFields();

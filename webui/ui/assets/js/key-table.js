@@ -35,6 +35,13 @@ export const KEYS = {
     remove: ["Delete", "Backspace"],
     undo: ["Ctrl+Z"],
   },
+  splitter: {
+    left: ["ArrowLeft"],
+    right: ["ArrowRight"],
+    narrowest: ["Home"],
+    widest: ["End"],
+    usual: ["Enter"],
+  },
   plot: {
     open: ["Enter"],
     larger: ["+", "="],

@@ -16,12 +16,14 @@ import { welcome } from "./output.js";
 import { guardRequests } from "./reach.js";
 import { whenReady } from "./ready.js";
 import { applyView } from "./simple.js";
+import { applySplit } from "./splitter.js";
 import { connect } from "./stream.js";
 import { watchTasks } from "./tasks.js";
 
 applyTheme();
 applyLanguage();
 applyView();
+applySplit();
 beInstallable();
 guardRequests();
 watchCompletion(); // before the others: Esc closes the list first
@@ -45,7 +47,8 @@ export const mountPlot = async (host) => (await import("./plot.js")).mountPlot(h
 export const mountHistory = async (host) => (await import("./history.js")).mountHistory(host);
 export const mountModels = async (host) => (await import("./models.js")).mountModels(host);
 export const mountExtensions = async (host) => (await import("./extension-tab.js")).mountExtensions(host);
-export const mountSettings = async (host) => (await import("./settings.js")).mountSettings(host);
+export const mountQuickSettings = async (host) => (await import("./quick-settings.js")).mountQuickSettings(host);
+export const mountSettings = async (host, names) => (await import("./settings.js")).mountSettings(host, names);
 export const mountFormDefaults = async (host) => (await import("./settings.js")).mountFormDefaults(host);
 export const mountSettingsFiles = async (host) => (await import("./settings.js")).mountSettingsFiles(host);
 export const mountInnerTabs = async (host, tab) => (await import("./inner-tabs.js")).mountInnerTabs(host, tab);
@@ -70,6 +73,7 @@ export { readSettings } from "./sending.js";
 export { takeEdited } from "./queue-edit.js";
 export { mountScript } from "./scripts.js";
 export { mountShape } from "./simple.js";
+export { mountSplitter } from "./splitter.js";
 export {
   beforeGenerate,
   checkpointChosen,

@@ -1,4 +1,5 @@
-// The tab Settings: search, what was changed and its way back; defaults of the forms; settings to and from files.
+// The tab Settings: search, what was changed and its way back, what stands below the header; defaults of the forms; settings to
+// and from files.
 // Gradio draws the settings themselves.
 
 import { button, coalesce, h, iconButton, setHidden, setText } from "./dom.js";
@@ -6,22 +7,29 @@ import { press } from "./fields.js";
 import { valuesOf } from "./form.js";
 import { post } from "./notices.js";
 import { call } from "./server.js";
+import { state } from "./state.js";
 import { t } from "./texts.js";
 
+const QUIET_MS = 1000;
 const SAVED_MS = 600; // an extension's setting is saved as it is typed; a moment later it counts
 const BOXES = ":is(#settings, #settings_extensions) .block[id^=settings_]:not(#settings_search_place, #settings_saved, #settings_extensions_saved, #settings_folders, .settings-example)";
 
 const idOf = (name) => `settings_${name.replace(".", "_")}`;
 
+let touched = -Infinity; // when a control of the tab was used last
+let following = null;
+let offered = []; // names of the settings that may stand below the header
+let quick = []; // of those that do
 let changed = []; // names
 let search = null;
 let onlyChanged = null;
 let resetAll = null;
 let nothing = null;
 
-// ---- search, and what was changed
+// ---- search, what was changed, and what stands below the header
 
-export function mountSettings(host) {
+export function mountSettings(host, names) {
+  offered = names;
   search = h("input", { type: "search", id: "settings_search", placeholder: t("settings.search"), "aria-label": t("settings.search"), autocomplete: "off", spellcheck: "false", oninput: coalesce(show) });
   onlyChanged = h("input", { type: "checkbox", id: "settings_only_changed", onchange: show });
   resetAll = button(t("settings.reset_all"), "undo", () => reset(changed), { id: "settings_reset_all", hidden: true });
@@ -30,7 +38,21 @@ export function mountSettings(host) {
   const lookLater = later(look, SAVED_MS);
   for (const type of ["input", "change", "click"]) document.getElementById("settings_extensions")?.addEventListener(type, lookLater);
   document.addEventListener("periplus:setting", look);
+  document.addEventListener("periplus:settings-changed", follow);
+  for (const type of ["input", "change", "click"]) host.closest("#settings").parentElement.addEventListener(type, () => (touched = performance.now()), true);
   look();
+  if (state.settingsChanged) requestAnimationFrame(showKept); // before the tab was opened, and its controls drawn
+}
+
+const showKept = () => document.getElementById("bridge_settings")?.click();
+
+// What is changed elsewhere is shown here, but not under the hands of somebody who changes settings here.
+function follow() {
+  look();
+  clearTimeout(following);
+  const quiet = touched + QUIET_MS - performance.now();
+  if (quiet > 0) following = setTimeout(follow, quiet);
+  else if (!document.activeElement?.closest("#settings, #settings_extensions")) showKept();
 }
 
 function later(action, milliseconds) {
@@ -45,20 +67,41 @@ const look = () => call("changed_settings").then(take, (error) => post(error.mes
 
 function take(answer) {
   changed = answer.settings;
+  quick = answer.quick;
   setHidden(resetAll, changed.length === 0);
   mark();
   show();
 }
 
-// A changed setting says so, and has a button that takes the change back.
+// A changed setting says so, and has a button that takes the change back. Each has one that puts it below the header.
 function mark() {
   const ids = new Set(changed.map(idOf));
+  for (const name of offered) pin(name);
   for (const box of document.querySelectorAll(BOXES)) {
     const own = box.querySelector(":scope > .settings-reset");
     box.classList.toggle("settings-changed", ids.has(box.id));
     if (!ids.has(box.id)) own?.remove();
     else if (!own) box.append(iconButton(t("settings.reset", { label: labelOf(box) }), "undo", () => reset(changed.filter((name) => idOf(name) === box.id)), { class: "bare-button settings-reset" }));
   }
+}
+
+function pin(name) {
+  const box = document.getElementById(idOf(name));
+  if (!box) return;
+  const known = box.querySelector(":scope > .settings-pin");
+  const own = known ?? box.appendChild(iconButton(t("quick.pin", { label: labelOf(box) }), "pin", () => put(name), { class: "bare-button settings-pin" }));
+  own.setAttribute("aria-pressed", String(quick.includes(name)));
+}
+
+function put(name) {
+  call("show_setting", name, !quick.includes(name)).then(
+    (answer) => {
+      quick = answer.quick;
+      showKept();
+      mark();
+    },
+    (error) => post(error.message, "error"),
+  );
 }
 
 const labelOf = (box) => (box.querySelector("[data-testid=block-info], label span")?.textContent ?? "").trim();

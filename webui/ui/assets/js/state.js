@@ -15,6 +15,8 @@ export const state = {
   asked: new Map(), // by job id: "interrupt" or "skip", from the press until the engine has done it
   tasks: new Map(), // by id: work on files (download, hash, convert, merge), each with where this page first saw it
   plots: new Map(), // by id: what was told of it last, and how many times anything was (`seen`)
+  quick: null, // the settings below the header, as the server described them last
+  settingsChanged: false, // since the page was opened
   preferences: { live_preview: true, title_progress: true, notify_when_done: false },
 };
 

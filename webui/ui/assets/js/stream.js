@@ -66,6 +66,7 @@ function connectAlone() {
 function take(event) {
   if (event.type === "notice") return post(event.text, event.level);
   if (event.type === "models") return document.dispatchEvent(new CustomEvent("periplus:models", { detail: event.kinds }));
+  if (event.type === "settings") return settingsChanged(event.values);
   if (event.type === "begin") reset();
   if (event.type === "begin" || event.type === "lost") state.online = event.type === "begin";
   if (event.type === "begin" || event.type === "lost") changed();
@@ -76,7 +77,16 @@ function take(event) {
 // What came or went while there was no connection is told by nobody.
 function begin() {
   if (begun) document.dispatchEvent(new CustomEvent("periplus:models", { detail: FILES }));
+  if (begun) settingsChanged(null);
   begun = true;
+}
+
+// `values` by name; null: some may have changed, and nobody knows which.
+function settingsChanged(values) {
+  state.settingsChanged = true;
+  for (const name of Object.keys(values ?? {})) if (name in state.preferences) state.preferences[name] = values[name];
+  changed();
+  document.dispatchEvent(new CustomEvent("periplus:settings-changed", { detail: values }));
 }
 
 window.addEventListener("online", () => retry?.());

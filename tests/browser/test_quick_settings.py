@@ -1,0 +1,80 @@
+"""What a person arranges of the page: settings below the header, and the line between form and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.page import Studio
+
+QUALITY = "Quality for saved jpeg and avif images"
+
+
+@pytest.fixture
+def as_before(app) -> Iterator[None]:
+    """The program's settings are those of all tests."""
+    yield
+    app.http.post("/sdapi/v1/options", json={"quicksettings_list": [], "jpeg_quality": 80}).raise_for_status()
+
+
+def test_a_setting_below_the_header_is_changed_there_and_follows_what_is_changed_elsewhere(studio: Studio, app, as_before):
+    page = studio.page
+    row = page.get_by_role("group", name="Quick settings", exact=True)
+    expect(row).to_be_hidden()
+    page.get_by_role("tab", name="Settings").click()
+    pin = page.get_by_role("button", name=f"Show {QUALITY} below the header")
+    pin.click()
+    expect(pin).to_have_attribute("aria-pressed", "true")
+    quality = row.get_by_label(QUALITY)
+    expect(quality).to_have_value("80")
+
+    quality.fill("0")
+    quality.press("Tab")
+    expect(row.get_by_role("alert")).to_contain_text("must lie between 1 and 100")
+    quality.fill("55")
+    quality.press("Tab")
+    expect(row.get_by_role("alert")).to_have_count(0)
+    there = page.locator("#settings_jpeg_quality input")
+    expect(there).to_have_value("55")
+
+    app.http.post("/sdapi/v1/options", json={"jpeg_quality": 66}).raise_for_status()
+    expect(quality).to_have_value("66")
+    expect(there).to_have_value("66")
+    pin.click()
+    expect(pin).to_have_attribute("aria-pressed", "false")
+    expect(row).to_be_hidden()
+
+
+def test_the_line_between_the_columns_is_moved_and_stays_where_it_was(studio: Studio):
+    page = studio.page
+    line = page.get_by_role("separator", name="Width of the form")
+    expect(line).to_have_attribute("aria-valuenow", "55")
+    line.press("Home")
+    expect(line).to_have_attribute("aria-valuenow", str(line.get_attribute("aria-valuemin")))
+    assert width(studio, "left") == pytest.approx(380, abs=1)
+    line.press("End")
+    assert width(studio, "right") == pytest.approx(380, abs=1)
+    line.press("ArrowLeft")
+
+    before = width(studio, "left")
+    box = line.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 8, 300)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 92, 320, steps=2)
+    page.mouse.up()
+    moved = width(studio, "left")
+    assert moved == pytest.approx(before - 100, abs=2)
+
+    studio.reload()
+    assert width(studio, "left") == pytest.approx(moved, abs=1)
+    line.press("Enter")
+    expect(line).to_have_attribute("aria-valuenow", "55")
+
+
+def width(studio: Studio, side: str) -> float:
+    box = studio.page.locator(f"#txt2img_{side}").bounding_box()
+    assert box
+    return box["width"]
