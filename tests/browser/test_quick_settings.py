@@ -19,8 +19,8 @@ def as_before(app) -> Iterator[None]:
     app.http.post("/sdapi/v1/options", json={"quicksettings_list": [], "jpeg_quality": 80}).raise_for_status()
 
 
-def test_a_setting_below_the_header_is_changed_there_and_follows_what_is_changed_elsewhere(studio: Studio, app, as_before):
-    page = studio.page
+def test_a_setting_below_the_header_is_changed_there_and_follows_what_is_changed_elsewhere(lasting: Studio, app, as_before):
+    page = lasting.page
     row = page.get_by_role("group", name="Quick settings", exact=True)
     expect(row).to_be_hidden()
     page.get_by_role("tab", name="Settings").click()
@@ -47,29 +47,31 @@ def test_a_setting_below_the_header_is_changed_there_and_follows_what_is_changed
     expect(row).to_be_hidden()
 
 
-def test_the_line_between_the_columns_is_moved_and_stays_where_it_was(studio: Studio):
-    page = studio.page
+def test_the_line_between_the_columns_is_moved_and_stays_where_it_was(lasting: Studio):
+    page = lasting.page
+    lasting.show("txt2img")
     line = page.get_by_role("separator", name="Width of the form")
+    line.press("Enter")
     expect(line).to_have_attribute("aria-valuenow", "55")
     line.press("Home")
     expect(line).to_have_attribute("aria-valuenow", str(line.get_attribute("aria-valuemin")))
-    assert width(studio, "left") == pytest.approx(380, abs=1)
+    assert width(lasting, "left") == pytest.approx(380, abs=1)
     line.press("End")
-    assert width(studio, "right") == pytest.approx(380, abs=1)
+    assert width(lasting, "right") == pytest.approx(380, abs=1)
     line.press("ArrowLeft")
 
-    before = width(studio, "left")
+    before = width(lasting, "left")
     box = line.bounding_box()
     assert box
     page.mouse.move(box["x"] + 8, 300)
     page.mouse.down()
     page.mouse.move(box["x"] - 92, 320, steps=2)
     page.mouse.up()
-    moved = width(studio, "left")
+    moved = width(lasting, "left")
     assert moved == pytest.approx(before - 100, abs=2)
 
-    studio.reload()
-    assert width(studio, "left") == pytest.approx(moved, abs=1)
+    lasting.reload()
+    assert width(lasting, "left") == pytest.approx(moved, abs=1)
     line.press("Enter")
     expect(line).to_have_attribute("aria-valuenow", "55")
 
