@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, WebSocket, expect, sync_playwright
 
 from tests.__main__ import find_chromium
 from tests.browser import long_words
@@ -72,16 +73,27 @@ class Watch:
             if not request.url.startswith(own):
                 self.foreign.append(request.url)
 
+        def on_error(error: Error) -> None:
+            self.errors.append(str(error))
+
+        def on_socket(socket: WebSocket) -> None:
+            self.foreign.append(socket.url)
+
         def on_page(page: Page) -> None:
-            page.on("pageerror", lambda error: self.errors.append(str(error)))
-            page.on("websocket", lambda socket: self.foreign.append(socket.url))
+            page.on("pageerror", on_error)
+            page.on("websocket", on_socket)
 
         context.on("request", on_request)
         context.on("page", on_page)
+        for page in context.pages:
+            on_page(page)
 
         def stop() -> None:
             context.remove_listener("request", on_request)
             context.remove_listener("page", on_page)
+            for page in context.pages:
+                page.remove_listener("pageerror", on_error)
+                page.remove_listener("websocket", on_socket)
 
         return stop
 
@@ -94,22 +106,6 @@ def watch() -> Iterator[Watch]:
     assert watch.errors == []
 
 
-@pytest.fixture
-def new_context(browser: Browser, app: RunningApp, watch: Watch) -> Iterator[Callable[..., BrowserContext]]:
-    """Contexts are browsers that know nothing of each other: no shared storage, no shared cache."""
-    contexts: list[BrowserContext] = []
-
-    def make(**options: Any) -> BrowserContext:
-        context = browser.new_context(**(options or DESKTOP))
-        watch.follow(context, app.address)
-        contexts.append(context)
-        return context
-
-    yield make
-    for context in contexts:
-        context.close()
-
-
 @pytest.fixture(scope="session")
 def shared_context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(**DESKTOP)
@@ -117,27 +113,75 @@ def shared_context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
+@pytest.fixture(scope="session")
+def other_context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(**DESKTOP)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def phone_context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(**PHONE)
+    yield context
+    context.close()
+
+
 @pytest.fixture
 def context(shared_context: BrowserContext, app: RunningApp, watch: Watch) -> Iterator[BrowserContext]:
     """One browser for many tests, because its cache saves seconds a page; its storage is emptied after each."""
-    stop_watching = watch.follow(shared_context, app.address)
-    yield shared_context
+    with lent(shared_context, app, watch):
+        yield shared_context
+
+
+@pytest.fixture
+def stranger(other_context: BrowserContext, app: RunningApp, watch: Watch) -> Iterator[Page]:
+    """An empty page of a second browser, which knows nothing of the first."""
+    with lent(other_context, app, watch):
+        yield empty_page(other_context)
+
+
+@pytest.fixture
+def phone(phone_context: BrowserContext, app: RunningApp, watch: Watch) -> Iterator[Studio]:
+    """An open page on a phone."""
+    with lent(phone_context, app, watch):
+        yield Studio(empty_page(phone_context), app.address).open()
+        stop_everything(app)
+
+
+@contextmanager
+def lent(context: BrowserContext, app: RunningApp, watch: Watch) -> Iterator[None]:
+    """A browser of many tests for one of them. Its first page is there already (`empty_page`)."""
+    empty_page(context)
+    stop_watching = watch.follow(context, app.address)
+    yield
+    leave_pages(context, app)
     stop_watching()
-    leave_pages(shared_context, app)
 
 
 def leave_pages(context: BrowserContext, app: RunningApp) -> None:
-    for page in context.pages:
+    """Empty what they stored. One of them is kept, empty, for the next test."""
+    for page in reversed(context.pages):
         page.goto(f"{app.address}/webui-assets/locales/en.json")  # leaves the page, which stores its form once more
         page.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
-        page.close()
+        if page != context.pages[0]:
+            page.close()
+        else:
+            page.unroute_all()
     context.clear_cookies()
+
+
+def empty_page(context: BrowserContext) -> Page:
+    """The one that is kept from test to test, for a new one is one more window and process, which take half a second."""
+    page = context.pages[0] if context.pages else context.new_page()
+    page.bring_to_front()
+    return page
 
 
 @pytest.fixture
 def studio(context: BrowserContext, app: RunningApp) -> Iterator[Studio]:
     """An open page; whatever still runs when the test ends is stopped."""
-    yield Studio(context.new_page(), app.address).open()
+    yield Studio(empty_page(context), app.address).open()
     stop_everything(app)
 
 
@@ -154,7 +198,7 @@ def lasting_watch(shared_context: BrowserContext, app: RunningApp) -> Iterator[W
 @pytest.fixture(scope="module")
 def lasting(shared_context: BrowserContext, app: RunningApp, lasting_watch: Watch) -> Iterator[Studio]:
     """One page for all tests of a module that need no fresh one, for each takes seconds to open."""
-    yield Studio(shared_context.new_page(), app.address).open()
+    yield Studio(empty_page(shared_context), app.address).open()
     stop_everything(app)
     leave_pages(shared_context, app)
 

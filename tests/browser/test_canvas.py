@@ -10,7 +10,6 @@ import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import CDPSession, expect
 
-from tests.browser.conftest import PHONE
 from tests.browser.easel import Easel, disc
 from tests.browser.page import Studio
 
@@ -170,12 +169,10 @@ def touch(session: CDPSession, kind: str, *points: tuple[int, int]) -> None:
     session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
 
 
-def test_one_finger_draws_and_two_fingers_zoom_without_leaving_a_stroke(new_context, app, picture):
-    context = new_context(**PHONE)
-    studio = Studio(context.new_page(), app.address).open()
-    easel = Easel(studio, "inpaint").show()
+def test_one_finger_draws_and_two_fingers_zoom_without_leaving_a_stroke(phone: Studio, picture):
+    easel = Easel(phone, "inpaint").show()
     easel.choose(picture)
-    session = context.new_cdp_session(studio.page)
+    session = phone.page.context.new_cdp_session(phone.page)
     start, end = easel.on_screen((50, 60)), easel.on_screen((150, 60))
     touch(session, "touchStart", start)
     touch(session, "touchMove", end)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.browser.conftest import PHONE
 from tests.browser.page import Studio
 
 
@@ -64,16 +63,14 @@ def test_a_job_that_fails_ends_it(studio: Studio, app, watch):
     assert len(own_jobs(app, "rocket that fails")) == 1
 
 
-def test_a_long_press_opens_the_menu_and_the_finger_that_leaves_presses_nothing(new_context, app):
-    context = new_context(**PHONE)
-    studio = Studio(context.new_page(), app.address).open()
-    box = studio.page.locator("#txt2img_generate").bounding_box() or {}
+def test_a_long_press_opens_the_menu_and_the_finger_that_leaves_presses_nothing(phone: Studio, app):
+    box = phone.page.locator("#txt2img_generate").bounding_box() or {}
     touch = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
-    finger = context.new_cdp_session(studio.page)
+    finger = phone.page.context.new_cdp_session(phone.page)
     jobs = len(app.http.get("/api/v1/jobs?limit=200").json())
     finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [touch]})
-    item = studio.page.locator("#generate_forever")
+    item = phone.page.locator("#generate_forever")
     item.wait_for()
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    assert item.inner_text() == "Generate forever" and not studio.page.locator("#txt2img_forever_stop").is_visible()
+    assert item.inner_text() == "Generate forever" and not phone.page.locator("#txt2img_forever_stop").is_visible()
     assert len(app.http.get("/api/v1/jobs?limit=200").json()) == jobs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PIL import Image
+from playwright.sync_api import Page
 
 from tests.browser.page import LONG, Studio
 
@@ -30,8 +31,8 @@ def test_a_first_visitor_types_red_heart_and_gets_a_red_heart(studio: Studio, ap
     assert watch.requests > 20
 
 
-def test_an_example_prompt_makes_a_picture_with_one_click(new_context, app):
-    studio = Studio(new_context().new_page(), app.address).open()
+def test_an_example_prompt_makes_a_picture_with_one_click(stranger: Page, app):
+    studio = Studio(stranger, app.address).open()
     with studio.new_job():  # the examples are seen before the first job only, and other tests have made some
         studio.page.evaluate("() => document.querySelector('.examples button').click()")
     studio.wait_for("done")
@@ -114,11 +115,11 @@ def test_from_a_chosen_picture_there_is_a_way_back_to_the_live_preview(studio: S
     assert not studio.page.locator("#output_live").is_visible()
 
 
-def test_a_fresh_browser_after_a_cancelled_job_is_offered_examples(new_context, app):
+def test_a_fresh_browser_after_a_cancelled_job_is_offered_examples(stranger: Page, app):
     job_id = app.submit(prompt="castle", width=128, height=128, steps=150)
     app.http.delete(f"/api/v1/jobs/{job_id}")
     app.wait(job_id)
-    studio = Studio(new_context().new_page(), app.address).open()
+    studio = Studio(stranger, app.address).open()
     studio.wait_for("cancelled")
     assert "Try one of these" in studio.page.locator(".stage").inner_text()
     assert studio.page.locator(".examples button").first.is_visible()

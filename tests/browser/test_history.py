@@ -8,7 +8,6 @@ from uuid import uuid4
 
 from playwright.sync_api import Locator
 
-from tests.browser.conftest import PHONE
 from tests.browser.page import Studio
 
 
@@ -79,10 +78,9 @@ def test_pictures_are_found_liked_compared_sent_deleted_and_taken_back(studio: S
     assert studio.values("prompt", "seed") == {"prompt": f"{zebra} herd <b>", "seed": "18446744073709551615"}
 
 
-def test_a_phone_shows_the_pictures_and_a_sheet_with_what_can_be_done(new_context, app):
+def test_a_phone_shows_the_pictures_and_a_sheet_with_what_can_be_done(phone: Studio, app):
     penguin = f"penguin{uuid4().hex}"
     app.wait(app.submit(prompt=penguin, width=128, height=128, steps=2))
-    phone = Studio(new_context(**PHONE).new_page(), app.address).open()
     phone.show("History")
     search(phone, penguin, 1)
     assert phone.page.evaluate("() => document.documentElement.scrollWidth") <= 390

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.page import Studio
 
@@ -34,7 +34,7 @@ def made(app) -> str:
     return max(app.http.get("/api/v1/jobs?limit=200").json(), key=lambda job: job["created"], default={"id": ""})["id"]
 
 
-def test_a_copied_link_fills_the_form_of_another_browser_and_makes_nothing(studio: Studio, app, new_context):
+def test_a_copied_link_fills_the_form_of_another_browser_and_makes_nothing(studio: Studio, app, stranger: Page):
     page = studio.page
     job_id = studio.generate(prompt="owl (big) & 100% *new*", negative_prompt="'fog'", seed="18446744073709551615", steps="2")
     told = studio.infotext
@@ -46,7 +46,7 @@ def test_a_copied_link_fills_the_form_of_another_browser_and_makes_nothing(studi
     assert link.startswith(f"{app.address}/#txt2img?infotext=owl") and not re.search(r"[\s()'*!]", link)
     before = made(app)
 
-    other = Studio(new_context().new_page(), link).open()
+    other = Studio(stranger, link).open()
     other.page.locator(".notice", has_text="Nothing is made before you press Generate").wait_for()
     prompt_is(other, "owl (big) & 100% *new*")
     assert other.values("negative_prompt", "seed", "steps") == {

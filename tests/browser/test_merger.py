@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PHONE
 from tests.browser.model_files import write_models
 from tests.browser.page import Studio
 from tests.running import RunningApp
@@ -136,8 +135,8 @@ def test_the_keyboard_chooses_a_checkpoint_and_goes_on(tab: Studio):
     assert tab.page.evaluate("() => document.activeElement.id") == "merger_primary_refresh"
 
 
-def test_on_a_phone_everything_fits_and_a_finger_finds_it(new_context, app):
-    phone = open_tab(Studio(new_context(**PHONE).new_page(), app.address).open())
+def test_on_a_phone_everything_fits_and_a_finger_finds_it(phone: Studio):
+    open_tab(phone)
     assert phone.page.evaluate("() => document.documentElement.scrollWidth") <= 390
     small = phone.page.evaluate(
         """() => [...document.querySelectorAll("#merger :is(button, input:not([type=checkbox], [type=radio], [type=range]))")]

@@ -11,7 +11,6 @@ import pytest
 import torch
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import PHONE
 from tests.browser.model_files import StandIn, stand_in_server, write_models
 from tests.browser.page import Studio
 from tests.running import RunningApp
@@ -261,8 +260,7 @@ def test_the_keyboard_reaches_a_card_its_details_and_back(tab: Studio):
     assert tab.page.evaluate("() => document.activeElement.querySelector('.card-name').textContent") == name
 
 
-def test_on_a_phone_details_lie_over_the_list_and_everything_fits(new_context, app):
-    phone = Studio(new_context(**PHONE).new_page(), app.address).open()
+def test_on_a_phone_details_lie_over_the_list_and_everything_fits(phone: Studio):
     phone.show("Models")
     card(phone, "first").tap()
     box = phone.page.locator(".detail.open").bounding_box()

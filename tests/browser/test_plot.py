@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import PHONE
 from tests.browser.page import Studio
 from tests.browser.plot_tab import (
     choose_type,
@@ -218,8 +217,8 @@ def test_the_third_axis_and_figures_are_read_in_the_map(studio: Studio):
     assert studio.page.locator(".plot-slider .field-label").all_inner_texts() == ["CFG Scale"]
 
 
-def test_on_a_phone_everything_fits_and_a_finger_finds_it(new_context, app):
-    phone = open_tab(Studio(new_context(**PHONE).new_page(), app.address).open())
+def test_on_a_phone_everything_fits_and_a_finger_finds_it(phone: Studio):
+    open_tab(phone)
     choose_type(phone, 0, "Sampler")
     assert phone.page.evaluate("() => document.documentElement.scrollWidth") <= 390
     small = phone.page.evaluate(

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 from PIL import Image
+from playwright.sync_api import Page
 
 from tests.browser.page import Studio
 from tests.data.pictures import all_pictures
@@ -18,12 +19,12 @@ def pixels(path: str | Path) -> bytes:
         return image.convert("RGB").tobytes()
 
 
-def test_generate_save_drop_send_generate_gives_identical_pixels(studio: Studio, app, new_context, tmp_path):
+def test_generate_save_drop_send_generate_gives_identical_pixels(studio: Studio, app, stranger: Page, tmp_path):
     studio.fill(prompt='red heart, "quoted"', negative_prompt="green", seed="18446744073709551615", guidance_scale="5")
     studio.choose("sampler", "Euler a")
     first = studio.generate(steps="9", width="136")
     saved = studio.download(tmp_path)
-    other = Studio(new_context().new_page(), app.address).open()  # a browser that knows nothing of the first
+    other = Studio(stranger, app.address).open()
     other.inspect(saved)
     table = other.page.locator(".settings-table").first.inner_text()
     assert "18446744073709551615" in table

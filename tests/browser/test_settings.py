@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import FilePayload, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.page import Studio
 
@@ -25,7 +25,7 @@ def run(app, name: str, *values) -> dict:
     return app.http.post(f"/gradio_api/run/{name}", json={"data": values}).raise_for_status().json()["data"][0]
 
 
-def test_settings_are_searched_changed_set_back_and_taken_over_from_a1111(studio: Studio, new_context, app, as_before):
+def test_settings_are_searched_changed_set_back_and_taken_over_from_a1111(studio: Studio, stranger: Page, app, as_before):
     page = studio.page
     studio.fill(steps="7")
     page.get_by_role("tab", name="Settings").click()
@@ -59,7 +59,7 @@ def test_settings_are_searched_changed_set_back_and_taken_over_from_a1111(studio
     expect(page.get_by_label("File format for grids", exact=True)).to_be_hidden()
     expect(page.get_by_label("File format for images", exact=True)).to_be_visible()
 
-    fresh = Studio(new_context().new_page(), app.address).open()  # a browser that was never here
+    fresh = Studio(stranger, app.address).open()  # a browser that was never here
     expect(fresh.field("steps")).to_have_value("7")
 
     page.locator("#settings_forms_back_txt2img").click()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 
+from playwright.sync_api import BrowserContext
+
 from tests.browser.conftest import stop_everything
 from tests.browser.page import LONG, Studio
 
 TABS = 8
 
 
-def test_the_eighth_tab_opens_quickly_and_generates_and_the_first_still_follows(new_context, app):
-    context = new_context()
+def test_the_eighth_tab_opens_quickly_and_generates_and_the_first_still_follows(context: BrowserContext, app):
     tabs = [Studio(context.new_page(), app.address).open() for _ in range(TABS - 1)]
     started = time.monotonic()
     last = Studio(context.new_page(), app.address).open()
@@ -24,8 +25,7 @@ def test_the_eighth_tab_opens_quickly_and_generates_and_the_first_still_follows(
         assert studio.infotext.startswith("cat face\n")
 
 
-def test_a_tab_that_closes_leaves_the_others_their_stream(new_context, app):
-    context = new_context()
+def test_a_tab_that_closes_leaves_the_others_their_stream(context: BrowserContext, app):
     first = Studio(context.new_page(), app.address).open()
     second = Studio(context.new_page(), app.address).open()
     first.page.close()
@@ -41,16 +41,16 @@ def test_a_tab_that_closes_leaves_the_others_their_stream(new_context, app):
         stop_everything(app)
 
 
-def test_a_browser_that_cannot_share_a_connection_lets_its_own_go_while_the_page_is_hidden(new_context, app):
-    context = new_context()
-    context.add_init_script(
+def test_a_browser_that_cannot_share_a_connection_lets_its_own_go_while_the_page_is_hidden(context: BrowserContext, app):
+    page = context.new_page()
+    page.add_init_script(
         "delete window.SharedWorker; let hidden = false;"
         "Object.defineProperty(document, 'hidden', {get: () => hidden});"
         "window.hide = (value) => { hidden = value; document.dispatchEvent(new Event('visibilitychange')) };"
         "const Real = window.EventSource; window.sources = [];"
         "window.EventSource = function (...given) { const made = new Real(...given); window.sources.push(made); return made };"
     )
-    studio = Studio(context.new_page(), app.address).open()
+    studio = Studio(page, app.address).open()
     opened = "() => window.sources.filter(source => source.readyState !== 2).length"
     assert studio.page.evaluate(opened) == 1
     studio.page.evaluate("() => window.hide(true)")

@@ -88,7 +88,7 @@ def test_a_number_that_is_limited_says_what_was_given_and_what_is_allowed(studio
 
 
 def test_a_size_snaps_before_ctrl_enter_generates(studio: Studio, app):
-    studio.fill(prompt="cat face", steps="2")
+    studio.fill(prompt="cat face", steps="2", batch_count="1")
     studio.field("width").fill("130")
     with studio.new_job():
         studio.field("width").press("Control+Enter")
