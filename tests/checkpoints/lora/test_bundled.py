@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,13 @@ def written(path: Path, bundled: Mapping[str, Tensor]) -> Path:
     return path
 
 
+@cache
+def names() -> ModelNames:
+    return ModelNames.of(tiny_parts(0).modules)
+
+
 def read(path: Path) -> Lora:
-    return read_lora(inspect_lora(path), ModelNames.of(tiny_parts(0).modules))
+    return read_lora(inspect_lora(path), names())
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
