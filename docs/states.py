@@ -10,6 +10,7 @@ import io
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -83,11 +84,34 @@ def be_empty(studio: Studio, app: RunningApp) -> None:
     studio.reload()
 
 
+#: What the stream tells, told to the page by hand.
+TELL = (
+    "async events => { const { apply, changed } = await import('/webui-assets/js/state.js'); events.forEach(apply); changed() }"
+)
+
+
+def be_starting(studio: Studio, app: RunningApp) -> None:
+    """The engine is long there, so the page is told otherwise, by a stream that says nothing more."""
+    studio.page.evaluate("() => window.dispatchEvent(new Event('pagehide'))")
+    studio.page.evaluate(TELL, [{"type": "engine", "state": "starting", "text": "", "since": time.time() - 6}])
+    studio.wait_for("starting")
+
+
 def be_queued(studio: Studio, app: RunningApp) -> None:
+    studio.reload()  # follows again
     app.http.post("/api/v1/queue/pause")
     studio.fill(prompt="castle", steps="12", seed="21")
     studio.press_generate()
     studio.wait_for("queued")
+
+
+def be_loading(studio: Studio, app: RunningApp) -> None:
+    """The bundled model is read in no time, so the page is told of a large one; the queue rests meanwhile."""
+    job = app.job(studio.job_id) | {"state": "running", "started": time.time() - 4}
+    reading = {"step": 0, "steps": 0, "image": 0, "images": 1, "fraction": 0, "eta": None, "preview": None, "text": ""}
+    large = {"type": "progress", "job_id": studio.job_id, "file": "sd_xl_base_1.0", "file_size": 6_938_078_334, **reading}
+    studio.page.evaluate(TELL, [{"type": "job", "job": job}, large])
+    studio.page.locator(".status-text", has_text="sd_xl_base_1.0").wait_for()
 
 
 def be_done(studio: Studio, app: RunningApp) -> None:
@@ -124,7 +148,9 @@ def be_failed(studio: Studio, app: RunningApp) -> None:
 
 STATES: dict[str, Callable[[Studio, RunningApp], None]] = {
     "empty": be_empty,
+    "starting": be_starting,
     "queued": be_queued,
+    "loading": be_loading,
     "done": be_done,
     "sampling": be_sampling,
     "interrupted": be_interrupted,

@@ -38,6 +38,13 @@ def test_a_picture_its_large_view_and_an_inpainted_part_are_made_by_keyboard(stu
     first = shown.get_attribute("src") or ""
     keys.press("ArrowRight")
     expect(shown).not_to_have_attribute("src", first)
+    keys.press("c")
+    comparison = page.locator("#plot_comparison")
+    expect(comparison.locator(".plot-pair")).to_have_attribute("data-view", "over")
+    expect(comparison.locator("#plot_told")).to_contain_text("differ")
+    expect(comparison.locator(".plot-differing tbody th")).to_have_text(["Picture", "Seed"])
+    keys.press("Escape")
+    expect(comparison).to_have_count(0)
     keys.press("Escape")
     expect(page.locator(".viewer")).to_have_count(0)
     expect(page.locator(".stage-open")).to_be_focused()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,7 @@ COMPOSED = (
     "extras.",
     "batch.view.",
     "send.",
+    "ext.about.",
     "ext.view.",
     "ext.sort.",
     "ext.what.",
@@ -68,6 +70,12 @@ def test_no_sentence_is_unused():
     everything = "\n".join(map(source, SOURCES))
     unused = [key for key in table() if not re.search(f"[\"']{re.escape(key)}[\"']", everything) and not key.startswith(COMPOSED)]
     assert unused == []
+
+
+def test_what_each_bundled_extension_does_can_be_said_in_every_language():
+    manifests = [tomllib.loads(source(path)) for path in sorted(ASSETS.parents[2].glob("extensions/*/extension.toml"))]
+    said = {key.removeprefix("ext.about."): text for key, text in table().items() if key.startswith("ext.about.")}
+    assert said == {each["name"]: each["description"] for each in manifests}
 
 
 def test_placeholders_are_filled_and_others_left():

@@ -53,7 +53,7 @@ class RunningJob:
             case protocol.Loading(_, name, size):
                 text = loading_text(name, size)
                 self._board.set_engine(EngineState.LOADING, text)
-                self._board.set_progress(JobProgress(job.id, text, images=job.image_count))
+                self._board.set_progress(JobProgress(job.id, text, images=job.image_count, file=name, file_size=size))
             case protocol.Progress():
                 if self._board.engine.state is not EngineState.SAMPLING:
                     self._board.set_engine(EngineState.SAMPLING)

@@ -4,6 +4,7 @@ import { Canvas, SIZES } from "./canvas.js";
 import { layerList } from "./canvas-layer-list.js";
 import { button, h, icon, iconButton, setHidden, setText } from "./dom.js";
 import { valuesOf } from "./form.js";
+import { pressed } from "./key-table.js";
 import { post } from "./notices.js";
 import { t } from "./texts.js";
 
@@ -37,8 +38,9 @@ export function easel({ id, mode, label, changed }) {
 
   // Escape would interrupt a job elsewhere on the page.
   function onKey(event) {
-    const leaves = event.key === "Escape" && large();
-    if (!leaves && !(event.key.toLowerCase() === "m" && event.target === canvas.screen && !event.ctrlKey && !event.metaKey && !event.altKey)) return;
+    const asked = pressed(event, "canvas");
+    const leaves = asked === "leave" && large();
+    if (!leaves && !(asked === "enlarge" && event.target === canvas.screen)) return;
     event.preventDefault();
     event.stopPropagation();
     enlarge(!leaves && !large());

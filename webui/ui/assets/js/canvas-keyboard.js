@@ -2,6 +2,7 @@
 // one Enter to the next. Points are in pixels of the picture.
 
 import { clamp } from "./canvas-geometry.js";
+import { pressed } from "./key-table.js";
 
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const STEP = 1 / 2; // of the brush, so that what it leaves has no gaps
@@ -16,11 +17,14 @@ export class KeyBrush {
   }
 
   // What a key does here, or null.
-  actionOf({ key, shiftKey, repeat }) {
+  actionOf(event) {
     if (!this.canvas.drawable) return null;
-    if (key in MOVES) return () => this.move(MOVES[key], shiftKey ? 1 : Math.max(1, Math.round(this.canvas.tool.size * STEP)));
-    if (key === "Enter") return () => repeat || (this.lowered ? this.lift() : this.lower(key));
-    return key === " " && this.at ? () => repeat || this.lower(key) : null;
+    const { key, repeat } = event;
+    const asked = pressed(event, "canvas");
+    if (asked === "move") return () => this.move(MOVES[key], Math.max(1, Math.round(this.canvas.tool.size * STEP)));
+    if (asked === "nudge") return () => this.move(MOVES[key], 1);
+    if (asked === "stroke") return () => repeat || (this.lowered ? this.lift() : this.lower(key));
+    return asked === "hold" && this.at ? () => repeat || this.lower(key) : null;
   }
 
   release(key) {

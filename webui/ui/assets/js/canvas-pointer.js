@@ -2,10 +2,12 @@
 // wheel, the middle button, the space bar held down, or two fingers. Without any of them: canvas-keyboard.js.
 
 import { KeyBrush } from "./canvas-keyboard.js";
+import { pressed } from "./key-table.js";
 
 const ZOOM_STEP = 1.25;
 const SIZE_STEP = 1.15;
-const TOOLS = { b: "brush", e: "eraser", g: "fill", i: "picker" };
+const TOOLS = ["brush", "eraser", "fill", "picker"];
+const PANS = { ArrowLeft: [32, 0], ArrowRight: [-32, 0], ArrowUp: [0, 32], ArrowDown: [0, -32] };
 
 export function listen(canvas) {
   const { screen, view } = canvas;
@@ -107,26 +109,20 @@ export function listen(canvas) {
   screen.addEventListener("blur", () => (brush.leave(), releaseSpace()));
 
   function actionOf(event) {
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if (event.altKey) return null;
-    if (event.ctrlKey || event.metaKey) {
-      if (key === "z") return () => (event.shiftKey ? canvas.redo() : canvas.undo());
-      return key === "y" ? () => canvas.redo() : null;
-    }
     const brushed = brush.actionOf(event);
     if (brushed) return brushed;
-    if (key in TOOLS) return canvas.drawable && (canvas.mode === "paint" || key !== "i") ? () => canvas.setTool({ name: TOOLS[key] }) : null;
+    const asked = pressed(event, "canvas");
+    if (TOOLS.includes(asked)) return canvas.drawable && (canvas.mode === "paint" || asked !== "picker") ? () => canvas.setTool({ name: asked }) : null;
     return {
-      " ": () => ((spaceHeld = true), screen.classList.add("moving")),
-      "[": () => canvas.setTool({ size: Math.min(canvas.tool.size - 1, canvas.tool.size / SIZE_STEP) }),
-      "]": () => canvas.setTool({ size: Math.max(canvas.tool.size + 1, canvas.tool.size * SIZE_STEP) }),
-      "+": () => view.zoom(ZOOM_STEP),
-      "-": () => view.zoom(1 / ZOOM_STEP),
-      0: fit,
-      ArrowLeft: () => view.pan(32, 0),
-      ArrowRight: () => view.pan(-32, 0),
-      ArrowUp: () => view.pan(0, 32),
-      ArrowDown: () => view.pan(0, -32),
-    }[key] ?? null;
+      hold: () => ((spaceHeld = true), screen.classList.add("moving")),
+      smaller: () => canvas.setTool({ size: Math.min(canvas.tool.size - 1, canvas.tool.size / SIZE_STEP) }),
+      larger: () => canvas.setTool({ size: Math.max(canvas.tool.size + 1, canvas.tool.size * SIZE_STEP) }),
+      closer: () => view.zoom(ZOOM_STEP),
+      further: () => view.zoom(1 / ZOOM_STEP),
+      fit: () => fit(),
+      move: () => view.pan(...PANS[event.key]),
+      undo: () => canvas.undo(),
+      redo: () => canvas.redo(),
+    }[asked] ?? null;
   }
 }

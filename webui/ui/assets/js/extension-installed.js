@@ -70,7 +70,7 @@ export function buildInstalled(board) {
     const problem = one.problem && h("p", { class: "ext-problem", role: "alert" }, icon("warning"), one.problem);
     const failure = !one.problem && one.failure && h("p", { class: "ext-problem" }, icon("warning"), t("ext.failure", { reason: one.failure }));
     const news = one.news?.error && h("p", { class: "ext-problem" }, icon("warning"), t("ext.news.error", { reason: one.news.error }));
-    return h("li", { class: "sheet-like ext-row", "data-name": one.name, "data-enabled": String(one.enabled) }, head, one.description && h("p", { class: "subdued" }, one.description), problem, failure, news, one.news?.changes.length ? changes(one, open) : null, details(one, open), actions(one));
+    return h("li", { class: "sheet-like ext-row", "data-name": one.name, "data-enabled": String(one.enabled) }, head, one.description && h("p", { class: "subdued" }, one.bundled ? t(`ext.about.${one.name}`) : one.description), problem, failure, news, one.news?.changes.length ? changes(one, open) : null, details(one, open), actions(one));
   }
 
   function actions(one) {

@@ -1,10 +1,10 @@
 // Beside the grid: the picture that is chosen with its settings, or what can be done with several.
 
+import { compareTwo } from "./comparing.js";
 import { button, copyText, h, icon, iconButton, once, setText } from "./dom.js";
 import { sendInfotext } from "./form.js";
 import { detailOf, openFolder } from "./history-actions.js";
 import { size } from "./model-words.js";
-import { openComparison } from "./plot-compare.js";
 import { linkButton } from "./links.js";
 import { post } from "./notices.js";
 import { PICTURE_TARGETS, sendButtons } from "./sending.js";
@@ -103,21 +103,4 @@ function described({ prompt, negative_prompt, settings, infotext }) {
   const line = infotext.split("\n").at(-1);
   const blocks = [prompt && h("p", { class: "pre" }, prompt), negative_prompt && h("p", { class: "pre" }, h("span", { class: "subdued" }, `${t("pnginfo.negative")}: `), negative_prompt)];
   return [...blocks, Object.keys(settings).length && h("p", { class: "pre subdued" }, line)].filter(Boolean);
-}
-
-// The plot's comparison, for pictures of no plot.
-export async function compareTwo(one, other) {
-  try {
-    const pair = await Promise.all([detailOf(one), detailOf(other)]);
-    const plot = { axes: [t("history.picture")], labels: [pair.map(({ name }) => name)] };
-    openComparison(plot, ...pair.map((detail, at) => cellOf(detail, at)));
-  } catch (error) {
-    post(t("history.failed", { reason: error.message }), "error");
-  }
-}
-
-function cellOf({ url: picture, infotext, seed, prompt, negative_prompt, settings }, at) {
-  const { Seed, ...others } = settings;
-  const texts = { [t("pnginfo.prompt")]: prompt, [t("pnginfo.negative")]: negative_prompt };
-  return { index: [at], state: "done", picture, infotext, seed, settings: { ...texts, ...others } };
 }

@@ -1,10 +1,11 @@
 // The tab History: all pictures in the output folders, a page at a time as one scrolls, searched and filtered by the server.
 
+import { compareTwo } from "./comparing.js";
 import { button, coalesce, h, iconButton, setHidden, setText } from "./dom.js";
 import { selectBox } from "./controls.js";
 import { pressed } from "./key-table.js";
 import { like, openTrash, remove, undo } from "./history-actions.js";
-import { compareTwo, historyDetail } from "./history-detail.js";
+import { historyDetail } from "./history-detail.js";
 import { pictureGrid } from "./history-grid.js";
 import { request } from "./server.js";
 import { onChange, state } from "./state.js";
@@ -244,10 +245,12 @@ function setSelecting(on) {
 function open(item) {
   const { items } = parts.grid;
   const pictures = items.map(({ id, url }) => ({ index: id, url }));
-  openViewer({ request: { prompt: item.prompt }, pictures }, item.id, (id) => {
+  const select = (id) => {
     const shown = items.find((each) => each.id === id);
     if (shown) parts.grid.choose(shown, { focus: false });
-  });
+  };
+  const compare = (one, other) => compareTwo({ id: one.index }, { id: other.index }, "over");
+  openViewer({ request: { prompt: item.prompt }, pictures }, item.id, { select, compare });
 }
 
 async function deleteAll(items) {

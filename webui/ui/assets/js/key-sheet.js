@@ -4,7 +4,8 @@ import { h, iconButton } from "./dom.js";
 import { KEYS } from "./key-table.js";
 import { t } from "./texts.js";
 
-const NAMES = { ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", Escape: "Esc", Delete: "Del", Ctrl: /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘" : "Ctrl" };
+const NAMES = { ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", Escape: "Esc", Delete: "Del", Arrows: "← ↑ ↓ →", " ": t("keys.space"), Ctrl: /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘" : "Ctrl" };
+const ARROW = /Arrow(Left|Up|Down|Right)$/;
 
 let sheet = null;
 
@@ -25,6 +26,9 @@ function group(place, actions) {
   return h("section", {}, h("h3", {}, t(`keys.${place}`)), h("table", {}, h("tbody", {}, ...rows)));
 }
 
-const keysOf = (combos) => combos.flatMap((combo, index) => [index > 0 && h("span", { class: "subdued" }, ` ${t("keys.or")} `), h("kbd", {}, inWords(combo))]).filter(Boolean);
+// What all four arrows do is said once.
+const written = (combos) => (combos.length === 4 && combos.every((combo) => ARROW.test(combo)) ? [combos[0].replace(ARROW, "Arrows")] : combos);
+
+const keysOf = (combos) => written(combos).flatMap((combo, index) => [index > 0 && h("span", { class: "subdued" }, ` ${t("keys.or")} `), h("kbd", {}, inWords(combo))]).filter(Boolean);
 
 const inWords = (combo) => (combo === "+" ? combo : combo.split("+").map((key) => NAMES[key] ?? key).join(" + "));

@@ -224,7 +224,10 @@ function withSelected(action) {
 
 function openSelected() {
   const job = shownJob();
-  if (job?.pictures.length) openViewer(job, selectedPicture(job).index, (index) => ((selection = { job: job.id, index }), draw()));
+  if (!job?.pictures.length) return;
+  const select = (index) => ((selection = { job: job.id, index }), draw());
+  const compare = async (one, other) => (await import("./comparing.js")).compareMade(one, other, "over");
+  openViewer(job, selectedPicture(job).index, { select, compare });
 }
 
 export function stopShown(how) {

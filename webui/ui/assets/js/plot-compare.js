@@ -1,4 +1,5 @@
-// Two cells beside each other: the pictures, moved and zoomed together; where their pixels differ; and the settings that do.
+// Two cells beside each other or over each other: the pictures, moved and zoomed together; where their pixels differ; and the
+// settings that do.
 
 import { button, h, iconButton, setHidden, setText } from "./dom.js";
 import { radios, slider } from "./controls.js";
@@ -13,7 +14,7 @@ import { t } from "./texts.js";
 const VIEWS = ["beside", "over", "difference"];
 const MAX_GAIN = 32;
 
-export function openComparison(plot, one, other) {
+export function openComparison(plot, one, other, view = VIEWS[0]) {
   const pair = [one, other];
   const figures = pair.map((cell, index) => figure(plot, cell, index ? "B" : "A"));
   const views = radios("plot_view", "view", t("plot.view"), VIEWS.map((name) => [name, t(`plot.view.${name}`)]));
@@ -27,20 +28,24 @@ export function openComparison(plot, one, other) {
   const side = h("aside", { class: "plot-cell-side" }, h("header", {}, h("h2", {}, t("plot.compare.title")), iconButton(t("action.close"), "close", () => dialog.close())),
     views.element, gain.element, wipe.element, told, h("h3", {}, t("plot.differing")), table, h("div", { class: "actions" }, ...sends));
   const dialog = h("dialog", { class: "plot-dialog drawn plot-comparison", id: "plot_comparison", "aria-label": t("plot.compare.title") }, stage, side);
-  views.value = VIEWS[0];
+  views.value = view;
   gain.value = 8;
   wipe.value = 50;
   let difference = null;
   views.element.addEventListener("change", draw);
   gain.element.addEventListener("input", paint);
-  wipe.element.addEventListener("input", () => stage.style.setProperty("--wipe", `${wipe.value}%`));
-  stage.style.setProperty("--wipe", "50%");
-  moveTogether(stage, figures.map(({ image }) => image), canvas);
+  wipe.element.addEventListener("input", divide);
+  divide();
+  moveTogether(stage, figures.map(({ image }) => image), canvas, (share) => ((wipe.value = Math.round(Math.min(1, Math.max(0, share)) * 100)), divide()));
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   draw();
   dialog.showModal();
   compare();
+
+  function divide() {
+    stage.style.setProperty("--wipe", `${wipe.value}%`);
+  }
 
   function draw() {
     const view = views.value;
@@ -70,7 +75,7 @@ export function openComparison(plot, one, other) {
   async function send(cell) {
     try {
       const text = await infotextOf(cell);
-      dialog.close();
+      for (const each of document.querySelectorAll("dialog[open]")) each.close(); // also the viewer below this
       sendInfotext(text);
     } catch (error) {
       post(t("notice.request_failed", { reason: error.message }), "warning");
@@ -141,8 +146,9 @@ function pixels(image, width, height) {
   return pen.getImageData(0, 0, width, height).data;
 }
 
-// Wheel and dragging move both pictures by the same.
-function moveTogether(stage, images, canvas) {
+// Wheel and dragging move both pictures by the same. Where there is nothing to move, dragging says where one ends and the other
+// begins: `divided(share of the width)`.
+function moveTogether(stage, images, canvas, divided) {
   const view = { x: 0, y: 0, scale: 1 };
   let from = null;
   const draw = () => {
@@ -163,7 +169,9 @@ function moveTogether(stage, images, canvas) {
     stage.setPointerCapture(event.pointerId);
   });
   stage.addEventListener("pointermove", (event) => {
-    if (!from || view.scale === 1) return;
+    if (!from) return;
+    const { left, width } = stage.getBoundingClientRect();
+    if (view.scale === 1) return divided((event.clientX - left) / width);
     const size = images[0].clientWidth || 1;
     view.x += ((event.clientX - from[0]) / size) * 100;
     view.y += ((event.clientY - from[1]) / size) * 100;

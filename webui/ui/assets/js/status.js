@@ -1,5 +1,6 @@
 // What a job is doing, in words: the line beside the bar, the page's title, what a screen reader is told.
 
+import { size } from "./model-words.js";
 import { state } from "./state.js";
 import { duration, ordinal, t, wholeSeconds } from "./texts.js";
 
@@ -44,6 +45,7 @@ const WORDS = {
     const asked = state.asked.get(job.id);
     if (asked) return t(asked === "skip" ? "state.skipping" : "state.interrupting");
     if (!progress) return t("state.preparing");
+    if (progress.file) return t("state.loading.file", { name: progress.file, size: size(progress.file_size), time: wholeSeconds((performance.now() - progress.at) / 1000) });
     if (!progress.steps) return progress.text || t("state.loading");
     if (progress.step >= progress.steps && progress.fraction >= 0.999) return t("state.saving");
     const left = secondsLeft(job);

@@ -1,34 +1,42 @@
-// A picture over the whole window: fit, or pixel by pixel; arrows go through the job's pictures.
+// A picture over the whole window: fit, or pixel by pixel; arrows go through the job's pictures. One can be kept and compared
+// with another.
 
-import { h, iconButton } from "./dom.js";
+import { h, iconButton, setHidden } from "./dom.js";
 import { pressed } from "./key-table.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
 
 let open = null;
 
-export function openViewer(job, index, onSelect) {
+// `on`: {select(index), compare(picture, picture)}
+export function openViewer(job, index, on) {
+  const { pictures } = job;
+  const several = pictures.length > 1;
   const dialog = h("dialog", { class: "viewer", "aria-label": t("action.full_size") });
   const image = h("img", { class: "viewer-image", alt: job.request.prompt || t("picture.alt.empty") });
+  const keeping = several && keeper(pictures, on.compare);
   const show = (position) => {
-    const count = job.pictures.length;
-    open.at = (position + count) % count;
-    image.src = url(job.pictures[open.at].url);
-    onSelect(job.pictures[open.at].index);
+    open.at = (position + pictures.length) % pictures.length;
+    image.src = url(pictures[open.at].url);
+    if (keeping) keeping.draw(pictures[open.at]);
+    on.select(pictures[open.at].index);
   };
-  const move = (by) => job.pictures.length > 1 && show(open.at + by);
-  const arrows = job.pictures.length > 1;
+  const move = (by) => several && show(open.at + by);
   dialog.append(
     h("div", { class: "viewer-scroll", onclick: (event) => event.target !== image && dialog.close() }, image),
     iconButton(t("action.close"), "close", () => dialog.close(), { class: "bare-button viewer-close" }),
-    arrows && iconButton(t("action.previous"), "previous", () => move(-1), { class: "bare-button viewer-previous" }),
-    arrows && iconButton(t("action.next"), "next", () => move(1), { class: "bare-button viewer-next" }),
+    ...(several ? [
+      iconButton(t("action.previous"), "previous", () => move(-1), { class: "bare-button viewer-previous" }),
+      iconButton(t("action.next"), "next", () => move(1), { class: "bare-button viewer-next" }),
+      ...keeping.elements,
+    ] : []),
   );
   image.addEventListener("click", () => dialog.classList.toggle("actual-size"));
   dialog.addEventListener("keydown", (event) => {
     const asked = pressed(event, "viewer");
     if (asked === "previous") move(-1);
     if (asked === "next") move(1);
+    if (asked === "compare") keeping && keeping.press();
   });
   dialog.addEventListener("close", () => {
     dialog.remove();
@@ -36,6 +44,44 @@ export function openViewer(job, index, onSelect) {
   });
   document.body.append(dialog);
   open = { at: 0 };
-  show(Math.max(0, job.pictures.findIndex((picture) => picture.index === index)));
+  show(Math.max(0, pictures.findIndex((picture) => picture.index === index)));
   dialog.showModal();
+}
+
+// The first press keeps the picture that is shown, the next compares it with the one that is shown then; of two pictures there is
+// no other to go to.
+function keeper(pictures, compare) {
+  let kept = null;
+  let shown = null;
+  let asking = false;
+  const element = iconButton(t("viewer.compare"), "compare", press, { class: "bare-button viewer-compare", "aria-pressed": "false" });
+  const small = h("img", { class: "viewer-kept", alt: t("viewer.kept"), hidden: true });
+  const told = h("p", { class: "viewer-told", role: "status", hidden: true });
+
+  function press() {
+    if (pictures.length === 2) return both(shown, pictures.find((picture) => picture !== shown));
+    if (kept && kept !== shown) return both(kept, shown);
+    kept = kept ? null : shown;
+    draw(shown);
+  }
+
+  // Their settings are asked for: a second press meanwhile is none.
+  async function both(one, other) {
+    if (asking) return;
+    asking = true;
+    await compare(one, other);
+    asking = false;
+  }
+
+  function draw(picture) {
+    shown = picture;
+    const words = !kept ? "viewer.compare" : kept === shown ? "viewer.keep_no_more" : "viewer.compare.kept";
+    for (const name of ["title", "aria-label"]) element.setAttribute(name, t(words));
+    element.setAttribute("aria-pressed", String(Boolean(kept)));
+    if (kept) small.src = url(kept.url);
+    told.textContent = kept ? t(kept === shown ? "viewer.pick_other" : "viewer.compare_now") : "";
+    for (const each of [small, told]) setHidden(each, !kept);
+  }
+
+  return { elements: [element, h("div", { class: "viewer-foot" }, small, told)], press, draw };
 }
