@@ -9,7 +9,7 @@ import { readDropped } from "./pnginfo.js";
 import { stopRunning } from "./output.js";
 
 const MODAL = "dialog[open], .engine-panel[data-open]";
-const OPEN = "input[aria-expanded=true], .easel.large"; // a list, or a canvas over the whole window: it closes
+const OPEN = "input[aria-expanded=true], .several[open], .easel.large"; // a list, or a canvas over the whole window: it closes
 
 const TYPING = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]"; // "?" is a sign there
 
