@@ -63,6 +63,8 @@ def test_a_page_names_its_files_by_their_version_and_fetches_what_opens_it():
     imports = json.loads(html.split('<script type="importmap">')[1].split("</script>")[0])["imports"]
     assert imports == {"./webui-assets/": "./webui-assets/v-1/", "./webui-assets/v-1/": "./webui-assets/v-1/"}
     assert html.index("importmap") < html.index("modulepreload")
+    asks = html.index('<script type="module" async src="webui-assets/v-1/js/opening.js"></script>')
+    assert html.index("importmap") < asks < html.index("window.gradio_config")  # before Gradio's script has begun
     assert '<link rel="preload" as="style" href="webui-assets/v-1/css/page.css">' in html
     assert 'href="webui-assets/v-1/js/main.js"' in html
 

@@ -19,8 +19,11 @@ from webui.ui.texts import ASSETS
 #: What is known by its content can be kept for ever.
 FOR_EVER = "private, max-age=31536000, immutable"
 
-#: Modules that run when the page is opened; what they import is found in them.
-_OPENING = ("main.js", "inner-tabs.js")
+#: Runs as soon as it is here, before Gradio's script.
+OPENING = "opening.js"
+
+#: Modules that run when the page is drawn; what they import is found in them.
+_FIRST = ("main.js", "inner-tabs.js")
 
 _VERSION = re.compile(r"v-[0-9a-f]{16}")
 _IMPORT = re.compile(r"^(?:import|export)\b[^;()]*?\"\./([\w-]+\.js)\";", re.MULTILINE)  # in parentheses: when it is needed
@@ -65,7 +68,7 @@ def versioned_url(version: str) -> str:
 
 def opening_modules(folder: Path = ASSETS / "js") -> list[str]:
     """The files of the script that a page runs when it is opened, in the order in which they are found."""
-    found: list[str] = [*_OPENING]
+    found: list[str] = [*_FIRST]
     for name in found:  # grows meanwhile
         text = (folder / name).read_text(encoding="utf-8")
         found += [other for other in dict.fromkeys(_IMPORT.findall(text)) if other not in found]

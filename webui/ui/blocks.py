@@ -172,7 +172,7 @@ def _connect_load(page: gr.Blocks, services: PageServices, forms: Sequence[Form]
 
     # The script asks and sets: of an event of Gradio's own the outcome would be drawn for all of them at every later event.
     gr.api(opening, api_name="opening", queue=False)  # pyright: ignore[reportPrivateImportUsage]
-    loaded = page.load(None, outputs=outputs, js=call("openForms", [form.tab for form in forms]), show_progress="hidden")
+    loaded = page.load(None, outputs=outputs, js=call("openForms"), show_progress="hidden")
     opened = loaded.then(None, inputs=told, js=call("opened"))
     for form in forms:
         form.tell_script(opened)

@@ -32,7 +32,8 @@ def lightened(html: str, version: str) -> str:
     config["head"] = (config.get("head") or "").replace(f'="{ASSETS_URL}/', f'="{address}/')
     html = html[: found.start()] + as_data(config) + html[found.end() :]
     html = _API.sub(lambda _: as_data(_NO_API), html, count=1)
-    html = html.replace("<script>window.gradio_config", _import_map(address) + "<script>window.gradio_config", 1)
+    first = _import_map(address) + f'<script type="module" async src="{address}/js/{asset_files.OPENING}"></script>'
+    html = html.replace("<script>window.gradio_config", first + "<script>window.gradio_config", 1)
     html = html.replace("</head>", _to_fetch(config["head"], address) + "</head>", 1)
     return re.sub(r"<body\b[^>]*>", lambda body: body[0] + _frame(config), html, count=1)
 

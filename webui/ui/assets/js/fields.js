@@ -1,10 +1,11 @@
 // The form's fields as the script sees them: what the table of fields says, where they stand, and the hidden buttons
 // ("bridges") through which the script sets them. Gradio owns the controls; they are never written to behind its back.
 
+import { TABS } from "./opening.js";
 import { reachable } from "./reach.js";
 import { t } from "./texts.js";
 
-export const TABS = ["txt2img", "img2img"]; // those with a form
+export { TABS };
 export const fields = window.periplusConfig?.fields ?? {};
 
 const SHARED = ["checkpoint", "vae", "clip_skip"]; // stand in the header, for every form

@@ -8,6 +8,7 @@ import { post } from "./notices.js";
 import { drawExtra, drawOptions } from "./options.js";
 import { follow, pageId } from "./page.js";
 import { changed, state } from "./state.js";
+import { asked, storedAs, storedForms } from "./opening.js";
 import { beforeSetting } from "./prompt-set.js";
 import { replaced, replacedBy } from "./queue-edit.js";
 import { beginReading, formIsRead, readsForms } from "./reading.js";
@@ -26,19 +27,14 @@ let timer = null;
 
 const pending = { infotext: "", size: null, prompt: "" };
 
-// ---- kept over a reload: by tab in sessionStorage; a new tab begins with what was last typed in any
-
-const storedAs = (tab) => (tab === TABS[0] ? "periplus.form" : `periplus.form.${tab}`);
+// ---- kept over a reload
 
 // The page is opened: what all controls show, from what was kept. Asked once more where the server just begins again.
-export async function openForms(tabs) {
-  const texts = tabs.map((tab) => sessionStorage.getItem(storedAs(tab)) ?? localStorage.getItem(storedAs(tab)) ?? "");
-  try {
-    return await call("opening", texts);
-  } catch {
-    await new Promise((done) => setTimeout(done, OPEN_AGAIN_MS));
-  }
-  return call("opening", texts).catch((error) => {
+export async function openForms() {
+  const answer = await asked;
+  if (answer) return answer;
+  await new Promise((done) => setTimeout(done, OPEN_AGAIN_MS));
+  return call("opening", storedForms()).catch((error) => {
     post(t("notice.request_failed", { reason: error.message }), "error");
     throw error;
   });
