@@ -1,4 +1,5 @@
 // What boxes for typing do beyond Gradio's: sizes snap to their raster and say so, and a list is searched by typing at once.
+// And sliders beyond the browser's: a finger that scrolls the page from one leaves its value.
 
 import { h } from "./dom.js";
 import { TABS, fieldWithId } from "./fields.js";
@@ -10,6 +11,25 @@ export function watchInputs() {
   document.addEventListener("change", (event) => snap(event.target), true);
   // The list's box holds the chosen name: selected as a whole, so that typing replaces it and searches.
   document.addEventListener("focusin", ({ target }) => target.matches?.(".block input[role=listbox], .block input[role=combobox]") && target.select());
+  document.addEventListener("pointerdown", keepSlider, true);
+  document.addEventListener("pointercancel", putSliderBack, true);
+}
+
+let touched = null; // {slider, value}: as it was when the finger went down
+
+// Chromium moves a slider as soon as a finger touches it, also one that goes on to scroll.
+function keepSlider({ target, pointerType }) {
+  touched = pointerType === "touch" && target.matches?.("input[type=range]") ? { slider: target, value: target.value } : null;
+}
+
+// The browser scrolls: the finger is no longer the slider's.
+function putSliderBack({ target }) {
+  if (touched?.slider !== target) return;
+  const { value } = touched;
+  touched = null;
+  if (target.value === value) return;
+  target.value = value;
+  for (const kind of ["input", "change"]) target.dispatchEvent(new Event(kind, { bubbles: true }));
 }
 
 function fieldOf(input) {
