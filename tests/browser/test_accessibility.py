@@ -1,14 +1,17 @@
-"""What axe-core finds on every tab: nothing serious, in both themes."""
+"""What axe-core finds on every tab and in what opens over them: nothing serious, in both themes and in two languages."""
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.page import Studio
+from tests.running import RunningApp
+from webui.ui.language import COOKIE
 
 #: What a tab draws itself once it is opened; until it is there, there is nothing to look at.
 DRAWN = {
@@ -38,13 +41,22 @@ def findings(page: Page) -> list[str]:
     return [f"{each['id']}: {[(node['target'], node['failureSummary']) for node in each['nodes']]}" for each in serious]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_tab_has_a_serious_finding(studio: Studio, theme: str):
-    page = studio.page
-    page.get_by_label("Theme").select_option(theme)
-    found = {"txt2img": findings(page)}
-    for name, drawn in DRAWN.items():
-        page.get_by_role("tab", name=name, exact=True).click()
+@pytest.mark.parametrize(("theme", "language"), [("light", "English"), ("dark", "中文")])
+def test_no_tab_sheet_or_drawer_has_a_serious_finding(context: BrowserContext, app: RunningApp, theme: str, language: str):
+    context.add_cookies([{"name": COOKIE, "value": quote(language), "url": app.address}])
+    page = Studio(context.pages[0], app.address).open().page
+    page.locator("#theme").select_option(theme)
+    found = {}
+    tabs = page.locator("#tabs > .tab-wrapper .tab-container:not(.visually-hidden) [role=tab]")
+    for place, (name, drawn) in enumerate({"txt2img": "#txt2img_prompt", **DRAWN}.items()):
+        tabs.nth(place).click()
         expect(page.locator(drawn).first).to_be_attached()
         found[name] = findings(page)
+    tabs.first.click()
+    for opener, opened in (("#show_keys", "#key_sheet"), ("#queue_opener", "#queue"), ("#engine_opener", "#engine_panel")):
+        page.locator(opener).click()
+        expect(page.locator(opened)).to_be_visible()
+        found[opened] = findings(page)
+        page.keyboard.press("Escape")
+        expect(page.locator(opened)).to_be_hidden()
     assert {name: told for name, told in found.items() if told} == {}
