@@ -52,6 +52,7 @@ CHANGES = (
         """
         const nodesKept = new WeakMap();
         function nodeOf(root, id) {
+          if (id === undefined || id === null) return null; // nearly all that is asked for while the page is built
           const kept = nodesKept.get(root)?.get(id);
           if (kept) return kept;
           const nodes = new Map();
