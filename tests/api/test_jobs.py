@@ -204,7 +204,8 @@ def test_the_events_of_a_job_tell_all_of_it_and_end_with_it(server: str):
     ]
     progress = [message for message in messages if message["type"] == "progress"]
     assert progress
-    assert set(progress[0]) == {"type", "job_id", "text", "fraction", "step", "steps", "image", "images", "eta", "preview"}
+    told = "type job_id text fraction step steps image images eta preview file file_size"
+    assert set(progress[0]) == set(told.split())
     assert {message["type"] for message in messages} <= {"job", "picture", "progress", "notice"}
 
 
