@@ -2,7 +2,8 @@
 
     python -m benchmarks.ui [--extensions 20] [--files 10000] [--repeats 5]
 
-First paint and usable: from the navigation, by a browser that was here before; `first_visit` by one that was not.
+First paint and usable: from the navigation, by the page's own clock, in a new tab of a browser that was here before;
+`first_visit` of one that was not.
 Tab switch and key: to the next frame, at the 95th percentile.
 """
 
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,18 @@ TAB_TIMES = """async () => {
 }"""
 
 
+#: When the form can be used: two frames after the page said that it is ready, so that it has been drawn and the script rests.
+USABLE = """() => {
+  const root = () => document.documentElement;
+  const watch = new MutationObserver(() => {
+    if (root()?.dataset.periplus !== "ready") return;
+    watch.disconnect();
+    requestAnimationFrame(() => requestAnimationFrame(() => (window.usableAt = performance.now())));
+  });
+  watch.observe(document, { attributes: true, subtree: true });
+}"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extensions", type=int, default=20)
@@ -128,10 +140,9 @@ def opened(context: BrowserContext, app: RunningApp) -> tuple[dict[str, float], 
     page.set_default_timeout(120_000)
     session = context.new_cdp_session(page)
     session.send("Performance.enable")
-    begun = time.perf_counter()
+    page.add_init_script(f"({USABLE})()")
     page.goto(app.address, wait_until="commit")
-    page.wait_for_selector("html[data-periplus=ready]")
-    found = {"usable_ms": 1000 * (time.perf_counter() - begun)}
+    found = {"usable_ms": float(page.wait_for_function("() => window.usableAt").json_value())}
     found["first_paint_ms"] = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     counted: dict[str, Any] = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
     return found | {ours: counted[theirs] for theirs, ours in COUNTED.items()}, page
