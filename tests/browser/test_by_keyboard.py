@@ -38,6 +38,10 @@ def test_a_picture_its_large_view_and_an_inpainted_part_are_made_by_keyboard(stu
     first = shown.get_attribute("src") or ""
     keys.press("ArrowRight")
     expect(shown).not_to_have_attribute("src", first)
+    page.route("**/api/v1/metadata", lambda route: route.abort())
+    keys.press("c")
+    expect(page.locator(".viewer-told")).to_contain_text("That did not work")
+    page.unroute_all()
     keys.press("c")
     comparison = page.locator("#plot_comparison")
     expect(comparison.locator(".plot-pair")).to_have_attribute("data-view", "over")

@@ -8,19 +8,23 @@ import { url } from "./stream.js";
 import { t } from "./texts.js";
 
 // Of the history.
-export const compareTwo = (one, other, view) => compare([one, other], readEntry, view);
+export const compareTwo = (one, other, on) => compare([one, other], readEntry, on);
 
 // Of jobs.
-export const compareMade = (one, other, view) => compare([one, other], readPicture, view);
+export const compareMade = (one, other, on) => compare([one, other], readPicture, on);
 
-// `read(picture)`: {name, prompt, negative_prompt, …a cell}
-async function compare(pair, read, view) {
+const tell = (text) => post(text, "error");
+
+// `read(picture)`: {name, prompt, negative_prompt, …a cell}; `on`: {view, wanted(), failed(text)}: how it begins, whether it is
+// still to be opened when the answers are here, and who tells why it cannot be.
+async function compare(pair, read, { view, wanted = () => true, failed = tell } = {}) {
   try {
     const told = await Promise.all(pair.map(read));
+    if (!wanted()) return;
     const plot = { axes: [t("history.picture")], labels: [told.map(({ name }) => name)] };
     openComparison(plot, ...told.map((each, at) => ({ ...each, index: [at], state: "done" })), view);
   } catch (error) {
-    post(t("history.failed", { reason: error.message }), "error");
+    failed(t("history.failed", { reason: error.message }));
   }
 }
 

@@ -249,7 +249,7 @@ function open(item) {
     const shown = items.find((each) => each.id === id);
     if (shown) parts.grid.choose(shown, { focus: false });
   };
-  const compare = (one, other) => compareTwo({ id: one.index }, { id: other.index }, "over");
+  const compare = (one, other, on) => compareTwo({ id: one.index }, { id: other.index }, { view: "over", ...on });
   openViewer({ request: { prompt: item.prompt }, pictures }, item.id, { select, compare });
 }
 

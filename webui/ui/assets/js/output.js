@@ -226,7 +226,8 @@ function openSelected() {
   const job = shownJob();
   if (!job?.pictures.length) return;
   const select = (index) => ((selection = { job: job.id, index }), draw());
-  const compare = async (one, other) => (await import("./comparing.js")).compareMade(one, other, "over");
+  const compare = (one, other, on) =>
+    import("./comparing.js").then(({ compareMade }) => compareMade(one, other, { view: "over", ...on }), () => on.failed(t("notice.offline")));
   openViewer(job, selectedPicture(job).index, { select, compare });
 }
 

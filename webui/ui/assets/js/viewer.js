@@ -8,7 +8,7 @@ import { t } from "./texts.js";
 
 let open = null;
 
-// `on`: {select(index), compare(picture, picture)}
+// `on`: {select(index), compare(picture, picture, {wanted(), failed(text)})}
 export function openViewer(job, index, on) {
   const { pictures } = job;
   const several = pictures.length > 1;
@@ -36,7 +36,7 @@ export function openViewer(job, index, on) {
     const asked = pressed(event, "viewer");
     if (asked === "previous") move(-1);
     if (asked === "next") move(1);
-    if (asked === "compare") keeping && keeping.press();
+    if (asked === "compare" && !event.repeat) keeping && keeping.press();
   });
   dialog.addEventListener("close", () => {
     dialog.remove();
@@ -69,8 +69,14 @@ function keeper(pictures, compare) {
   async function both(one, other) {
     if (asking) return;
     asking = true;
-    await compare(one, other);
+    await compare(one, other, { wanted: () => element.isConnected, failed: say });
     asking = false;
+  }
+
+  // Messages of the page lie below this window.
+  function say(text) {
+    told.textContent = text;
+    setHidden(told, false);
   }
 
   function draw(picture) {
