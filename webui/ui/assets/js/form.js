@@ -29,11 +29,12 @@ const pending = { infotext: "", size: null, prompt: "" };
 
 // ---- kept over a reload
 
-// The page is opened: what all controls show, from what was kept. Asked once more where the server just begins again.
+// The page is opened: what all controls show, from what was kept. Asked once more where the server just begins again, and where
+// settings have changed since it was asked.
 export async function openForms() {
   const answer = await asked;
-  if (answer) return answer;
-  await new Promise((done) => setTimeout(done, OPEN_AGAIN_MS));
+  if (answer && !state.settingsChanged) return answer;
+  if (!answer) await new Promise((done) => setTimeout(done, OPEN_AGAIN_MS));
   return call("opening", storedForms()).catch((error) => {
     post(t("notice.request_failed", { reason: error.message }), "error");
     throw error;

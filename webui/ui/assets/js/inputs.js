@@ -18,7 +18,8 @@ export function watchInputs() {
 let touched = null; // {slider, value}: as it was when the finger went down
 
 // Chromium moves a slider as soon as a finger touches it, also one that goes on to scroll.
-function keepSlider({ target, pointerType }) {
+function keepSlider({ target, pointerType, isPrimary }) {
+  if (!isPrimary) return; // a second finger, wherever it is
   touched = pointerType === "touch" && target.matches?.("input[type=range]") ? { slider: target, value: target.value } : null;
 }
 

@@ -70,13 +70,18 @@ export const KEYS = {
   },
 };
 
-// On a keyboard of another script a letter is known by its place.
-const bare = (key, code) => (key.length > 1 ? key : key > "\x7f" && /^Key[A-Z]$/.test(code) ? code.at(-1) : key.toUpperCase());
+// On a keyboard of another script a letter or a bracket is known by its place.
+function bare(key, code) {
+  if (key.length > 1 || key <= "\x7f") return key.length > 1 ? key : key.toUpperCase();
+  if (code.startsWith("Bracket")) return code === "BracketLeft" ? "[" : "]";
+  return /^Key[A-Z]$/.test(code) ? code.at(-1) : key.toUpperCase();
+}
 
 // "Ctrl+Shift+Z"
 export function comboOf({ key = "", code = "", ctrlKey, metaKey, altKey, shiftKey }) {
   const sign = key.length === 1 && key.toUpperCase() === key.toLowerCase();
-  const held = [(ctrlKey || metaKey) && "Ctrl", altKey && "Alt", shiftKey && !sign && "Shift"];
+  const typed = altKey && (key === "[" || key === "]"); // many keyboards give brackets with AltGr, which is Ctrl and Alt, or Option
+  const held = [!typed && (ctrlKey || metaKey) && "Ctrl", !typed && altKey && "Alt", shiftKey && !sign && "Shift"];
   return [...held, bare(key, code)].filter(Boolean).join("+");
 }
 
