@@ -338,6 +338,10 @@ def test_quick_settings_have_a1111s_names_and_those_that_are_none_are_ignored(cl
     assert services.preferences.current.quicksettings_list == "live_preview, jpeg_quality"
     told = ["sd_model_checkpoint", "sd_vae", "CLIP_stop_at_last_layers", "live_previews_enable", "jpeg_quality"]
     assert get(client, "options")["quicksettings_list"] == told
+    own = "hide_schedulers, keep_free, notify_when_done, not_loaded.now"
+    services.preferences.update(quicksettings_list=own)
+    assert client.post(f"{URL}/options", json=get(client, "options")).status_code == 200
+    assert services.preferences.current.quicksettings_list == own
     wrong = client.post(f"{URL}/options", json={"quicksettings_list": "sd_vae"})
     assert (wrong.status_code, wrong.json()["field"]) == (422, "quicksettings_list")
 

@@ -106,4 +106,14 @@ def test_quick_settings_that_everybody_has_are_the_same_here():
     found = translate_config(
         {"quicksettings_list": ["sd_model_checkpoint"], "quicksettings": "sd_model_checkpoint, sd_vae"}, SPECS
     )
-    assert (found.same, found.preferences, found.left) == (2, {}, {})
+    assert (found.same, found.preferences, found.left) == (1, {}, {})
+
+
+def test_of_several_lists_of_quick_settings_the_newest_holds():
+    found = translate_config({"quicksettings": "samples_format", "quicksettings_list": ["keep_free", "live_preview"]}, SPECS)
+    assert (found.preferences, found.left) == ({"quicksettings_list": "keep_free, live_preview"}, {})
+
+
+def test_what_is_no_list_of_quick_settings_is_left():
+    found = translate_config({"quicksettings_list": 7}, SPECS)
+    assert (found.same, found.left) == (0, {"quicksettings_list": 7})

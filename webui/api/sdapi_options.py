@@ -148,7 +148,8 @@ def _quick(services: Services, keys: Any) -> str:
     """By A1111's keys; those that are no setting here are ignored, as in A1111."""
     if not isinstance(keys, list):
         raise InvalidRequest(QUICK, f"{QUICK}: a list of names of settings was expected, but {keys!r:.80} was given.")
-    names, _ = quick_names(keys, services.plugins.settings.fields)
+    kept = listed(services.preferences.current.quicksettings_list)  # also those of extensions that are not loaded now
+    names, _ = quick_names(keys, [*services.plugins.settings.fields, *kept])
     chosen = ", ".join(names)
     check_value(_SPECS[QUICK], chosen)
     return chosen

@@ -13,7 +13,7 @@ from typing import Any
 from webui.core.params import FieldSpec, as_declared, joined, listed, params_of
 from webui.storage.editing_preferences import EditingPreferences
 from webui.storage.form_defaults import NOT_KEPT, Specs, usable
-from webui.storage.preferences import QUICK, Preferences, is_preference
+from webui.storage.preferences import CHOSEN_IN_HEADER, QUICK, Preferences, is_preference
 from webui.storage.saving_preferences import SavingPreferences
 
 TABS = ("txt2img", "img2img")
@@ -38,6 +38,9 @@ QUICK_LISTS = ("quicksettings_list", "quicksettings", "quick_setting_list")
 
 #: Stand in the header for everybody.
 ALWAYS_QUICK = ("sd_model_checkpoint", "sd_vae", "CLIP_stop_at_last_layers")
+
+#: Settings that may stand there by our own name: all but those that stand in the header anyway, and the list itself.
+_OWN_QUICK = [name for name in params_of(Preferences) if name not in (*CHOSEN_IN_HEADER, QUICK)]
 
 #: Chosen in the header, where it is seen; this value of it is here what it is there.
 _AS_HERE = {"sd_vae": "Automatic"}
@@ -77,11 +80,13 @@ def translate_config(config: Mapping[str, Any], specs: Specs) -> Translated:
     settings = [spec for spec in specs.values() if spec.api_name.startswith(_OVERRIDE) or spec.api_name in _FIELDS]
     fields = {spec.api_name.removeprefix(_OVERRIDE): spec for spec in settings}
     known = params_of(Preferences)
+    newest = next((key for key in QUICK_LISTS if config.get(key) is not None), None)
     for key, value in config.items():
         if key in _AS_HERE and value == _AS_HERE[key]:
             found.same += 1
         elif key in QUICK_LISTS:
-            _quick(found, key, value)
+            if key == newest:  # an older one is kept by later versions, and read no more
+                _quick(found, key, value)
         elif key in PREFERENCES:
             _preference(found, key, known[PREFERENCES[key]], value)
         elif key in fields:
@@ -102,12 +107,13 @@ def _preference(found: Translated, key: str, spec: FieldSpec, value: Any) -> Non
 
 
 def quick_names(keys: Iterable[Any], others: Iterable[str] = ()) -> tuple[list[str], list[Any]]:
-    """The settings here that A1111's keys mean, without those that everybody has in the header; and keys that mean none.
+    """The settings here that A1111's keys, or our own names, mean, without those that everybody has in the header; and keys that
+    mean none.
 
     Args:
         others: names of settings that are no preferences, such as those of extensions.
     """
-    keys, known = list(dict.fromkeys(map(str, keys))), {**{name: name for name in others}, **PREFERENCES}
+    keys, known = list(dict.fromkeys(map(str, keys))), {**{name: name for name in (*others, *_OWN_QUICK)}, **PREFERENCES}
     names = [known[key] for key in keys if key in known]
     return list(dict.fromkeys(names)), [key for key in keys if key not in known and key not in ALWAYS_QUICK]
 
@@ -119,7 +125,11 @@ def quick_keys(names: Iterable[str]) -> list[str]:
 
 
 def _quick(found: Translated, key: str, value: Any) -> None:
-    names, left = quick_names(listed(value) if isinstance(value, str) else value if isinstance(value, list) else [])
+    keys = listed(value) if isinstance(value, str) else value
+    if not isinstance(keys, list):
+        found.left[key] = value
+        return
+    names, left = quick_names(keys)
     if names:
         found.preferences[QUICK] = ", ".join(names)
     elif not left:
