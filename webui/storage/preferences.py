@@ -130,6 +130,7 @@ class PreferencesFile:
         """`tell` hears of what was changed: the new values by name."""
         self._file, self._tell = TomlFile(path), tell
         self._lock = threading.Lock()
+        self._unwritten = False
         self._table = self._file.read()
         self.problem = self._file.problem
         self._current, complaints = _typed(self._table)
@@ -145,20 +146,22 @@ class PreferencesFile:
 
         Raises:
             InvalidRequest: for an unknown name or a value out of range; nothing changes.
-            SaveFailed: the file could not be written; the change holds until the program ends.
+            SaveFailed: the file could not be written; the change holds until the program ends, and is written with the next.
         """
         if unknown := sorted(set(changes) - set(params_of(Preferences))):
             raise InvalidRequest(unknown[0], f"There is no preference “{unknown[0]:.80}”.")
         with self._lock:
             before, current = self._current, replace(self._current, **changes)
             if current != before:
-                self._current = current
+                self._current, self._unwritten = current, True
                 self._tell({name: value for name, value in asdict(current).items() if value != getattr(before, name)})
                 # Keys that are not known here stay: a later version, or an extension, may have written them.
                 known = {key: value for key, value in asdict(current).items() if value is not None}
                 others = {key: value for key, value in self._table.items() if key not in params_of(Preferences)}
                 self._table = known | others
+            if self._unwritten:
                 self._file.write(self._table)
+                self._unwritten = False
             return current
 
 
