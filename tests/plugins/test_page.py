@@ -14,7 +14,7 @@ from tests.plugins.writing import FIVE_KINDS, write_extension
 from tests.ui.drawing import a_page
 from webui.core.request import GenerationRequest
 from webui.core.xyz import Axis, PlotRequest
-from webui.ui import blocks, extension_options, extension_settings, localisation, texts
+from webui.ui import blocks, extension_options, extension_settings, localisation, quick_settings, texts
 from webui.ui.form import Form
 
 OPTIONS = "/sdapi/v1/options"
@@ -96,6 +96,27 @@ def test_settings_stand_among_the_options_of_a1111s_api(folder: Path, request: p
     assert (wrong.status_code, wrong.json()["field"]) == (422, "craft.count")
     now = client.get(OPTIONS).json()
     assert (now["craft.count"], now["craft.soft"], now["live_previews_enable"]) == (3, False, True)
+
+
+SEVERAL = """
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    sides: Annotated[str, Param("Sides", choices=("left", "right", "top"), several=True)] = "left, right"
+
+@hookimpl
+def register_settings():
+    return [Settings]
+"""
+
+
+def test_a_setting_of_several_choices_stands_below_the_header_as_a_list(folder: Path, request: pytest.FixtureRequest):
+    write_extension(folder, "edges", SEVERAL)
+    services = request.getfixturevalue("services")
+    services.preferences.update(quicksettings_list="edges.sides")
+    [sides] = quick_settings.described(services)
+    assert (sides["kind"], sides["value"]) == ("several", ["left", "right"])
+    assert quick_settings.change(services, "edges.sides", ["top", "left"]) == ["top", "left"]
+    assert services.plugins.settings.values["edges.sides"] == "top, left"
 
 
 GERMAN = """

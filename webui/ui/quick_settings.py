@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from webui.core.params import FieldSpec, as_declared, check_value, joined, listed, params_of, parted, suggest
@@ -12,6 +13,9 @@ from webui.ui.library import answered, offer
 from webui.ui.services import PageServices
 from webui.ui.settings_files import change_extension
 from webui.ui.texts import t, words
+
+#: Two who change the list at the same time would each write it without the other's change.
+_list_lock = threading.Lock()
 
 
 def connect(services: PageServices) -> None:
@@ -74,7 +78,7 @@ def _kind(spec: FieldSpec) -> str:
 def _now(services: PageServices, spec: FieldSpec) -> Any:
     if spec.name in params_of(Preferences):
         return parted(spec, getattr(services.preferences.current, spec.name))
-    return services.plugins.settings.values.get(spec.name, spec.default)
+    return parted(spec, services.plugins.settings.values.get(spec.name, spec.default))
 
 
 def change(services: PageServices, name: str, value: Any) -> Any:
@@ -90,16 +94,17 @@ def change(services: PageServices, name: str, value: Any) -> Any:
         check_value(spec, value)
         services.preferences.update(**{name: value})
     else:
-        change_extension(services, name, as_declared(spec, typed(name, value, {name: spec})))
+        change_extension(services, name, joined(spec, typed(name, value, {name: spec})))
     return _now(services, spec)
 
 
 def put(services: PageServices, name: str, *, shown: bool) -> list[str]:
     """Have a setting stand below the header, as the last one, or no more; returns the names of those that do."""
     _spec(services, name)
-    others = [each for each in listed(services.preferences.current.quicksettings_list) if each != name]
-    chosen = [*others, name] if shown else others
-    services.preferences.update(**{QUICK: ", ".join(chosen)})
+    with _list_lock:
+        others = [each for each in listed(services.preferences.current.quicksettings_list) if each != name]
+        chosen = [*others, name] if shown else others
+        services.preferences.update(**{QUICK: ", ".join(chosen)})
     return chosen
 
 
