@@ -16,7 +16,7 @@ QUALITY = "Quality for saved jpeg and avif images"
 def as_before(app) -> Iterator[None]:
     """The program's settings are those of all tests."""
     yield
-    app.http.post("/sdapi/v1/options", json={"quicksettings_list": [], "jpeg_quality": 80}).raise_for_status()
+    app.http.post("/sdapi/v1/options", json={"quicksettings_list": [], "jpeg_quality": 80, "save_txt": False}).raise_for_status()
 
 
 def test_a_setting_below_the_header_is_changed_there_and_follows_what_is_changed_elsewhere(lasting: Studio, app, as_before):
@@ -33,6 +33,10 @@ def test_a_setting_below_the_header_is_changed_there_and_follows_what_is_changed
     quality.fill("0")
     quality.press("Tab")
     expect(row.get_by_role("alert")).to_contain_text("must lie between 1 and 100")
+    app.http.post("/sdapi/v1/options", json={"save_txt": True}).raise_for_status()
+    expect(page.locator("#settings_save_txt.settings-changed")).to_be_attached()
+    expect(quality).to_have_value("0")
+    expect(row.get_by_role("alert")).to_be_visible()
     quality.fill("55")
     quality.press("Tab")
     expect(row.get_by_role("alert")).to_have_count(0)

@@ -28,7 +28,7 @@ export function markField(element, message) {
     element.append(line);
   }
   setText(line, message);
-  for (const input of element.querySelectorAll("input, textarea")) {
+  for (const input of element.querySelectorAll("input, textarea, select")) {
     input.setAttribute("aria-invalid", "true");
     input.setAttribute("aria-errormessage", line.id);
     input.addEventListener("input", () => clearError(element), { once: true });
@@ -38,7 +38,7 @@ export function markField(element, message) {
 export function clearError(element) {
   element.classList.remove("field-invalid");
   element.querySelector(":scope > .field-error")?.remove();
-  for (const input of element.querySelectorAll("input, textarea")) input.removeAttribute("aria-invalid");
+  for (const input of element.querySelectorAll("input, textarea, select")) input.removeAttribute("aria-invalid");
 }
 
 export function clearErrors() {

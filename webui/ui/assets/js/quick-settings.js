@@ -23,74 +23,118 @@ const DRAWN = {
 
 let row = null;
 let settings = []; // as the server tells of them
-const controls = new Map(); // by name
+let controls = new Map(); // by name
 const typing = new Set(); // names of those that hold what is not saved
+const unsaved = new Map(); // by name: how many changes are not answered yet
 let saving = Promise.resolve(); // one after another, as they were changed
+let asking = null; // the last question, until it is answered
 
 export function mountQuickSettings(host) {
   row = h("div", { class: "quick-settings drawn", id: "quick_settings_row", role: "group", "aria-label": t("quick.label") });
   host.replaceChildren(row);
-  take(state.quick ?? JSON.parse(localStorage.getItem(KEPT) ?? "[]"));
-  document.addEventListener("periplus:quick", () => take(state.quick));
+  document.addEventListener("periplus:quick", takeTold);
   document.addEventListener("periplus:settings-changed", ({ detail }) => follow(detail));
+  if (state.quick) takeTold();
+  else takeKept();
 }
 
-const withoutValues = (given) => JSON.stringify(given.map(({ value, ...others }) => others));
+function takeTold() {
+  if (state.quick) take(state.quick);
+  if (state.settingsChanged) ask(); // perhaps since they were described
+}
 
+function takeKept() {
+  try {
+    take(JSON.parse(localStorage.getItem(KEPT) ?? "[]"));
+  } catch {
+    localStorage.removeItem(KEPT); // another version's
+  }
+}
+
+function keep() {
+  try {
+    localStorage.setItem(KEPT, JSON.stringify(settings));
+  } catch {
+    // The browser's storage is full: the row comes a moment later.
+  }
+}
+
+const withoutValue = ({ value, ...others }) => JSON.stringify(others);
+
+// What is as it was stays as it is: what somebody types there, and what is wrong with it.
 function take(given) {
-  if (withoutValues(given) !== withoutValues(settings)) draw(given);
+  const before = new Map(settings.map((each) => [each.name, each]));
+  const isKnown = (each) => before.has(each.name) && withoutValue(before.get(each.name)) === withoutValue(each);
+  controls = new Map(given.map((each) => [each.name, isKnown(each) ? controls.get(each.name) : drawn(each)]));
   settings = given;
-  for (const { name, value } of settings) show(name, value);
-  localStorage.setItem(KEPT, JSON.stringify(settings));
+  place([...controls.values()].map((control) => control.element));
+  for (const each of given) if (JSON.stringify(before.get(each.name)?.value) !== JSON.stringify(each.value)) show(each);
+  keep();
 }
 
-function draw(given) {
-  controls.clear();
-  typing.clear();
-  for (const each of given) controls.set(each.name, drawn(each));
-  row.replaceChildren(...[...controls.values()].map((control) => control.element));
+// Those that stay are not moved, for what is moved loses the focus.
+function place(elements) {
+  for (const each of [...row.children]) if (!elements.includes(each)) each.remove();
+  for (const [index, each] of elements.entries()) if (row.children[index] !== each) row.insertBefore(each, row.children[index] ?? null);
 }
 
 function drawn(setting) {
-  const control = DRAWN[setting.kind](`quick_${setting.name.replace(".", "_")}`, setting);
+  const { name } = setting;
+  const control = DRAWN[setting.kind](`quick_${name.replace(".", "_")}`, setting);
+  control.value = setting.value;
   control.element.classList.add(`quick-${setting.kind}`);
   control.element.title = [setting.label, setting.help].filter(Boolean).join("\n"); // a long label is cut
-  control.element.addEventListener("input", () => typing.add(setting.name));
-  control.element.addEventListener("change", () => (saving = saving.then(() => save(setting, control))));
+  control.element.addEventListener("input", () => typing.add(name));
+  control.element.addEventListener("change", () => change(setting, control));
+  control.element.addEventListener("focusout", () => typing.delete(name) && show(settings.find((each) => each.name === name))); // typed, and taken back
+  typing.delete(name);
   return control;
-}
-
-// What somebody is typing stays.
-function show(name, value) {
-  const control = controls.get(name);
-  if (!control || (typing.has(name) && control.element.contains(document.activeElement))) return;
-  clearError(control.element);
-  control.value = value;
 }
 
 const valueOf = ({ kind }, { value }) => (kind === "number" ? (value === "" ? null : Number(value)) : value);
 
-async function save(setting, control) {
+// What somebody is typing stays, and what is on its way. What is shown already is left with what is wrong: it could not be saved.
+function show(setting) {
+  const control = controls.get(setting?.name);
+  if (!control || unsaved.get(setting.name) || (typing.has(setting.name) && control.element.contains(document.activeElement))) return;
+  if (JSON.stringify(valueOf(setting, control)) === JSON.stringify(setting.value)) return;
+  clearError(control.element);
+  control.value = setting.value;
+}
+
+function change(setting, control) {
   const given = valueOf(setting, control);
   typing.delete(setting.name);
+  unsaved.set(setting.name, (unsaved.get(setting.name) ?? 0) + 1);
+  saving = saving.then(() => save(setting, control, given));
+}
+
+async function save(setting, control, given) {
+  const { name } = setting;
+  const shown = () => (controls.get(name) ?? control).element; // it may have been drawn anew
   try {
-    const { value } = await call("set_setting", setting.name, given);
-    show(setting.name, value);
-    preferenceChanged(setting.name, value);
+    const { value } = await call("set_setting", name, given).finally(() => unsaved.set(name, unsaved.get(name) - 1));
+    clearError(shown());
+    show({ ...setting, value });
+    preferenceChanged(name, value);
   } catch (error) {
-    markField(control.element, error.message);
+    markField(shown(), error.message);
   }
 }
 
 // `values`: those that were changed, by name; null: nobody knows which.
-async function follow(values) {
-  if (!values || LIST in values) return ask();
+function follow(values) {
+  if (!values || asking || LIST in values) return ask();
   const followed = settings.filter(({ name }) => name in values);
   if (followed.some(({ kind }) => kind === "several")) return ask(); // is told as one text
   take(settings.map((each) => (each.name in values ? { ...each, value: values[each.name] } : each)));
 }
 
+// Only the last answer counts: that of a question asked before may be older.
 async function ask() {
-  const answer = await call("quick_settings").catch(() => null); // out of reach: asked again when the connection is back
+  const mine = (asking = call("quick_settings").catch(() => null)); // out of reach: asked again when the connection is back
+  const answer = await mine;
+  if (mine !== asking) return;
+  asking = null;
   if (answer) take((state.quick = answer.settings));
 }

@@ -43,6 +43,7 @@ export function severalBox(id, name, label, choices, { help } = {}) {
 function closeElsewhere(details, opener) {
   const close = ({ target }) => details.contains(target) || (details.open = false);
   details.addEventListener("toggle", () => document[details.open ? "addEventListener" : "removeEventListener"]("pointerdown", close));
+  details.addEventListener("toggle", () => details.open && opener.focus()); // Safari gives what is clicked no focus, and Esc goes where it is
   details.addEventListener("focusout", ({ relatedTarget }) => relatedTarget && close({ target: relatedTarget }));
   details.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !details.open) return;
