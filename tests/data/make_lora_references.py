@@ -8,7 +8,7 @@ formats have changed:
 
 Peft 0.21.2 runs its adapters beside the weights (unmerged); LyCORIS 4.1.3 adds to each layer what the change alone gives. Each
 case has its tensors by "case|name" and its picture by "case"; settings that peft keeps in adapter_config.json stand in the
-header by the case's name.
+header by the case's name. What is for one weight alone is in `butterflies`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def peft_cases() -> Iterator[Case]:
         "peft IA3": peft.IA3Config(target_modules=_BOTH, feedforward_modules=["ff.net.2"]),
         "peft OFT": peft.OFTConfig(oft_block_size=4, r=0, use_cayley_neumann=False, target_modules=_LINEAR),
         "peft OFT, Neumann": peft.OFTConfig(oft_block_size=4, r=0, target_modules=_LINEAR),
-        # Without a card peft has butterflies of one stage alone.
+        "peft OFT, two terms": peft.OFTConfig(oft_block_size=4, r=0, num_cayley_neumann_terms=2, target_modules=_LINEAR),
+        "peft OFT, three terms": peft.OFTConfig(oft_block_size=4, r=0, num_cayley_neumann_terms=3, target_modules=_LINEAR),
+        # Without a card peft runs butterflies of one stage alone; see `butterflies`.
         "peft BOFT": peft.BOFTConfig(boft_block_size=4, boft_n_butterfly_factor=1, target_modules=_BOTH),
     }
     for name, config in configs.items():
@@ -75,6 +77,23 @@ def peft_cases() -> Iterator[Case]:
         randomize({key: value for key, value in model.named_parameters() if any(mark in key for mark in marks)})
         told = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
         yield name, peft.get_peft_model_state_dict(model), output(model), json.loads(json.dumps(told, default=str))
+
+
+def butterflies() -> dict[str, Tensor]:
+    """A weight and what three stages of peft's BOFT make of it, by peft's own turns and order of columns."""
+    from peft.tuners.boft.layer import BOFTLayer  # pyright: ignore[reportMissingImports]
+
+    generator = torch.Generator().manual_seed(13)
+    stages, count, size, rows = 3, 4, 6, 8
+    shapes = (stages, count, size, size), (rows, count * size), (rows, 1)
+    blocks, weight, lengths = (torch.randn(shape, generator=generator) * 0.3 for shape in shapes)
+    layer, whole = BOFTLayer(nn.Linear(count * size, rows)), torch.eye(count * size)
+    for stage in range(stages):
+        order = layer.block_butterfly_perm(count * size, count // 2**stage, size // 2, stages - 1)
+        places, turns = layer.perm2mat(order), torch.block_diag(*layer.cayley_batch(blocks[stage]))
+        whole = places @ turns @ places.T @ whole
+    found = {"boft_R": blocks, "boft_s": 1 + lengths, "weight": weight, "merged": (whole @ weight.T).T * (1 + lengths)}
+    return {f"butterflies|{name}": tensor.contiguous() for name, tensor in found.items()}
 
 
 def lycoris_cases() -> Iterator[Case]:
@@ -115,7 +134,7 @@ def _saved(tensor: Tensor) -> Tensor:
 
 
 def main() -> None:
-    tensors: dict[str, Tensor] = {"plain": output(tiny_parts(0).unet)}
+    tensors: dict[str, Tensor] = {"plain": output(tiny_parts(0).unet), **butterflies()}
     notes = {}
     for name, found, picture, settings in (*peft_cases(), *lycoris_cases()):
         assert not torch.allclose(picture, tensors["plain"], atol=1e-3), name

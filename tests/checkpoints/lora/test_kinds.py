@@ -6,9 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.checkpoints.lora.samples import Maker, Sample, Shape
+from tests.data import make_lora_references as references
 from webui.checkpoints.lora.building import Pieces, build
 from webui.checkpoints.lora.keys import split_key
 from webui.checkpoints.lora.kinds import Kind, Misshapen
@@ -106,18 +108,12 @@ def test_a_turn_keeps_lengths_and_angles():
         assert torch.allclose(turned.T @ turned, weight.T @ weight)
 
 
-@pytest.mark.parametrize(("stages", "count", "size"), [(1, 3, 5), (2, 4, 4), (3, 4, 6)])
-def test_butterflies_of_columns_are_those_of_peft(stages: int, count: int, size: int):
-    layers = pytest.importorskip("peft.tuners.boft.layer")
-    maker, width = Maker(7, 1, None), count * size
-    blocks, lengths, weight = maker.numbers(stages, count, size, size), 1 + maker.numbers(8, 1), maker.numbers(8, width)
-    layer, whole = layers.BOFTLayer(torch.nn.Linear(width, 8)), torch.eye(width)
-    for stage in range(stages):
-        order = layer.block_butterfly_perm(width, count // 2**stage, size // 2, stages - 1)
-        places, turns = layer.perm2mat(order), torch.block_diag(*layer.cayley_batch(blocks[stage]))
-        whole = places @ turns @ places.T @ whole
-    found = patch_of({"boft_R": blocks, "boft_s": lengths}, (8, width)).merged(weight, 1.0)
-    assert distance(found, ((whole @ weight.T).T * lengths).double()) <= 1e-6
+def test_butterflies_of_columns_in_three_stages_are_those_of_peft():
+    stored = load_file(references.TARGET)
+    tensors = {name: stored[f"butterflies|{name}"] for name in ("boft_R", "boft_s")}
+    weight, expected = stored["butterflies|weight"], stored["butterflies|merged"]
+    assert tensors["boft_R"].shape == (3, 4, 6, 6)
+    assert distance(patch_of(tensors, tuple(weight.shape)).merged(weight, 1.0), expected.double()) <= 1e-6
 
 
 def test_rows_of_a_change_of_queries_keys_and_values_are_each_ones_own():

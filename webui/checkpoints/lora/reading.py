@@ -192,9 +192,16 @@ class _Settings:
         patterns = table.get("alpha_pattern")
         alphas = (value for key, value in (patterns if isinstance(patterns, dict) else {}).items() if _means(key, name))
         alpha = next(alphas, table.get("lora_alpha", table.get("alpha")))
-        terms = table.get("num_cayley_neumann_terms", 5) if table.get("use_cayley_neumann", True) else 0
-        told = Told(rooted=table.get("use_rslora") is True, neumann_terms=min(int(terms), 100) if _is_number(terms) else 5)
+        told = Told(rooted=table.get("use_rslora") is True, neumann_terms=_neumann_terms(table))
         return replace(told, alpha=float(alpha)) if _is_number(alpha) else told
+
+
+def _neumann_terms(table: Mapping[str, Any]) -> int:
+    """As `Told` has it; peft takes the first term, which is no turn at all, for less than one."""
+    if not table.get("use_cayley_neumann", True):
+        return 0
+    terms = table.get("num_cayley_neumann_terms", 5)
+    return max(1, min(int(terms), 100)) if _is_number(terms) else 5
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

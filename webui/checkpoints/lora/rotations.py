@@ -88,7 +88,7 @@ class InputRotation(Kind):
 
     Args:
         numbers: of Q above the diagonal, (blocks, size · (size − 1) / 2); one block stands for all.
-        terms: of Neumann's series for (I − Q)⁻¹ that make up R; 0 for (I + Q)⁻¹ (I − Q).
+        terms: of Neumann's series for (I − Q)⁻¹ that make up R, of which peft takes 3 as 4; 0 for (I + Q)⁻¹ (I − Q).
 
     Source: Qiu et al. 2025, arXiv:2506.19847.
     """
@@ -119,11 +119,13 @@ class InputRotation(Kind):
         one = torch.eye(size, dtype=weight.dtype, device=weight.device)
         if not self.terms:
             return torch.linalg.solve(one + skew, one - skew)
+        if self.terms < 3:
+            return one + 2 * (self.terms - 1) * skew
         # Peft counts the identity as a term and takes the last power once.
         powers = [one.expand_as(skew)]
-        for _ in range(self.terms - 1):
+        for _ in range(max(self.terms, 4) - 1):
             powers.append(powers[-1] @ skew)
-        return powers[0] + 2 * sum(powers[1:-1]) + powers[-1] if self.terms > 1 else powers[0].clone()
+        return powers[0] + 2 * sum(powers[1:-1]) + powers[-1]
 
 
 @dataclass(frozen=True, eq=False)
