@@ -111,7 +111,21 @@ def test_an_embedding_in_a_lora_is_a_word_of_it_and_can_be_searched_for(settings
     [info] = library.calling.carried("a <lora:Ink:0.5><lora:other:1><lora:gone:1>")
     assert (info.name, info.vectors, info.widths, info.lora) == ("lungfish", 1, (768,), "file")
     again = ModelLibrary(settings, Catalog(settings.all_checkpoint_dirs, []), library._tasks)
+    [file] = [model.file for model in again._shelves.all("lora") if model.stem == "file"]
+    assert file is not None
+    known = again._shelves.facts.known("lora", file)
+    assert known is not None and known.carried == (("lungfish", 1, (768,)),)
     assert again.calling.carried("<lora:file:1>") == [info]
+
+
+def test_embeddings_in_a_lora_are_added_to_the_words_noted_for_it(settings: Settings, library: ModelLibrary):
+    for name, word in (("ink", "fish"), ("oil", "bird")):
+        add_lora(settings, name, {"modelspec.trigger_phrase": "a catfish"}, word=word)
+    library.learn()
+    assert [words.activation_text for words in library.calling.words("lora", ["ink"])] == ["a catfish, fish"]
+    library.save_notes("lora", "ink", Notes(activation_text="(Fish:1.2), blue"))
+    assert [words.activation_text for words in library.calling.words("lora", ["ink"])] == ["(Fish:1.2), blue"]
+    assert [info.name for info in library.calling.carried("<lora:ink:1><lora:oil:1><lora:ink:0.5>")] == ["fish", "bird"]
 
 
 def test_a_file_that_is_no_lora_is_listed_and_tells_nothing(settings: Settings, library: ModelLibrary):

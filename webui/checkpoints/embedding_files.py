@@ -76,6 +76,14 @@ class EmbeddingInfo:
         )
 
 
+def first_of_each(infos: Iterable[EmbeddingInfo]) -> list[EmbeddingInfo]:
+    """Of several of one name the first, for prompts are read without regard to case."""
+    found: dict[str, EmbeddingInfo] = {}
+    for info in infos:
+        found.setdefault(info.name.casefold(), info)
+    return list(found.values())
+
+
 def made_for(widths: Sequence[int]) -> str | None:
     """The family whose text encoders have these widths; None for those of none."""
     return _MADE_FOR.get(tuple(widths))

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from webui.checkpoints.embedding_files import PARAMS, EmbeddingFiles, EmbeddingInfo, embedding_parts, stamp
+from webui.checkpoints.embedding_files import PARAMS, EmbeddingFiles, EmbeddingInfo, embedding_parts, first_of_each, stamp
 from webui.checkpoints.embedding_png import read_png
 from webui.checkpoints.lora.bundled import bundled_infos, bundled_keys
 from webui.checkpoints.token_count import tokenize, words_of
@@ -58,13 +58,16 @@ def read_embedding(info: EmbeddingInfo) -> Embedding:
 
 
 def bundled_embeddings(path: Path, tensors: Mapping[str, Tensor]) -> dict[EmbeddingInfo, Embedding]:
-    """Those in a LoRA's file that can be used, given its tensors of finite numbers."""
+    """Those in a LoRA's file that can be used, given its tensors, whose floating-point numbers are finite."""
     found, keys = {}, bundled_keys(tensors)
     for info in bundled_infos(path, {key: tuple(tensor.shape) for key, tensor in tensors.items()}):
         if info.problem is None:
             own = keys[info.name]
             parts = [tensors[own[name]] for name in embedding_parts(own)]
-            found[info] = Embedding(info.name, tuple(part.reshape(-1, part.shape[-1]).float() for part in parts), "")
+            if all(part.is_floating_point() for part in parts):
+                # A view would keep all of the file in memory.
+                vectors = tuple(part.reshape(-1, part.shape[-1]).to(torch.float32, copy=True) for part in parts)
+                found[info] = Embedding(info.name, vectors, "")
     return found
 
 
@@ -143,13 +146,13 @@ class Embeddings:
         self._other_words = words_of((name, info.vectors) for name, info in self._others.items())
 
     def beside(self, carried: Mapping[EmbeddingInfo, Embedding]) -> Embeddings:
-        """These and those that LoRAs carry; of one name these go first. What is met in either is met in both."""
+        """These and those that LoRAs carry; of one name these go first, then the first. What is met in either is met in both."""
         if not carried:
             return self
-        known = {info.name.casefold(): info for info in (*carried, *self._fitting.values()) if info.fits(self._widths)}
+        fitting = (info for info in (*self._fitting.values(), *carried) if info.fits(self._widths))
         others = [info for info in (*self._others.values(), *carried) if not info.fits(self._widths)]
         read = self._read
-        found = Embeddings((*known.values(), *others), self._widths, lambda info: carried.get(info) or read(info))
+        found = Embeddings((*first_of_each(fitting), *others), self._widths, lambda info: carried.get(info) or read(info))
         found._used = self._used
         return found
 

@@ -70,8 +70,8 @@ class Networks:
 
     @property
     def embeddings(self) -> dict[EmbeddingInfo, Embedding]:
-        """What the LoRAs carry, those of the first last: of one name the last counts. They act whatever weights tags have."""
-        return {info: embedding for use in reversed(self.uses) for info, embedding in use.lora.embeddings.items()}
+        """What the LoRAs carry: of one name the first counts. They act whatever weights tags have."""
+        return {info: embedding for use in self.uses for info, embedding in use.lora.embeddings.items()}
 
     @classmethod
     def facts_of(cls, several: Iterable[Networks]) -> dict[str, str]:

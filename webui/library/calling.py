@@ -3,6 +3,7 @@ Standard library only."""
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -94,12 +95,14 @@ class Calling:
 
     def _words(self, name: str, model: Listed) -> Words:
         notes, training = read_notes(model.path), training_in(model)
-        trigger = dict(training.facts).get("trigger", "") or ", ".join(word for word, *_ in self._shelves.facts_of(model).carried)
-        return Words(name, notes.activation_text or trigger, notes.negative_text, notes.preferred_weight, training.tags)
+        text = notes.activation_text or dict(training.facts).get("trigger", "")
+        carried = (word for word, *_ in self._shelves.facts_of(model).carried if not _holds(text, word))
+        text = ", ".join(filter(None, (text, *carried)))
+        return Words(name, text, notes.negative_text, notes.preferred_weight, training.tags)
 
     def carried(self, prompt: str) -> list[EmbeddingInfo]:
         """The embeddings in the LoRAs that a prompt names, which are words of it by that; see `Networks.embeddings`."""
-        models = (model for name in reversed(lora_names(prompt)) if (model := self.called("lora", name)))
+        models = (model for name in lora_names(prompt) if (model := self.called("lora", name)))
         return [
             EmbeddingInfo(name, model.path, 0, vectors, widths, lora=model.stem)
             for model in models
@@ -132,6 +135,10 @@ class Calling:
         stems = Counter(model.stem.casefold() for model in models)
         paths = {model: model.name for model in models if stems[model.stem.casefold()] > 1}
         return _Names(models, version, aliases, texts, paths)
+
+
+def _holds(text: str, word: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def training_in(model: Listed) -> Training:

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from webui.checkpoints.embedding_files import first_of_each
 from webui.checkpoints.text_widths import text_widths
 from webui.core.chunks import NO_WORDS, Words
 from webui.core.params import check_value
@@ -84,8 +85,8 @@ def embeddings_for(services: PageServices, checkpoint: Any, prompt: Any = "") ->
     info = find(services.catalog, checkpoint if isinstance(checkpoint, str) else None)
     widths = text_widths(info) if info else ()
     carried = services.library.calling.carried(prompt) if isinstance(prompt, str) else ()
-    found = {one.name.casefold(): one for one in (*carried, *services.embeddings.all()) if one.fits(widths)}
-    return words_of((one.name, one.vectors) for one in found.values())
+    fitting = (one for one in (*services.embeddings.all(), *carried) if one.fits(widths))
+    return words_of((one.name, one.vectors) for one in first_of_each(fitting))
 
 
 def connect(services: PageServices) -> None:

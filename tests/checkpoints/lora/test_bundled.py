@@ -15,7 +15,8 @@ from tests.checkpoints.embeddings import rows
 from tests.checkpoints.lora.writing import lora_tensors
 from tests.tiny import tiny_parts
 from webui.checkpoints.embedding_files import EmbeddingInfo
-from webui.checkpoints.embeddings import Embedding, Embeddings
+from webui.checkpoints.embeddings import Embedding, Embeddings, read_embedding
+from webui.checkpoints.lora.bundled import bundled_infos
 from webui.checkpoints.lora.header import inspect_lora
 from webui.checkpoints.lora.reading import Lora, read_lora
 from webui.checkpoints.lora.targets import ModelNames
@@ -58,6 +59,7 @@ def test_an_embedding_is_read_as_from_a_file_of_its_own(tmp_path: Path, bundled:
     [embedding] = lora.embeddings.values()
     expected = [bundled[f"{name}.{part}"] for part in ("clip_l", "clip_g")] if name == "pair" else [next(iter(bundled.values()))]
     assert all(torch.equal(found, own) for found, own in zip(embedding.vectors, expected, strict=True))
+    assert all(found.untyped_storage().nbytes() == found.nbytes for found in embedding.vectors)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,18 @@ def test_one_that_cannot_be_used_has_a_problem_and_the_lora_works_without(tmp_pa
     assert lora.embeddings == {}
 
 
+def test_whole_numbers_are_no_embedding(tmp_path: Path):
+    assert read(written(tmp_path / "ink.safetensors", {"odd.emb_params": torch.ones(2, 8, dtype=torch.int64)})).embeddings == {}
+
+
+def test_a_name_that_no_prompt_can_hold_is_a_problem_and_only_the_first_hundred_are_looked_at():
+    names = ("a\ud800", "w" * 201, *(f"word{number}" for number in range(200)))
+    odd, long, *others = bundled_infos(Path("ink.safetensors"), {f"bundle_emb.{name}.emb_params": (2, 8) for name in names})
+    assert (odd.name, long.name) == ("a?", "w" * 200)
+    assert all("name" in str(info.problem) for info in (odd, long))
+    assert [info.problem for info in others] == [None] * 98
+
+
 def carried(name: str, width: int = 8, seed: int = 0, lora: str = "ink") -> dict[EmbeddingInfo, Embedding]:
     info = EmbeddingInfo(name, Path(f"{lora}.safetensors"), 0, 2, (width,), lora=lora)
     return {info: Embedding(name, (rows(2, width, seed),), "")}
@@ -97,6 +111,20 @@ def test_an_embedding_with_a_file_goes_before_one_of_the_same_name_in_a_lora():
     assert both.get(word.name) is own
     both.get("a: b")
     assert known.hashes == both.hashes == f"Easy: {'0' * 12}, a b: oil 2"
+
+
+def test_a_file_goes_first_where_names_are_the_same_to_the_text_encoder_only():
+    own = Embedding("caf\u00e9", (rows(),), "")
+    known = embeddings(EmbeddingInfo(own.name, Path("own.pt"), 1, 2, (8,)), read=lambda info: own)
+    word = known.beside(carried("cafe\u0301")).words.at(tokenize(own.name), 0)
+    assert word is not None and word.name == own.name
+
+
+def test_of_one_name_in_two_loras_the_first_counts():
+    first, second = carried("easy", seed=1, lora="ink"), carried("Easy", seed=2, lora="oil")
+    both = embeddings(read=read_embedding).beside({**first, **second})
+    word = both.words.at(tokenize("EASY"), 0)
+    assert word is not None and both.get(word.name) in first.values()
 
 
 def test_one_of_a_width_that_the_checkpoint_does_not_take_is_told_unless_a_file_takes_its_place():

@@ -7,13 +7,18 @@ embedding alone; A1111 and Forge read them. What it adds to a text encoder's ans
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 
 from webui.checkpoints.embedding_files import PARAMS, EmbeddingInfo, embedding_parts, vectors_and_widths
 from webui.checkpoints.lora.keys import BUNDLED
+from webui.core.params import has_half_character
 from webui.errors import UnsupportedCheckpoint
 
 _ADDED_BEHIND = "_out"
+
+#: More than any trainer writes: how many embeddings of a file are looked at, and how many characters a name may have.
+_MOST, _LONGEST = 100, 200
 
 
 def bundled_keys(keys: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -33,10 +38,13 @@ def bundled_keys(keys: Iterable[str]) -> dict[str, dict[str, str]]:
 
 def bundled_infos(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> tuple[EmbeddingInfo, ...]:
     """What a LoRA's file carries, by the shapes of its tensors; one that cannot be used has a problem."""
-    return tuple(_info(path, word, names, shapes) for word, names in bundled_keys(shapes).items())
+    return tuple(_info(path, word, names, shapes) for word, names in islice(bundled_keys(shapes).items(), _MOST))
 
 
 def _info(path: Path, word: str, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]) -> EmbeddingInfo:
+    if has_half_character(word) or len(word) > _LONGEST:
+        shown = word[:_LONGEST].encode("utf-8", "replace").decode()
+        return EmbeddingInfo(shown, path, 0, problem="cannot be used: its name is too long or no text", lora=path.stem)
     try:
         vectors, widths = vectors_and_widths([shapes[names[part]] for part in embedding_parts(names)])
     except UnsupportedCheckpoint as error:
