@@ -58,6 +58,14 @@ def test_what_lies_beside_a_model_is_told_with_it(tmp_path: Path):
     assert looked.found[0].notes == 5_000_000
 
 
+def test_a_note_that_is_a_link_to_nothing_hides_no_model(tmp_path: Path):
+    (tmp_path / "a.txt").symlink_to("gone.txt")
+    write(tmp_path / "a.pt")
+    looked = Tree([tmp_path], (".pt",))
+    looked.look()
+    assert [(file.path.name, file.notes) for file in looked.found] == [("a.pt", 0)]
+
+
 @pytest.mark.usefixtures("settled")
 def test_a_folder_that_has_not_changed_is_not_listed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write(tmp_path / "a.pt")

@@ -114,15 +114,23 @@ class Tree:
             if not entry.is_file():
                 return None
             status = entry.stat()
-            notes = sum(visible[stem + ending].stat().st_mtime_ns for ending in NOTED if stem + ending in visible)
         except OSError:
             return None
+        notes = sum(_time_of(visible.get(stem + ending)) for ending in NOTED)
         preview = next((stem + ending for ending in _PREVIEWS if stem + ending in visible and stem + ending != name), "")
         created = getattr(status, "st_birthtime", 0.0) or min(status.st_ctime, status.st_mtime)
         old = known.get(name)
         path = old.path if old else Path(entry.path)
         file = Found(root, path, status.st_size, status.st_mtime, created, notes, preview)
         return old if old == file else file
+
+
+def _time_of(entry: os.DirEntry[str] | None) -> int:
+    """0 for none, and for a link that leads nowhere."""
+    try:
+        return entry.stat().st_mtime_ns if entry else 0
+    except OSError:
+        return 0
 
 
 def _is_preview(stem: str, suffix: str, visible: dict[str, os.DirEntry[str]]) -> bool:
