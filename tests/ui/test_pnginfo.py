@@ -131,8 +131,10 @@ def test_embeddings_of_a_picture_are_listed(look):
 
 
 def test_an_embedding_from_a_lora_is_listed_as_the_lora(look):
-    text = 'cat <lora:ink:1>\nSteps: 4, Sampler: Euler, Seed: 1, TI hashes: "easy: ink, own: 0123456789ab"'
+    text = "cat <lora:ink:1> <lora:20240115:1>\nSteps: 4, Sampler: Euler, Seed: 1, "
+    text += 'TI hashes: "easy: ink, dated: 20240115, own: 0123456789ab"'
     assert [(model["kind"], model["name"]) for model in look(png(parameters=text))["models"]] == [
         ("LoRA", "ink"),
+        ("LoRA", "20240115"),
         ("Embedding", "own"),
     ]

@@ -46,9 +46,8 @@ def _checkpoint(told: Infotext, kind: str, catalog: Catalog) -> dict[str, Any] |
 
 def _loras(told: Infotext, library: ModelLibrary | None) -> list[dict[str, Any]]:
     hashes, listed = _hashes(told, "Lora hashes"), _listed(library, "lora")
-    names = _lora_names(f"{told.prompt}\n{told.settings.get('Hires prompt', '')}")
     found = []
-    for name in dict.fromkeys([*names, *hashes]):
+    for name in _lora_names(told):
         by_hash = library.find_lora(hashes[name]) if library and name in hashes else None
         found.append(_entry("LoRA", name, by_hash or _called(name, listed), listed))
     return found
@@ -57,7 +56,8 @@ def _loras(told: Infotext, library: ModelLibrary | None) -> list[dict[str, Any]]
 def _embeddings(told: Infotext, library: ModelLibrary | None) -> list[dict[str, Any]]:
     """Without those from LoRAs, which are told of themselves: their names stand where the hashes would."""
     listed, hashes = _listed(library, "embedding"), _hashes(told, "TI hashes")
-    own = [name for name, digest in hashes.items() if _DIGEST.fullmatch(digest)]
+    loras = {model_name(name).casefold() for name in _lora_names(told)}  # of which some are called as hashes are
+    own = [name for name, digest in hashes.items() if _DIGEST.fullmatch(digest) and digest.casefold() not in loras]
     return [_entry("Embedding", name, _called(name, listed), listed) for name in own]
 
 
@@ -88,6 +88,7 @@ def _listed(library: ModelLibrary | None, kind: str) -> list[str]:
     return library.names(kind) if library else []
 
 
-def _lora_names(prompt: str) -> list[str]:
-    _, networks = parse_networks(prompt)
-    return list(dict.fromkeys(each.positional[0] for each in networks if each.kind in ("lora", "lyco") and each.positional))
+def _lora_names(told: Infotext) -> list[str]:
+    _, networks = parse_networks(f"{told.prompt}\n{told.settings.get('Hires prompt', '')}")
+    called = (each.positional[0] for each in networks if each.kind in ("lora", "lyco") and each.positional)
+    return list(dict.fromkeys([*called, *_hashes(told, "Lora hashes")]))
