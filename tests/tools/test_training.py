@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -84,6 +86,16 @@ def test_a_pace_in_minutes_ends_in_time_and_can_be_changed():
         position.progress += (1 - position.progress) * pace.share(1, position.seconds, 1.7)
     assert 56 < position.seconds < 62
     assert Pace(minutes=2.0).share(1, 60.0, 1.5) < 0.03
+
+
+def test_a_cpu_is_timed_by_its_own_work_and_a_gpu_by_the_wall(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tools.starter_model.training.time", SimpleNamespace(process_time=lambda: 3.0, monotonic=lambda: 5.0))
+    assert (Machine(CPU).clock(), Machine(torch.device("cuda")).clock()) == (3.0, 5.0)
+
+
+def test_what_other_processes_run_can_be_sent_to_them():
+    assert pickle.loads(pickle.dumps(making._work)) is making._work
+    assert making._work.__module__ == "tools.starter_model.making"  # the main module of the others is another
 
 
 def test_a_vae_begins_as_a_mean_of_eight_by_eight_pixels():

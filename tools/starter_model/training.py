@@ -139,7 +139,7 @@ class Trainer:
 
     def __init__(self, name: str, stage: Stage, recipe: Recipe, modules: Mapping[str, nn.Module]):
         self.company = stage.machine.company
-        self.clock = stage.machine.clock
+        self.machine = stage.machine
         self.name = name
         self.state = stage.folder / (f"{name}.state" if self.company.leads else f"{name}.{self.company.rank}.state")
         self.modules = dict(modules)
@@ -216,7 +216,7 @@ class Trainer:
                 module.train()
 
     def _step(self, loss_of: Callable[[Position], tuple[Tensor, Figures]]) -> Figures:
-        begun = self.clock()
+        begun = self.machine.clock()
         position = self.position
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(position) * group["scale"]
@@ -228,7 +228,7 @@ class Trainer:
         decay = min(self.recipe.decay, (position.step + 1) / (position.step + 15))
         now = [p.detach() for p in self.parameters]
         torch._foreach_lerp_(self.average, now, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
-        self._count(self.clock() - begun)
+        self._count(self.machine.clock() - begun)
         return figures
 
     def _count(self, seconds: float) -> None:
@@ -284,9 +284,10 @@ class Trainer:
     def _tell(self, figures: _Means) -> None:
         position = self.position
         left = self.pace.time_left(position.step, position.seconds)
+        whose = " of the processor" if self.machine.device.type == "cpu" else ""
         print(
             f"{self.name} step {position.step} ({position.progress:.1%}), {figures.taken()}, "
-            f"{position.seconds / position.step:.3f} s a step, {left / 60:.1f} min left",
+            f"{position.seconds / position.step:.3f} s a step, {left / 60:.1f} min{whose} left",
             flush=True,
         )
 
