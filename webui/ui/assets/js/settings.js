@@ -46,13 +46,15 @@ export function mountSettings(host, names) {
 
 const showKept = () => document.getElementById("bridge_settings")?.click();
 
-// What is changed elsewhere is shown here, but not under the hands of somebody who changes settings here.
+// What is changed elsewhere is shown here, but not under the hands of somebody who changes settings here: then when they leave the field.
 function follow() {
   look();
   clearTimeout(following);
   const quiet = touched + QUIET_MS - performance.now();
+  const field = document.activeElement?.closest(":is(#settings, #settings_extensions) :is(input, textarea)");
   if (quiet > 0) following = setTimeout(follow, quiet);
-  else if (!document.activeElement?.closest("#settings, #settings_extensions")) showKept();
+  else if (field) field.addEventListener("blur", follow, { once: true });
+  else showKept();
 }
 
 function later(action, milliseconds) {
@@ -97,7 +99,6 @@ function put(name) {
   call("show_setting", name, !quick.includes(name)).then(
     (answer) => {
       quick = answer.quick;
-      showKept();
       mark();
     },
     (error) => post(error.message, "error"),

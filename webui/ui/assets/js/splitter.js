@@ -72,7 +72,7 @@ export function mountSplitter(host, tab) {
 
   // What was gripped stays below the pointer.
   function drag(down) {
-    if (down.button !== 0) return;
+    if (!down.isPrimary || down.button !== 0) return; // a second finger moves nothing
     const [left, right] = columns();
     const move = ({ clientX }) => {
       const moved = (clientX - down.clientX) * (isMirrored() ? -1 : 1);
