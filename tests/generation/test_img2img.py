@@ -59,7 +59,7 @@ def picture(runner: Runner, request: GenerationRequest, index: int = 0) -> np.nd
 
 
 def steps_of(runner: Runner, request: GenerationRequest) -> int:
-    return len(Job(runner, request).of(Progress))
+    return len(Job(runner, request).steps)
 
 
 # ---- img2img
@@ -152,7 +152,7 @@ def test_a_scale_of_1_and_a_strength_of_0_is_the_first_pass(runner: Runner, upsc
 
 
 def test_its_steps_are_all_done_and_told_with_the_firsts(runner: Runner):
-    told = Job(runner, hires(hires_steps=3)).of(Progress)
+    told = Job(runner, hires(hires_steps=3)).steps
     assert [progress.step for progress in told] == list(range(1, 8)) and {progress.steps for progress in told} == {7}
     assert [progress.fraction for progress in told] == sorted(progress.fraction for progress in told)
     assert steps_of(runner, hires()) == 8
@@ -164,11 +164,11 @@ def test_a_model_tells_how_far_it_has_enlarged_and_is_left_when_told_to(runner: 
             control.cancel(CancelWhen.NOW)
 
     request = hires(hires_upscaler="2x", batch_size=2)
-    told = Job(runner, request).of(Progress)
+    told = Job(runner, request).steps
     assert [progress.text for progress in told] == ["", "", "", "", *["Enlarging, part 1 of 1"] * 4, "", "", "", ""]
     assert [progress.fraction for progress in told] == sorted(progress.fraction for progress in told)
     stopped = Job(runner, request, react=react)
-    assert stopped.of(ImageDone) == [] and stopped.finished.cancelled and len(stopped.of(Progress)) == 5
+    assert stopped.of(ImageDone) == [] and stopped.finished.cancelled and len(stopped.steps) == 5
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ def test_tiles_are_used_where_the_whole_does_not_fit(catalog: Catalog):
     assert difference(job.pixels[0], wanted) <= 1
     assert (job.of(Notice), device.peak() <= device.budget) == ([], True)
     whole = Job(Runner(catalog, SimulatedDevice(PLENTY)), request)
-    assert [progress.text for progress in whole.of(Progress)] == [""]
+    assert [progress.text for progress in whole.steps] == [""]
 
 
 @pytest.mark.parametrize("tile", [0, 8])

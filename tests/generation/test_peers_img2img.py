@@ -22,7 +22,6 @@ from webui.checkpoints.catalog import Catalog
 from webui.checkpoints.tokenizer import clip_tokenizer
 from webui.core.img2img import part_of_schedule
 from webui.core.request import GenerationRequest
-from webui.engine.protocol import Progress
 from webui.generation.runner import Runner
 from webui.generation.session import Session
 from webui.storage.sources import SourceStore
@@ -75,7 +74,7 @@ def sampled(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def run(request: GenerationRequest) -> tuple[Tensor, int]:
         job = Job(runner, request)
-        return kept[-1], len(job.of(Progress))
+        return kept[-1], len(job.steps)
 
     return run
 

@@ -17,6 +17,11 @@ LATENTS = torch.zeros(1, 4, 8, 8)
 TO_RGB = partial(linear_rgb, latent_rgb=SD1_LATENT_RGB)
 
 
+def after_steps(told: list[Event]) -> list[Progress]:
+    """Without what is told when everything is loaded."""
+    return [event for event in told if isinstance(event, Progress) and event.step]
+
+
 class Clock:
     """Stands in for the module `time`."""
 
@@ -47,13 +52,19 @@ def run(clock: Clock, control: JobControl, batches: int = 2, steps: int = 4, sec
             reporter.on_step(Step(index, 1.0, LATENTS))
         clock.now += seconds
         reporter.end_batch()
-    return [event for event in told if isinstance(event, Progress)]
+    return after_steps(told)
 
 
 def test_share_done_grows_over_the_whole_job(clock: Clock):
     told = run(clock, JobControl())
     assert [progress.fraction for progress in told] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9])
     assert [(progress.image, progress.step, progress.steps) for progress in told[3:5]] == [(0, 4, 4), (1, 1, 4)]
+
+
+def test_that_everything_is_loaded_is_told_at_once(clock: Clock):
+    told: list[Event] = []
+    ProgressReporter("job", 2, 2, told.append, JobControl()).begin(TO_RGB, [3.0, 2.0, 1.0, 0.0])
+    assert told == [Progress("job", image=0, images=2, step=0, steps=3, fraction=0.0, eta=None, preview=None)]
 
 
 def test_time_left_counts_to_the_end_of_the_job(clock: Clock):
@@ -117,7 +128,7 @@ def test_steps_beyond_those_foreseen_are_counted_and_the_share_waits():
     reporter.begin(TO_RGB, [3.0, 2.0, 1.0, 0.0])
     for index in range(5):
         reporter.on_step(Step(index, 1.0, LATENTS))
-    progress = [event for event in told if isinstance(event, Progress)]
+    progress = after_steps(told)
     assert [(event.step, event.steps) for event in progress] == [(1, 3), (2, 3), (3, 3), (4, 4), (5, 5)]
     assert [event.fraction for event in progress] == [0.25, 0.5, 0.75, 0.75, 0.75]
 
@@ -128,7 +139,7 @@ def test_sampler_that_chooses_its_steps_has_come_as_far_as_the_noise_has_gone():
     reporter.begin(TO_RGB, [8.0, 4.0, 2.0, 1.0, 0.0], by_level=True)
     for index, sigma in enumerate([8.0, 4.0, 4.0, 1.0, 0.5]):
         reporter.on_step(Step(index, sigma, LATENTS))
-    shares = [event.fraction for event in told if isinstance(event, Progress)]
+    shares = [event.fraction for event in after_steps(told)]
     assert shares == pytest.approx([0, 4 / 3 / 5, 4 / 3 / 5, 4 / 5, 4 / 5])
 
 
@@ -158,7 +169,7 @@ def test_parts_of_decoding_are_told_and_bring_the_share_to_the_end(clock: Clock)
         for part in (1, 2):
             clock.now += 0.25
             reporter.on_tile(picture, 2)(part, 2)
-    progress = [event for event in told if isinstance(event, Progress)][3:]
+    progress = after_steps(told)[3:]
     assert [event.text for event in progress] == ["Decoding, part 1 of 2", "Decoding, part 2 of 2"] * 2
     assert [event.fraction for event in progress] == pytest.approx([13 / 16, 14 / 16, 15 / 16, 1])
     assert progress[0].eta == pytest.approx(0.75)
@@ -177,7 +188,7 @@ def test_parts_that_a_model_enlarges_stand_between_the_steps_of_the_passes(clock
         reporter.on_enlarging(place, 2)(3, 3)
     reporter.on_step(Step(0, 1.0, LATENTS))
     reporter.on_tile(1, 2)(1, 1)
-    progress = [event for event in told if isinstance(event, Progress)]
+    progress = after_steps(told)
     assert [event.fraction for event in progress] == pytest.approx([1 / 13, 2 / 13, 6.5 / 13, 11 / 13, 12 / 13, 1])
     assert [(event.step, event.text) for event in progress][1:5] == [
         (2, ""), (2, "Enlarging, part 3 of 3"), (2, "Enlarging, part 3 of 3"), (3, "")
@@ -192,7 +203,7 @@ def test_small_parts_are_told_in_intervals(clock: Clock):
     for done in range(1, 101):
         clock.now += 0.01
         on_tile(done, 100)
-    texts = [event.text for event in told if isinstance(event, Progress)]
+    texts = [event.text for event in after_steps(told)]
     assert 9 <= len(texts) <= 11
     assert texts[-1] == "Decoding, part 100 of 100"
 

@@ -100,7 +100,7 @@ def first_pass(runner: Runner, sources: SourceStore) -> str:
 def test_only_the_second_pass_is_done_on_a_picture(runner: Runner, first_pass: str):
     request = hires(hires_source=first_pass, hires_upscaler="Lanczos", hires_steps=2)
     job = Job(runner, request)
-    assert [progress.step for progress in job.of(Progress)] == [1, 2]
+    assert [progress.step for progress in job.steps] == [1, 2]
 
 
 def test_a_picture_of_the_first_pass_gives_what_both_passes_give(runner: Runner, first_pass: str):

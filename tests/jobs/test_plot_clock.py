@@ -43,6 +43,8 @@ class Machine:
         for each in done:
             of_second = bool(last) and each is done[-1]
             count, before = (last, first) if of_second else (first, 0)
+            loaded = JobProgress("job", f"Step 0 of {first + last}", steps=first + last)
+            self.clock.on_progress(loaded, self.now, begun)
             for step in range(1, count + 1):
                 extra = 0.0 if each.kind in self._warm else self._warming
                 self._warm.add(each.kind)

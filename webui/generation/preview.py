@@ -61,7 +61,7 @@ class ProgressReporter:
         self._to_rgb: ToRgb | None = None
 
     def begin(self, to_rgb: ToRgb, *passes: Sequence[float], by_level: bool = False) -> None:
-        """Everything is loaded: time counts from here, if it is the first time.
+        """Everything is loaded, which is told: time counts from here, if it is the first time.
 
         Args:
             to_rgb: makes previews.
@@ -71,6 +71,8 @@ class ProgressReporter:
         self._to_rgb = to_rgb
         self._passes, self._by_level = passes, by_level
         self._begun = self._begun or time.monotonic()
+        if self._steps:
+            self._tell(0)
 
     def divide(self, ratio: float) -> None:
         """From here on there are `ratio` times as many batches, each of which is as much smaller."""

@@ -29,7 +29,8 @@ class Board:
         self.stopping: CancelWhen | None = None  # what the running job has been asked, until it is done
 
     def set_engine(self, state: EngineState, text: str = "", *, device: str | None = None) -> None:
-        since = self.engine.since if state is self.engine.state else time.time()
+        same = (state, text) == (self.engine.state, self.engine.text)  # each file that is read has a time of its own
+        since = self.engine.since if same else time.time()
         self._tell_engine(replace(self.engine, state=state, text=text, since=since, device=device or self.engine.device))
 
     def set_memory(self, memory: Memory) -> None:

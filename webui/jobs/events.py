@@ -29,7 +29,7 @@ class EngineState(StrEnum):
 
 @dataclass(frozen=True)
 class EngineChanged:
-    """`since` is the time.time() of the change of state; memory as in `engine.protocol.Memory`.
+    """`since` is the time.time() of the change of state or text; memory as in `engine.protocol.Memory`.
 
     `checkpoint` and `vae` name what is in memory as it was told last; "": none.
     """

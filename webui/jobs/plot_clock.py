@@ -87,8 +87,8 @@ class PlotClock:
         with self._lock:
             run = self._runs.setdefault(progress.job_id, _Run(started))
             run.steps = max(run.steps, progress.steps)
-            if progress.step and progress.text.startswith("Step "):
-                run.heard.append((progress.step, now))
+            if progress.text.startswith("Step "):
+                run.heard += [(progress.step, now)] if progress.step else []  # before the first one all is read
             elif not run.heard:
                 run.reading.append(progress.text)
 

@@ -53,7 +53,7 @@ class RunningJob:
             case protocol.Loading(_, name, size):
                 text = loading_text(name, size)
                 self._board.set_engine(EngineState.LOADING, text)
-                self._board.set_progress(JobProgress(job.id, text, images=job.image_count, file=name, file_size=size))
+                self._board.set_progress(self._reading(job, text, name, size))
             case protocol.Progress():
                 if self._board.engine.state is not EngineState.SAMPLING:
                     self._board.set_engine(EngineState.SAMPLING)
@@ -72,6 +72,12 @@ class RunningJob:
                 if details:
                     log.error("Job %s failed with %s:\n%s", job.id, error, details)
                 self._finish(job, JobState.FAILED, error=text, field=field)
+
+    def _reading(self, job: Job, text: str, name: str, size: int) -> JobProgress:
+        """A file may be read in the middle of a job: it stands where it stood."""
+        last = self._board.progress
+        fraction, image = (last.fraction, last.image) if last and last.job_id == job.id else (0.0, 0)
+        return JobProgress(job.id, text, fraction, image=image, images=job.image_count, file=name, file_size=size)
 
     def _keep(self, job: Job, done: protocol.ImageDone) -> None:
         bus = self._board.bus

@@ -45,8 +45,9 @@ const WORDS = {
     const asked = state.asked.get(job.id);
     if (asked) return t(asked === "skip" ? "state.skipping" : "state.interrupting");
     if (!progress) return t("state.preparing");
-    if (progress.file) return t("state.loading.file", { name: progress.file, size: size(progress.file_size), time: wholeSeconds((performance.now() - progress.at) / 1000) });
+    if (progress.file) return t("state.loading.file", { name: progress.file, size: size(progress.file_size), time: wholeSeconds(engineSeconds()) });
     if (!progress.steps) return progress.text || t("state.loading");
+    if (!progress.step && job.kind !== "extras") return t("state.preparing");
     if (progress.step >= progress.steps && progress.fraction >= 0.999) return t("state.saving");
     const left = secondsLeft(job);
     const what = job.kind === "extras" ? "state.enlarging" : "state.sampling";
