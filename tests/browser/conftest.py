@@ -145,8 +145,10 @@ def stranger(other_context: BrowserContext, app: RunningApp, watch: Watch) -> It
 def phone(phone_context: BrowserContext, app: RunningApp, watch: Watch) -> Iterator[Studio]:
     """An open page on a phone."""
     with lent(phone_context, app, watch):
-        yield Studio(empty_page(phone_context), app.address).open()
-        stop_everything(app)
+        try:
+            yield Studio(empty_page(phone_context), app.address).open()
+        finally:
+            stop_everything(app)
 
 
 @contextmanager
@@ -154,21 +156,29 @@ def lent(context: BrowserContext, app: RunningApp, watch: Watch) -> Iterator[Non
     """A browser of many tests for one of them. Its first page is there already (`empty_page`)."""
     empty_page(context)
     stop_watching = watch.follow(context, app.address)
-    yield
-    leave_pages(context, app)
-    stop_watching()
+    try:
+        yield
+    finally:
+        try:
+            leave_pages(context, app)
+        finally:
+            stop_watching()
 
 
 def leave_pages(context: BrowserContext, app: RunningApp) -> None:
     """Empty what they stored. One of them is kept, empty, for the next test."""
     for page in reversed(context.pages):
-        page.goto(f"{app.address}/webui-assets/locales/en.json")  # leaves the page, which stores its form once more
-        page.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
+        try:
+            page.unroute_all()
+            page.goto(f"{app.address}/webui-assets/locales/en.json")  # leaves the page, which stores its form once more
+            page.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
+        except Error:  # it has crashed
+            page.close()
+            continue
         if page != context.pages[0]:
             page.close()
-        else:
-            page.unroute_all()
     context.clear_cookies()
+    context.clear_permissions()
 
 
 def empty_page(context: BrowserContext) -> Page:

@@ -185,5 +185,6 @@ def test_one_finger_draws_and_two_fingers_zoom_without_leaving_a_stroke(phone: S
     touch(session, "touchStart", (x - 20, y), (x + 20, y))
     touch(session, "touchMove", (x - 60, y), (x + 60, y))
     touch(session, "touchEnd")
+    session.detach()
     assert easel.ask("{canvas}.view.scale") > 2 * scale
     assert easel.drawn().tobytes() == drawn.tobytes()

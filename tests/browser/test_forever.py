@@ -70,7 +70,10 @@ def test_a_long_press_opens_the_menu_and_the_finger_that_leaves_presses_nothing(
     jobs = len(app.http.get("/api/v1/jobs?limit=200").json())
     finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [touch]})
     item = phone.page.locator("#generate_forever")
-    item.wait_for()
-    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    try:
+        item.wait_for()
+    finally:
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        finger.detach()
     assert item.inner_text() == "Generate forever" and not phone.page.locator("#txt2img_forever_stop").is_visible()
     assert len(app.http.get("/api/v1/jobs?limit=200").json()) == jobs

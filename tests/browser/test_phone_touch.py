@@ -38,10 +38,10 @@ def touched(browser: Browser, app: RunningApp) -> Iterator[Studio]:
     context, watch = browser.new_context(**PHONE), Watch()
     context.add_init_script(ALONE)
     watch.follow(context, app.address)
-    yield Studio(context.new_page(), app.address).open()
+    yield Studio(context.new_page(), app.address)
     context.close()
-    assert (watch.foreign, watch.errors) == ([], [])
     stop_everything(app)
+    assert (watch.foreign, watch.errors) == ([], [])
 
 
 class Finger:
@@ -68,7 +68,8 @@ def middle(locator: Locator) -> tuple[float, float]:
 
 
 def test_fingers_scroll_over_sliders_and_paint_and_a_picture_made_in_sleep_is_shown(touched: Studio, app: RunningApp):
-    page, finger = touched.page, Finger(touched)
+    page, finger = touched.open().page, Finger(touched)
+    touched.fill(steps="20")
     slider = page.locator("#txt2img_steps input[type=range]")
     before = slider.input_value()
     finger.swipe(middle(slider), (60, 0))
@@ -103,7 +104,7 @@ def test_fingers_scroll_over_sliders_and_paint_and_a_picture_made_in_sleep_is_sh
 
 
 def test_on_a_tablet_nothing_scrolls_sideways_and_a_finger_finds_every_button(touched: Studio):
-    page = touched.page
+    page = touched.open().page
     wide, small = {}, {}
     for width, height in ((820, 1180), (1180, 820)):
         page.set_viewport_size({"width": width, "height": height})

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Request, expect
 
 from tests.browser.page import AT_ONCE, Studio
 from tests.library.conftest import wait_until
@@ -159,9 +159,14 @@ def test_names_keys_and_styles_are_undone_by_one_ctrl_z(names, studio: Studio):
     expect(page.locator("#txt2img_prompt_words button")).to_have_count(0)
 
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+
+    def on_request(request: Request) -> None:
+        asked.append(request.url)
+
+    page.on("request", on_request)
     editor.prompt.evaluate(AT_ONCE, ", long h")
     expect(editor.list).to_be_visible()
+    page.remove_listener("request", on_request)
     assert sum("/api/v1/names" in address for address in asked) == 1  # not one for each key
     editor.keys.press("Escape")
     expect(editor.list).to_be_hidden()
