@@ -141,8 +141,9 @@ class Resident:
 
 @dataclass(frozen=True)
 class Progress:
-    """When everything is loaded, and after each step. `image` is the index of the batch's first picture, `images` the number of pictures of the job.
+    """When everything is loaded, and after each step.
 
+    `image` is the index of the batch's first picture, `images` the number of pictures of the job.
     `text` says what is going on where it is not a step ("Decoding, part 2 of 9").
     """
 
