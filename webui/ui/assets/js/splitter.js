@@ -41,6 +41,7 @@ export function mountSplitter(host, tab) {
   line.addEventListener("keydown", onKey);
   line.addEventListener("dblclick", () => (choose(null), keep()));
   line.addEventListener("pointerdown", drag);
+  line.addEventListener("dragstart", (event) => event.preventDefault()); // of a selection that reaches over it
 
   function limits() {
     const [left, right] = columns();
@@ -80,12 +81,14 @@ export function mountSplitter(host, tab) {
     };
     const end = () => {
       line.removeEventListener("pointermove", move);
+      line.removeEventListener("pointerup", move);
       line.classList.remove("moves");
       keep();
     };
     line.setPointerCapture(down.pointerId);
     line.classList.add("moves");
     line.addEventListener("pointermove", move);
+    line.addEventListener("pointerup", move); // where it was let go, whether or not the last move was told
     line.addEventListener("lostpointercapture", end, { once: true });
   }
 }
