@@ -223,7 +223,8 @@ def test_a_job_for_which_nothing_is_left_fails_in_words_and_the_next_one_runs(ca
         with pytest.raises(OutOfMemory, match=expected):
             runner.run(Run("job", request_for(batch_size=4)), events.append, JobControl())
     assert [isinstance(event, Notice) for event in events].count(True) == 5
-    assert len(set(map(str, events))) == len(events)
+    told = [str(event) for event in events if not isinstance(event, Progress)]  # each try begins at step 0
+    assert len(set(told)) == len(told)
     assert len(Job(runner, request_for(batch_size=4)).pixels) == 4
 
 
