@@ -7,6 +7,7 @@ size of a desktop and of a phone.
 from __future__ import annotations
 
 import io
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.browser.easel import Easel
 from tests.browser.model_files import write_models
 from tests.browser.page import Studio
 from tests.browser.plot_tab import choose_type, open_tab, pick, press_cell, run, wait_for, wait_for_pictures
+from tests.library.stub_loras import write_lora
 from tests.running import RunningApp
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +38,7 @@ def main() -> None:
         take_hires_and_extras(desktop, phone, saved)
         take_plot(desktop, phone)
         take_history_and_queue(desktop, phone, app)
+        take_cards(desktop, app, Path(folder))
         write_models(Path(folder))
         take_models(desktop, phone)
         take_merger(desktop, phone)
@@ -183,10 +186,30 @@ def take_history_and_queue(desktop: Studio, phone: Studio, app: RunningApp) -> N
     desktop.page.click("#queue_opener")
     desktop.page.locator(".queue-waiting li.held").wait_for()
     take(desktop, "queue-desktop")
-    desktop.page.click("#queue_opener", force=True)
+    desktop.page.locator("#queue header button").last.click()
+    desktop.page.locator("#queue").wait_for(state="hidden")
     for job in jobs:
         app.http.delete(f"/api/v1/jobs/{job}")
     app.http.post("/api/v1/queue/resume")
+
+
+def take_cards(desktop: Studio, app: RunningApp, folder: Path) -> None:
+    """LoRAs whose previews are pictures of the bundled model, one of them in the prompt."""
+    names = ("flowers", "harbour", "night", "orchard", "stars", "winter")
+    things = ("sunflower", "sailboat", "crescent moon", "red apple", "yellow star", "snowman")
+    made = app.wait(*(app.submit(prompt=thing, seed=7, width=128, height=128) for thing in things))
+    for name, job in zip(names, made, strict=True):
+        path = folder / "models" / "Lora" / f"{name}.safetensors"
+        write_lora(path)
+        shutil.copy(job["pictures"][0]["path"], path.with_suffix(".png"))
+    desktop.show("txt2img")
+    desktop.fill(prompt="castle")
+    desktop.page.click("#txt2img_inner_lora")
+    desktop.page.click("#txt2img_cards_refresh")
+    desktop.page.locator('#txt2img_cards li[data-name="winter"] .card').click()
+    desktop.page.locator("#txt2img_cards .card img").nth(5).wait_for()
+    take(desktop, "cards-desktop")
+    desktop.page.click("#txt2img_inner_generation")
 
 
 def take_merger(desktop: Studio, phone: Studio) -> None:
