@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 from webui.errors import SaveFailed
+from webui.storage.replacing import replacing
 
 PREVIEW_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif")
 
@@ -32,21 +31,12 @@ def find_preview(model: Path) -> Path | None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file's content; what a crash leaves is the old content or the new. Raise SaveFailed with path and reason."""
-    temporary: Path | None = None
+    """Replace a file's content, whole or not at all. Raise SaveFailed with path and reason."""
     try:
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=".saving-", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if os.name == "posix":
-            temporary.chmod(0o666 & ~_umask())  # temporary files are for their owner alone
-        temporary.replace(path)
+        with replacing(path, data) as written:
+            if os.name == "posix":
+                written.chmod(0o666 & ~_umask())
     except OSError as error:
-        if temporary:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
         raise SaveFailed(f"{path} could not be written: {error.strerror or error}.") from error
 
 

@@ -3,14 +3,12 @@ here is kept, the former state stays as `.bak`, and what other programs write is
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import glob
 import io
 import json
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +19,7 @@ from webui.core.params import has_half_character
 from webui.core.request import GenerationRequest
 from webui.core.styles import Style, apply_styles
 from webui.errors import InvalidRequest, SaveFailed
+from webui.storage.replacing import replacing
 
 _COLUMNS = ("name", "prompt", "negative_prompt")
 #: Older files have one text a style.
@@ -235,26 +234,18 @@ _FORMATS = {".json": _Format(_read_json, _write_json)}
 
 
 def _write(file: StyleFile) -> None:
-    """Beside the file, then into its place; what was there stays as `.bak`. A link's target is written, not the link."""
+    """What was there stays as `.bak`. A link's target is written, not the link."""
     path = file.path.resolve()
-    temporary: Path | None = None
     try:
+        data = _FORMATS.get(path.suffix.lower(), _CSV).write(file).encode("utf-8")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=".styles-", delete=False) as new:
-            temporary = Path(new.name)
-            new.write(_FORMATS.get(path.suffix.lower(), _CSV).write(file).encode("utf-8"))
-            new.flush()
-            os.fsync(new.fileno())
-        if path.exists():
-            shutil.copymode(path, temporary)
-            shutil.copy2(path, path.with_name(path.name + ".bak"))
-        else:
-            temporary.chmod(0o644)
-        temporary.replace(path)
+        with replacing(path, data) as written:
+            if path.exists():
+                shutil.copymode(path, written)
+                shutil.copy2(path, path.with_name(path.name + ".bak"))
+            else:
+                written.chmod(0o644)
     except (OSError, UnicodeEncodeError) as error:
-        if temporary:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise SaveFailed(f"The styles could not be saved in {file.path}: {reason}.") from error
 

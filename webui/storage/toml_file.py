@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any
 import tomli_w
 
 from webui.errors import SaveFailed
+from webui.storage.replacing import replacing
 
 
 class TomlFile:
@@ -47,17 +45,9 @@ class TomlFile:
 
     def write(self, table: Mapping[str, Any]) -> None:
         """Raise SaveFailed where it cannot be written; the file is then as it was."""
-        temporary: Path | None = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("wb", dir=self.path.parent, prefix=f".{self.path.stem}-", delete=False) as file:
-                temporary = Path(file.name)
-                tomli_w.dump(table, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
+            with replacing(self.path, tomli_w.dumps(table).encode()):
+                pass
         except OSError as error:
-            if temporary:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
             raise SaveFailed(f"The preferences could not be saved in {self.path}: {error.strerror or error}.") from error
