@@ -13,7 +13,7 @@ from typing import Any
 from webui.core.params import FieldSpec, as_declared, joined, listed, params_of
 from webui.storage.editing_preferences import EditingPreferences
 from webui.storage.form_defaults import NOT_KEPT, Specs, usable
-from webui.storage.preferences import CHOSEN_IN_HEADER, QUICK, Preferences, is_preference
+from webui.storage.preferences import QUICK, QUICK_SETTINGS, Preferences, is_preference
 from webui.storage.saving_preferences import SavingPreferences
 
 TABS = ("txt2img", "img2img")
@@ -38,9 +38,6 @@ QUICK_LISTS = ("quicksettings_list", "quicksettings", "quick_setting_list")
 
 #: Stand in the header for everybody.
 ALWAYS_QUICK = ("sd_model_checkpoint", "sd_vae", "CLIP_stop_at_last_layers")
-
-#: Settings that may stand there by our own name: all but those that stand in the header anyway, and the list itself.
-_OWN_QUICK = [name for name in params_of(Preferences) if name not in (*CHOSEN_IN_HEADER, QUICK)]
 
 #: Chosen in the header, where it is seen; this value of it is here what it is there.
 _AS_HERE = {"sd_vae": "Automatic"}
@@ -113,7 +110,7 @@ def quick_names(keys: Iterable[Any], others: Iterable[str] = ()) -> tuple[list[s
     Args:
         others: names of settings that are no preferences, such as those of extensions.
     """
-    keys, known = list(dict.fromkeys(map(str, keys))), {**{name: name for name in (*others, *_OWN_QUICK)}, **PREFERENCES}
+    keys, known = list(dict.fromkeys(map(str, keys))), {**{name: name for name in (*others, *QUICK_SETTINGS)}, **PREFERENCES}
     names = [known[key] for key in keys if key in known]
     return list(dict.fromkeys(names)), [key for key in keys if key not in known and key not in ALWAYS_QUICK]
 

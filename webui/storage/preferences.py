@@ -123,6 +123,13 @@ class Preferences(SavingPreferences, EditingPreferences):
         self.check_patterns()
 
 
+#: The settings of the tab Settings, by name.
+SETTINGS = {name: spec for name, spec in params_of(Preferences).items() if name not in CHOSEN_IN_HEADER}
+
+#: Those that may stand below the header: all but the list of them.
+QUICK_SETTINGS = {name: spec for name, spec in SETTINGS.items() if name != QUICK}
+
+
 class PreferencesFile:
     """The preferences and their file. Thread-safe; `problem` says in words what could not be read of the file, else ""."""
 

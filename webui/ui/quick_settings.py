@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from webui.core.params import FieldSpec, as_declared, check_value, joined, listed, params_of, parted, suggest
+from webui.core.params import FieldSpec, check_value, joined, listed, parted, suggest
 from webui.errors import InvalidRequest
-from webui.storage.preferences import CHOSEN_IN_HEADER, QUICK, Preferences
+from webui.storage.preferences import QUICK, QUICK_SETTINGS
 from webui.ui.form import typed
 from webui.ui.library import answered, offer
 from webui.ui.services import PageServices
@@ -36,8 +36,7 @@ def connect(services: PageServices) -> None:
 
 def offered(services: PageServices) -> dict[str, FieldSpec]:
     """The settings that may stand there, by name: all but those that stand in the header anyway, and the list itself."""
-    own = {name: spec for name, spec in params_of(Preferences).items() if name not in (*CHOSEN_IN_HEADER, QUICK)}
-    return own | services.plugins.settings.fields
+    return QUICK_SETTINGS | services.plugins.settings.fields
 
 
 def choices(services: PageServices) -> list[tuple[str, str]]:
@@ -76,7 +75,7 @@ def _kind(spec: FieldSpec) -> str:
 
 
 def _now(services: PageServices, spec: FieldSpec) -> Any:
-    if spec.name in params_of(Preferences):
+    if spec.name in QUICK_SETTINGS:
         return parted(spec, getattr(services.preferences.current, spec.name))
     return parted(spec, services.plugins.settings.values.get(spec.name, spec.default))
 
@@ -89,12 +88,12 @@ def change(services: PageServices, name: str, value: Any) -> Any:
         SaveFailed: it could not be written.
     """
     spec = _spec(services, name)
-    if name in params_of(Preferences):
-        value = joined(spec, as_declared(spec, value))
+    value = joined(spec, typed(name, value, {name: spec}))
+    if name in QUICK_SETTINGS:
         check_value(spec, value)
         services.preferences.update(**{name: value})
     else:
-        change_extension(services, name, joined(spec, typed(name, value, {name: spec})))
+        change_extension(services, name, value)
     return _now(services, spec)
 
 

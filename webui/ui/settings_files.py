@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 
 from webui import __version__
-from webui.core.params import FieldSpec, listed, params_of
+from webui.core.params import FieldSpec, listed
 from webui.errors import InvalidRequest, SaveFailed
 from webui.storage.a1111_settings import TABS, Translated, translate_config, translate_ui_config
 from webui.storage.form_defaults import usable
-from webui.storage.preferences import CHOSEN_IN_HEADER, Preferences, is_preference
+from webui.storage.preferences import SETTINGS, is_preference
 from webui.ui import models
 from webui.ui.form import collect, shown, specs_with, typed
 from webui.ui.library import answered, offer
@@ -36,7 +36,9 @@ def build(filled: Filled) -> None:
     host("settings_files", "mountSettingsFiles")
     bridge = gr.Button("", elem_id="bridge_settings", elem_classes=["bridge"])
     values = list(filled.values())
-    bridge.click(lambda: [value() for value in values], outputs=list(filled), queue=False, show_progress="hidden")
+    # What changes while it is answered is asked for once more.
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "trigger_mode": "always_last"}
+    bridge.click(lambda: [value() for value in values], outputs=list(filled), **quiet)
 
 
 def connect(services: PageServices) -> None:
@@ -66,16 +68,15 @@ def connect(services: PageServices) -> None:
 
 def _changed(services: PageServices) -> list[str]:
     """Names of the settings that are not as they come."""
-    current, plugins = services.preferences.current, services.plugins
-    own = [name for name, spec in params_of(Preferences).items() if getattr(current, name) != spec.default]
-    return [name for name in own if name not in CHOSEN_IN_HEADER] + [
-        name for name, spec in plugins.settings.fields.items() if plugins.settings.values.get(name, spec.default) != spec.default
-    ]
+    current, others = services.preferences.current, services.plugins.settings
+    values = others.values
+    own = [name for name, spec in SETTINGS.items() if getattr(current, name) != spec.default]
+    return own + [name for name, spec in others.fields.items() if values.get(name, spec.default) != spec.default]
 
 
 def _reset(services: PageServices, names: list[Any]) -> dict[str, Any]:
-    own, others = params_of(Preferences), services.plugins.settings.fields
-    services.preferences.update(**{name: own[name].default for name in names if name in own and name not in CHOSEN_IN_HEADER})
+    others = services.plugins.settings.fields
+    services.preferences.update(**{name: SETTINGS[name].default for name in names if name in SETTINGS})
     for name in names:
         if name in others:
             change_extension(services, name, others[name].default)
@@ -126,7 +127,7 @@ def exported(services: PageServices) -> dict[str, Any]:
     plugins = services.plugins.settings
     return {
         _OURS: __version__,
-        "settings": {name: getattr(current, name) for name in _changed(services) if name in params_of(Preferences)},
+        "settings": {name: getattr(current, name) for name in _changed(services) if name in SETTINGS},
         "forms": {tab: {name: shown(name, value) for name, value in services.form_defaults.of(tab).items()} for tab in TABS},
         "extensions": {name: plugins.values[name] for name in plugins.fields if name in plugins.values},
     }
@@ -170,9 +171,9 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _from_ours(services: PageServices, table: Mapping[str, Any]) -> Translated:
-    found, known = Translated(), params_of(Preferences)
+    found = Translated()
     for name, value in _mapping(table.get("settings")).items():
-        fits = name in known and name not in CHOSEN_IN_HEADER and is_preference(known[name], value)
+        fits = name in SETTINGS and is_preference(SETTINGS[name], value)
         (found.preferences if fits else found.left)[name] = value
     specs = specs_with(services.plugins.kinds)
     for tab, values in _mapping(table.get("forms")).items():
@@ -206,8 +207,8 @@ def change_extension(services: PageServices, name: str, value: Any) -> None:
 
 
 def _taken(services: PageServices, found: Translated, extensions: Mapping[str, Any]) -> list[dict[str, str]]:
-    known, fields = params_of(Preferences), services.plugins.settings.fields
-    taken = [{"label": words(known[name].param.label), "value": in_words(value)} for name, value in found.preferences.items()]
+    fields = services.plugins.settings.fields
+    taken = [{"label": words(SETTINGS[name].param.label), "value": in_words(value)} for name, value in found.preferences.items()]
     for tab, values in found.forms.items():
         taken += [{**each, "label": f"{t(f'tab.{tab}')}: {each['label']}"} for each in _described(services, values)]
     return taken + [{"label": words(fields[name].param.label), "value": in_words(value)} for name, value in extensions.items()]

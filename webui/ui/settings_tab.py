@@ -11,11 +11,11 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from webui.core.params import FieldSpec, check_value, joined, params_of, parted
+from webui.core.params import FieldSpec, check_value, joined, parted
 from webui.errors import WebUIError
 from webui.settings import Settings
 from webui.storage.editing_preferences import EDITING
-from webui.storage.preferences import CHOSEN_IN_HEADER, LISTS, QUICK, Preferences, PreferencesFile
+from webui.storage.preferences import LISTS, QUICK, SETTINGS, PreferencesFile
 from webui.storage.saving_preferences import ADDRESSES, DIRECTORIES, SAVING
 from webui.ui.form import lenient
 from webui.ui.saving_example import DECIDING, example
@@ -28,7 +28,7 @@ _GROUPS = (LISTS, EDITING, SAVING, DIRECTORIES, ADDRESSES)
 
 def save(preferences: PreferencesFile, name: str, value: Any) -> str:
     """Write one preference; the sentence that confirms it, or says why it was not saved."""
-    spec = params_of(Preferences)[name]
+    spec = SETTINGS[name]
     try:
         value = joined(spec, value)
         check_value(spec, value)
@@ -93,16 +93,13 @@ def build(preferences: PreferencesFile, settings: Settings, quick: Named = ()) -
 
 
 def _now(preferences: PreferencesFile, name: str) -> Any:
-    return parted(params_of(Preferences)[name], getattr(preferences.current, name))
+    return parted(SETTINGS[name], getattr(preferences.current, name))
 
 
 def _draw_group(group: str, choices: Mapping[str, Named] | None = None) -> dict[str, Component]:
     """`choices`: of settings whose choices are known only now."""
-    specs = {name: spec for name, spec in params_of(Preferences).items() if spec.param.group == group}
-    given = choices or {}
-    return {
-        name: _draw(spec, given.get(name) or spec.param.choices) for name, spec in specs.items() if name not in CHOSEN_IN_HEADER
-    }
+    specs, given = [spec for spec in SETTINGS.values() if spec.param.group == group], choices or {}
+    return {spec.name: _draw(spec, given.get(spec.name) or spec.param.choices) for spec in specs}
 
 
 def _draw(spec: FieldSpec, choices: Sequence[str] | Named) -> Component:
@@ -119,7 +116,7 @@ def _draw(spec: FieldSpec, choices: Sequence[str] | Named) -> Component:
 
 def _save_on_change(preferences: PreferencesFile, name: str, component: Any, confirmation: Component) -> None:
     def on_change(value: Any) -> Any:
-        known = joined(params_of(Preferences)[name], value) == getattr(preferences.current, name)
+        known = joined(SETTINGS[name], value) == getattr(preferences.current, name)
         return gr.skip() if known else save(preferences, name, value)
 
     as_typed(component, on_change, confirmation).then(None, inputs=component, js=call("preferenceChanged", name))
