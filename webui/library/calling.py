@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -55,6 +55,7 @@ class _Names:
     version: int
     aliases: dict[Listed, str]
     texts: list[str]
+    called: dict[str, Listed]  # by what prompts call them, casefolded
     paths: dict[Listed, str]  # of those whose file name another has too: by it a prompt would call the first of them
 
 
@@ -111,12 +112,7 @@ class Calling:
 
     def called(self, kind: Kind, name: str) -> Listed | None:
         """The model that a prompt calls so: by its file's name or path rather than by an alias, in any case."""
-        names, wanted = self._names(kind), name.casefold()
-        for places in (0, 1):
-            for model, text in zip(names.models, names.texts, strict=True):
-                if text.split("\n")[places : places + 1] == [wanted] or (places == 0 and model.name.casefold() == wanted):
-                    return model
-        return None
+        return self._names(kind).called.get(name.casefold())
 
     def _names(self, kind: Kind) -> _Names:
         models, version = self._shelves.all(kind), self._shelves.facts.version
@@ -134,7 +130,18 @@ class Calling:
         texts = [f"{model.stem}\n{aliases.get(model, '')}".strip().casefold() for model in models]
         stems = Counter(model.stem.casefold() for model in models)
         paths = {model: model.name for model in models if stems[model.stem.casefold()] > 1}
-        return _Names(models, version, aliases, texts, paths)
+        return _Names(models, version, aliases, texts, _called(models, aliases), paths)
+
+
+def _called(models: Iterable[Listed], aliases: Mapping[Listed, str]) -> dict[str, Listed]:
+    """Of several of one name the first counts, and an alias only where no file has that name."""
+    found: dict[str, Listed] = {}
+    for model in models:
+        found.setdefault(model.stem.casefold(), model)
+        found.setdefault(model.name.casefold(), model)
+    for model, alias in aliases.items():
+        found.setdefault(alias.casefold(), model)
+    return found
 
 
 def _holds(text: str, word: str) -> bool:
