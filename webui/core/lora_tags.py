@@ -104,8 +104,7 @@ def read_lora_tags(prompt: str) -> list[LoraTag]:
     Raises:
         InvalidRequest: a weight is no number.
     """
-    _, networks = parse_networks(strip_comments(prompt))
-    return [read_lora_tag(network) for network in networks if network.kind in KINDS and network.positional]
+    return [read_lora_tag(network) for network in lora_networks(strip_comments(prompt))]
 
 
 def read_lora_tag(network: Network) -> LoraTag:
@@ -188,5 +187,9 @@ def _window(tag: str, named: Mapping[str, str]) -> tuple[int, int | None]:
 
 def lora_names(prompt: str) -> list[str]:
     """The names of all tags of a prompt, each once."""
-    _, networks = parse_networks(strip_comments(prompt))
-    return list(dict.fromkeys(each.positional[0] for each in networks if each.kind in KINDS and each.positional))
+    return list(dict.fromkeys(network.positional[0] for network in lora_networks(strip_comments(prompt))))
+
+
+def lora_networks(prompt: str) -> list[Network]:
+    """The tags themselves, each with a name; a prompt with comments has those in them too."""
+    return [network for network in parse_networks(prompt)[1] if network.kind in KINDS and network.positional]

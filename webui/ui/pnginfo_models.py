@@ -10,7 +10,7 @@ from typing import Any
 from webui.checkpoints.catalog import Catalog
 from webui.core import infotext
 from webui.core.infotext import Infotext
-from webui.core.prompt_parts import parse_networks
+from webui.core.lora_tags import HASHES, lora_networks
 from webui.library.models import ModelLibrary
 from webui.storage.metadata.findings import model_name
 from webui.ui import transfer
@@ -45,7 +45,7 @@ def _checkpoint(told: Infotext, kind: str, catalog: Catalog) -> dict[str, Any] |
 
 
 def _loras(told: Infotext, library: ModelLibrary | None) -> list[dict[str, Any]]:
-    hashes, listed = _hashes(told, "Lora hashes"), _listed(library, "lora")
+    hashes, listed = _hashes(told, HASHES), _listed(library, "lora")
     found = []
     for name in _lora_names(told):
         by_hash = library.find_lora(hashes[name]) if library and name in hashes else None
@@ -89,6 +89,5 @@ def _listed(library: ModelLibrary | None, kind: str) -> list[str]:
 
 
 def _lora_names(told: Infotext) -> list[str]:
-    _, networks = parse_networks(f"{told.prompt}\n{told.settings.get('Hires prompt', '')}")
-    called = (each.positional[0] for each in networks if each.kind in ("lora", "lyco") and each.positional)
-    return list(dict.fromkeys([*called, *_hashes(told, "Lora hashes")]))
+    called = (each.positional[0] for each in lora_networks(f"{told.prompt}\n{told.settings.get('Hires prompt', '')}"))
+    return list(dict.fromkeys([*called, *_hashes(told, HASHES)]))

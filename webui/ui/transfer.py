@@ -10,6 +10,7 @@ from webui.checkpoints.catalog import Catalog, CheckpointInfo, VaeInfo
 from webui.core import infotext
 from webui.core.extras import ExtraKinds
 from webui.core.lora_tag_edits import renamed
+from webui.core.lora_tags import HASHES
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
 from webui.ui.texts import t
 
@@ -34,7 +35,7 @@ def read(text: str, catalog: Catalog, kinds: ExtraKinds | None = None, find_lora
     told = infotext.parse(text)
     restored = infotext.restore(told, kinds)
     values = dict(restored.values)
-    _rename_loras(values, told.settings.get("Lora hashes", ""), find_lora)
+    _rename_loras(values, told.settings.get(HASHES, ""), find_lora)
     remarks = list(restored.problems)
     checkpoint_here = _take_checkpoint(values, restored.checkpoint_hash, catalog, remarks)
     vae_here = _take_vae(values, restored.vae_hash, catalog, remarks)
