@@ -35,16 +35,12 @@ class Planner:
     def of(self, model: Model, checkpoint: CheckpointInfo, work: Work) -> MakePlan:
         """Makes the plan of a pass on a lent pipeline, whose text encoders are used meanwhile."""
         pipeline = model.pipeline
-        states = self._hidden_states(checkpoint)
-        files = self._shelf.for_encoders(_widths(pipeline))
+        states, files = self._hidden_states(checkpoint), self._files_for(pipeline)
 
         def planned(request: GenerationRequest, **others: Any) -> Plan:
             second = others.get("calls_before") is not None
             inherited = second and not work.request.hires_prompt
-            networks = self._networks.of(pipeline, request.prompt, work.say, second=second, inherited=inherited)
-            work.networks.append(networks)
-            networks.merge_text(model, work.control.check)
-            embeddings = _told(files.beside(networks.embeddings), work)
+            networks, embeddings = self._called(model, files, request, work, second=second, inherited=inherited)
             plan = make_plan(pipeline, request, states, embeddings, networks=networks, **others)
             conditioning = self._plugins.fold("alter_conditioning", plan.conditioning, request=request)
             alters = self._plugins.implements("alter_guidance")
@@ -64,29 +60,33 @@ class Planner:
         def tell(model: Model, request: GenerationRequest) -> tuple[Conditioning, Networks]:
             other = model.pipeline
             self._plugins.tell("on_model_loaded", checkpoint=other.checkpoint.name, request=request)
-            inherited = switch.prompt is None
-            networks = self._networks.of(other, request.prompt, work.say, second=second_pass, inherited=inherited)
-            work.networks.append(networks)
-            networks.merge_text(model, work.control.check)
-            embeddings = _told(self._shelf.for_encoders(_widths(other)).beside(networks.embeddings), work)
+            files, inherited = self._files_for(other), switch.prompt is None
+            networks, embeddings = self._called(model, files, request, work, second=second_pass, inherited=inherited)
             told = encode(other, request, plan.guidance, self._states, embeddings, calls_before, scores, networks.key)
             return self._plugins.fold("alter_conditioning", told, request=request), networks
 
         return replace(plan, successor=successor_of(plan, pipeline, switch, self._catalog, tell))
+
+    def _called(
+        self, model: Model, files: Embeddings, request: GenerationRequest, work: Work, *, second: bool, inherited: bool
+    ) -> tuple[Networks, Embeddings]:
+        """What the prompts call: networks, of which the text encoders have theirs now, and embeddings, also those in LoRAs.
+
+        People are told of embeddings that the text encoders cannot take.
+        """
+        networks = self._networks.of(model.pipeline, request.prompt, work.say, second=second, inherited=inherited)
+        work.networks.append(networks)
+        networks.merge_text(model, work.control.check)
+        embeddings = files.beside(networks.embeddings)
+        for text in embeddings.misfits(f"{work.request.prompt}\n{work.request.negative_prompt}")[:_NOTICES_LIMIT]:
+            work.say(text)
+        return networks, embeddings
+
+    def _files_for(self, pipeline: Pipeline) -> Embeddings:
+        return self._shelf.for_encoders([encoder.module.config.hidden_size for encoder in pipeline.text_encoders])
 
     def _hidden_states(self, checkpoint: CheckpointInfo) -> HiddenStates:
         """Those of another checkpoint are forgotten, for it may be read into the same modules."""
         if (identity := identity_of(checkpoint)) != self._states_of:
             self._states, self._states_of = HiddenStates(), identity
         return self._states
-
-
-def _widths(pipeline: Pipeline) -> list[int]:
-    return [encoder.module.config.hidden_size for encoder in pipeline.text_encoders]
-
-
-def _told(embeddings: Embeddings, work: Work) -> Embeddings:
-    """People are told of those that the prompts name and that the text encoders cannot take."""
-    for text in embeddings.misfits(f"{work.request.prompt}\n{work.request.negative_prompt}")[:_NOTICES_LIMIT]:
-        work.say(text)
-    return embeddings
