@@ -88,7 +88,8 @@ class PlotClock:
             run = self._runs.setdefault(progress.job_id, _Run(started))
             run.steps = max(run.steps, progress.steps)
             if progress.text.startswith("Step "):
-                run.heard += [(progress.step, now)] if progress.step else []  # before the first one all is read
+                if progress.step:  # step 0 tells that all is read
+                    run.heard.append((progress.step, now))
             elif not run.heard:
                 run.reading.append(progress.text)
 
