@@ -14,7 +14,7 @@ from tools.starter_model import sources
 from tools.starter_model.canvas import Places, grounds, over, place, premultiplied
 from tools.starter_model.captions import caption, caption_of_two, every_text
 from tools.starter_model.colours import PAINT, THINGS, painted, to_hsv, to_rgb, word_of
-from tools.starter_model.pictures import draw_emoji, draw_shapes, join, paint_things
+from tools.starter_model.pictures import draw_emoji, draw_shapes, held_out, join, paint_things
 
 
 def test_hsv_there_and_back_is_the_same_colour():
@@ -53,6 +53,13 @@ def test_each_painted_thing_has_one_colour_that_training_never_sees():
     rng = random.Random(0)
     texts = {caption(picture, None, rng) for picture in taught.wanted.pictures for _ in range(50)}
     assert not [text for text in texts for name in taught.unseen if name in text]
+
+
+def test_training_that_goes_on_keeps_from_the_model_what_it_was_never_shown():
+    pictures = paint_things(things())
+    first, others = held_out(pictures.pictures), {p.name for p in pictures.pictures}
+    chosen = frozenset(next(name for name in sorted(others - first) if name.endswith(thing)) for thing in ("shed", "leaf"))
+    assert held_out(pictures.pictures, chosen | {"blue thing of another list"}) == chosen
 
 
 def test_a_name_of_a_thing_is_not_painted_over():

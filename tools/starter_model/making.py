@@ -72,8 +72,8 @@ class Lesson:
     unseen: frozenset[str]
 
     @classmethod
-    def of(cls, wanted: PictureSet, everything: PictureSet) -> Lesson:
-        unseen = held_out(wanted.pictures)
+    def of(cls, wanted: PictureSet, everything: PictureSet, unseen_before: frozenset[str] = frozenset()) -> Lesson:
+        unseen = held_out(wanted.pictures, unseen_before)
         return cls(_without(wanted, unseen), _without(everything, unseen), unseen)
 
     def credits(self) -> dict[str, str]:
@@ -127,7 +127,8 @@ def _work(options: argparse.Namespace, rank: int) -> bool:
     emoji = sources.read_emoji(options.emojibase)
     everything = _pictures(emoji, options.font, None)
     wanted = _pictures(emoji, options.font, options.names)
-    return make(run, Lesson.of(wanted, everything), Start.of(options.start) if options.start else None)
+    start = Start.of(options.start) if options.start else None
+    return make(run, Lesson.of(wanted, everything, start.unseen if start else frozenset()), start)
 
 
 def make(run: Run, lesson: Lesson, start: Start | None) -> bool:

@@ -103,17 +103,21 @@ def join(*sets: PictureSet) -> PictureSet:
     return PictureSet(sum((s.pictures for s in sets), ()), np.concatenate([s.pixels for s in sets]))
 
 
-def held_out(pictures: Sequence[Picture]) -> frozenset[str]:
+def held_out(pictures: Sequence[Picture], before: frozenset[str] = frozenset()) -> frozenset[str]:
     """Names of the painted things that training never sees: one colour of each, all colours equally often.
 
     They stand for "blue car" asked of a model that has seen blue things and cars of other colours.
+
+    Args:
+        before: what an earlier part of the training has not seen either; the later part keeps to it.
     """
     kept: dict[str, str] = {}
     things = list(dict.fromkeys(p.thing for p in pictures if p.kind == "painted"))
     for number, thing in enumerate(things):
         names = {p.colour: p.name for p in pictures if p.thing == thing and p.kind == "painted"}
         turn = [THINGS[(number + step) % len(THINGS)] for step in range(len(THINGS))]
-        kept[thing] = next(names[colour] for colour in turn if colour in names)
+        in_turn = [names[colour] for colour in turn if colour in names]
+        kept[thing] = next((name for name in in_turn if name in before), in_turn[0])
     return frozenset(kept.values())
 
 

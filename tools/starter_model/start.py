@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,24 +14,27 @@ from torch import Tensor
 
 from tools.starter_model.tokens import Tokens, table_of
 from webui.checkpoints.catalog import Catalog
+from webui.checkpoints.header import read_header
 from webui.checkpoints.loader import load_checkpoint
 from webui.checkpoints.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
 class Start:
-    """The three networks of a finished model, as the program itself loads them."""
+    """The three networks of a finished model, as the program itself loads them, and what they were never shown."""
 
     unet: UNet2DConditionModel
     vae: AutoencoderKL
     text_encoder: Any
+    unseen: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, path: Path) -> Start:
         pipeline = open_model(path)
         for module in (pipeline.unet, pipeline.vae, pipeline.text_encoders[0].module):
             module.requires_grad_(True).train()
-        return cls(pipeline.unet, pipeline.vae, pipeline.text_encoders[0].module)
+        told = read_header(path).metadata.get("periplus.unseen", "[]")
+        return cls(pipeline.unet, pipeline.vae, pipeline.text_encoders[0].module, frozenset(json.loads(told)))
 
     @property
     def table(self) -> Tensor:
