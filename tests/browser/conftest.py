@@ -62,14 +62,14 @@ class Watch:
     def __init__(self) -> None:
         self.foreign: list[str] = []
         self.errors: list[str] = []
-        self.requests = 0
+        self.requests: list[str] = []
 
     def follow(self, context: BrowserContext, address: str) -> Callable[[], None]:
         """Returns what ends it."""
         own = (address + "/", "data:", f"blob:{address}/")
 
         def on_request(request: Request) -> None:
-            self.requests += 1
+            self.requests.append(request.url)
             if not request.url.startswith(own):
                 self.foreign.append(request.url)
 
