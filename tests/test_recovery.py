@@ -19,7 +19,8 @@ pytestmark = [
     pytest.mark.timeout(600),  # the program starts twice, beside other tests
 ]
 
-PICTURES, CELLS, GOOD, BROKEN = 3, 24, 12, 2
+#: Just enough for something to be finished, something at work and something waiting when a process is killed.
+JOBS, PICTURES, CELLS, GOOD, BROKEN = 3, 2, 12, 8, 2
 SMALL = {"prompt": "red heart", "steps": 2, "width": 64, "height": 64}
 
 
@@ -51,7 +52,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """The engine is killed among jobs, then the program among a plot, a batch and further jobs; then all may come to its end."""
     folder = tmp_path_factory.mktemp("killed")
     with RunningApp(folder, "--nowebui") as app:
-        early = submit_four(app, 100)
+        early = submit_several(app, 100)
         app.wait_for_picture(early[0])
         engine = app.engine_pid
         kill(engine)
@@ -60,7 +61,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         plot = wait_for(app, f"plots/{plot_id}", lambda plot: plot["done"] >= 5)
         batch = wait_for(app, f"series/{batch_id}", lambda series: series["done"] >= 3)
         after_engine = answer, (engine, app.engine_pid), [app.job(job_id)["note"] for job_id in early]
-        late = submit_four(app, 1000)
+        late = submit_several(app, 1000)
         app.wait_for_picture(late[0])
         engine = app.engine_pid
         app.kill()
@@ -74,13 +75,13 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         return Story(folder, jobs, plots, batches, after_engine, notes, app.address, refused, app.stop())
 
 
-def submit_four(app: RunningApp, seed: int) -> list[str]:
+def submit_several(app: RunningApp, seed: int) -> list[str]:
     fields = {"prompt": "red heart", "batch_count": PICTURES, "width": 128, "height": 128, "steps": 6}
-    return [app.submit(seed=seed * number, **fields) for number in range(1, 5)]
+    return [app.submit(seed=seed * number, **fields) for number in range(1, JOBS + 1)]
 
 
 def begin_plot(app: RunningApp) -> str:
-    axes = [{"type": "Seed", "values": "1-6"}, {"type": "CFG Scale", "values": "1-4"}]
+    axes = [{"type": "Seed", "values": "1-6"}, {"type": "CFG Scale", "values": "1-2"}]
     return app.http.post("/api/v1/plots", json={"base": SMALL, "axes": axes}).raise_for_status().json()["id"]
 
 
@@ -124,9 +125,9 @@ def files_in(folder: Path) -> Iterator[str]:
 @pytest.mark.parametrize(("when", "seed"), [(0, 100), (1, 1000)], ids=["engine", "front"])
 def test_kill_9_loses_no_job_and_doubles_no_picture(story: Story, when: int, seed: int):
     jobs = story.jobs[when]
-    assert [job["state"] for job in jobs] == ["done"] * 4
+    assert [job["state"] for job in jobs] == ["done"] * JOBS
     assert [job["finished"] for job in jobs] == sorted(job["finished"] for job in jobs)
-    expected = [str(seed * number + index) for number in range(1, 5) for index in range(PICTURES)]
+    expected = [str(seed * number + index) for number in range(1, JOBS + 1) for index in range(PICTURES)]
     assert [picture["seed"] for job in jobs for picture in job["pictures"]] == expected
     for path in (Path(picture["path"]) for job in jobs for picture in job["pictures"]):
         with Image.open(path) as image:
