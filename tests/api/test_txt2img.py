@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from tests.api.conftest import add_checkpoint, wait_until
-from webui.api.sdapi_request import Txt2ImgRequest
+from webui.api.sdapi_fields import Txt2ImgRequest
 from webui.app import Services
 from webui.core.fields.outpaint import OutpaintFields
 from webui.core.fields.source import SourceFields

@@ -14,9 +14,10 @@ from webui.api import sdapi_extensions, sdapi_extras, sdapi_internal, sdapi_mode
 from webui.api.answers import PngInfoAnswer, ProgressAnswer
 from webui.api.examples import PICTURE, example
 from webui.api.sdapi_answer import AnswerFormat, echo, encoded_pictures, info_text, progress_json
+from webui.api.sdapi_fields import Img2ImgRequest, Txt2ImgRequest
 from webui.api.sdapi_img2img import decode_picture, first_pass_values, source_values
 from webui.api.sdapi_options import current_vae, fetching
-from webui.api.sdapi_request import Img2ImgRequest, Translated, Txt2ImgRequest, api_field, translate, with_styles
+from webui.api.sdapi_request import Translated, api_field, translate, with_styles
 from webui.api.services import Services
 from webui.api.sse import wait_for_job
 from webui.core import infotext
