@@ -69,6 +69,15 @@ def test_a_page_names_its_files_by_their_version_and_fetches_what_opens_it():
     assert 'href="webui-assets/v-1/js/main.js"' in html
 
 
+@pytest.mark.parametrize(("code", "named"), [("ru", "ru"), ("zh", "zh-CN"), ("en", "en"), ("", None)])
+def test_gradio_is_told_the_language_of_the_page_before_it_begins(code: str, named: str | None):
+    ours = f"<script>window.periplusConfig = {json.dumps({'language': {'code': code}})};</script>"
+    html = lightened(page_of({**CONFIG, "head": ours}), "v-1")
+    told = f'"language", {{value: "{named}"}}'
+    assert (told in html) == ("navigator" in html) == (named is not None)
+    assert named is None or html.index(told) < html.index("window.gradio_config")
+
+
 def test_until_it_is_drawn_a_page_shows_its_name_and_tabs():
     frame = lightened(page_of(CONFIG), "v-1").split('<body style="a">')[1].split("<gradio-app>")[0]
     assert "<p>Periplus</p><span>txt&lt;2&gt;img</span>" in frame

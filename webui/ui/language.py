@@ -30,9 +30,9 @@ _READ = ("label", "info", "placeholder", "value", "title")
 #: Of these the value is the page's own words; of all others it is what a person put in.
 _SPEAKING = ("button", "html", "markdown")
 
-#: Gradio's description of the page, within it.
+#: Gradio's description of the page, within it; and ours, within what that says of the page's head.
 PAGE = re.compile(r"(?<=window\.gradio_config = )\{.*?\}(?=;</script>)", re.DOTALL)
-_SCRIPT = re.compile(r"(?<=window\.periplusConfig = )\{.*?\}(?=;</script>)", re.DOTALL)
+SCRIPT = re.compile(r"(?<=window\.periplusConfig = )\{.*?\}(?=;</script>)", re.DOTALL)
 
 
 def wanted(headers: Headers, known: Mapping[str, Sentences]) -> str:
@@ -77,7 +77,7 @@ class LanguageMiddleware:
 
         def change(config: dict[str, Any]) -> str:
             """Gradio's description, which has ours within what the page's head loads."""
-            head = _SCRIPT.sub(lambda found: ours(json.loads(found[0])), config.get("head") or "")
+            head = SCRIPT.sub(lambda found: ours(json.loads(found[0])), config.get("head") or "")
             return as_data({**translated(config, said, sentences), "head": head})
 
         def ours(config: dict[str, Any]) -> str:

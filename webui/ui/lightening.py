@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from webui.ui import asset_files
-from webui.ui.language import PAGE, as_data
+from webui.ui.language import PAGE, SCRIPT, as_data
 from webui.ui.script import ASSETS_URL
 
 #: Gradio's description of its HTTP API, with examples in four languages for each event; the page's events go by number.
@@ -18,6 +18,9 @@ _NO_API: dict[str, Any] = {"named_endpoints": {}, "unnamed_endpoints": {}}
 
 #: What only that description's pages read of a component.
 _UNREAD = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs", "skip_api")
+
+#: What Gradio calls languages where it calls them otherwise.
+_GRADIOS_CODES = {"zh": "zh-CN"}
 
 _STYLE = re.compile(r'<link rel="stylesheet" href="([^"]+)">')
 
@@ -32,7 +35,8 @@ def lightened(html: str, version: str) -> str:
     config["head"] = (config.get("head") or "").replace(f'="{ASSETS_URL}/', f'="{address}/')
     html = html[: found.start()] + as_data(config) + html[found.end() :]
     html = _API.sub(lambda _: as_data(_NO_API), html, count=1)
-    first = _import_map(address) + f'<script type="module" async src="{address}/js/{asset_files.OPENING}"></script>'
+    opening = f'<script type="module" async src="{address}/js/{asset_files.OPENING}"></script>'
+    first = _language(config["head"]) + _import_map(address) + opening
     html = html.replace("<script>window.gradio_config", first + "<script>window.gradio_config", 1)
     html = html.replace("</head>", _to_fetch(config["head"], address) + "</head>", 1)
     return re.sub(r"<body\b[^>]*>", lambda body: body[0] + _frame(config), html, count=1)
@@ -56,6 +60,14 @@ def _pruned(node: Mapping[str, Any], without: set[int]) -> dict[str, Any]:
     if "children" not in node:
         return dict(node)
     return {**node, "children": [_pruned(child, without) for child in node["children"] if child["id"] not in without]}
+
+
+def _language(head: str) -> str:
+    """Gradio's own words are in the language that the browser names, so it names the page's, where Gradio has that."""
+    found = SCRIPT.search(head)
+    code = json.loads(found[0])["language"]["code"] if found else ""
+    named = as_data(_GRADIOS_CODES.get(code, code))
+    return f'<script>Object.defineProperty(navigator, "language", {{value: {named}}})</script>' if code else ""
 
 
 def _import_map(address: str) -> str:

@@ -49,16 +49,25 @@ const BUTTONS = {
   read_settings: "read.title",
 };
 
-// Tooltips, and names for buttons that are only an icon. Again after something was rendered late.
+// Tooltips, and names for buttons that are only an icon, and for what Gradio names in English. Again after something was rendered
+// late.
 export function labelFields() {
   label("refresh_models", "models.refresh");
   for (const tab of TABS) {
-    for (const [name, { help }] of Object.entries(fields)) {
+    for (const [name, { help, label }] of Object.entries(fields)) {
       const element = fieldElement(name, tab);
       if (element && help && element.title !== help) element.title = help;
+      if (element) nameSlider(element, label);
     }
     for (const [name, key] of Object.entries(BUTTONS)) label(`${tab}_${name}`, key);
   }
+}
+
+const SLIDER = { "number-input": "slider.number", "range-input": "slider.range", "reset-button": "slider.reset" };
+
+function nameSlider(element, label) {
+  if (!element.querySelector("input[type=range]")) return;
+  for (const [part, key] of Object.entries(SLIDER)) element.querySelector(`[data-testid=${part}]`)?.setAttribute("aria-label", t(key, { label }));
 }
 
 function label(id, key) {
