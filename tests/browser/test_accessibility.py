@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -33,20 +34,34 @@ SETTLED = """() => Promise.all(document.getAnimations()
     .map(each => each.finished.catch(() => null)))"""
 
 
-def findings(page: Page) -> list[str]:
-    """Each serious finding with the places where it is, and what is wrong there."""
+def findings(page: Page, within: str | None = None) -> list[str]:
+    """Each serious finding with the places where it is, and what is wrong there; of the whole page, or of one element."""
     page.evaluate(SETTLED)
-    answer: dict[str, Any] = Axe().run(page, options={"resultTypes": ["violations"]}).response
+    answer: dict[str, Any] = Axe().run(page, within, {"resultTypes": ["violations"]}).response
     serious = [each for each in answer["violations"] if each["impact"] in ("serious", "critical")]
     return [f"{each['id']}: {[(node['target'], node['failureSummary']) for node in each['nodes']]}" for each in serious]
 
 
+#: One setting of each kind, to stand below the header of every tab.
+QUICK = ["live_preview", "samples_format", "hide_samplers", "keep_free", "samples_filename_pattern"]
+
+
+@pytest.fixture
+def quick_row(app: RunningApp) -> Iterator[None]:
+    app.http.post("/sdapi/v1/options", json={"quicksettings_list": QUICK}).raise_for_status()
+    yield
+    app.http.post("/sdapi/v1/options", json={"quicksettings_list": []}).raise_for_status()
+
+
 @pytest.mark.parametrize(("theme", "language"), [("light", "English"), ("dark", "中文")])
+@pytest.mark.usefixtures("quick_row")
 def test_no_tab_sheet_or_drawer_has_a_serious_finding(context: BrowserContext, app: RunningApp, theme: str, language: str):
     context.add_cookies([{"name": COOKIE, "value": quote(language), "url": app.address}])
     page = Studio(context.pages[0], app.address).open().page
     page.locator("#theme").select_option(theme)
-    found = {}
+    expect(page.locator("#quick_settings_row > .field")).to_have_count(len(QUICK))
+    page.locator(".several > summary").click()
+    found = {"quick settings": findings(page, "#quick_settings_row")}
     tabs = page.locator("#tabs > .tab-wrapper .tab-container:not(.visually-hidden) [role=tab]")
     for place, (name, drawn) in enumerate({"txt2img": "#txt2img_prompt", **DRAWN}.items()):
         tabs.nth(place).click()

@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from tests.browser.easel import Easel
 from tests.browser.page import Studio
+from tests.browser.test_accessibility import findings
 
 _FURTHEST = 200  # presses of Tab; the whole page has fewer
 
@@ -41,12 +42,14 @@ def test_a_picture_its_large_view_and_an_inpainted_part_are_made_by_keyboard(stu
     page.route("**/api/v1/metadata", lambda route: route.abort())
     keys.press("c")
     expect(page.locator(".viewer-told")).to_contain_text("That did not work")
+    assert findings(page, ".viewer") == []
     page.unroute_all()
     keys.press("c")
     comparison = page.locator("#plot_comparison")
     expect(comparison.locator(".plot-pair")).to_have_attribute("data-view", "over")
     expect(comparison.locator("#plot_told")).to_contain_text("differ")
     expect(comparison.locator(".plot-differing tbody th")).to_have_text(["Picture", "Seed"])
+    assert findings(page, "#plot_comparison") == []
     keys.press("Escape")
     expect(comparison).to_have_count(0)
     keys.press("Escape")
