@@ -233,6 +233,7 @@ def test_a_newcomer_is_told_the_state_of_things_then_follows(server: str, servic
     services.dispatcher.wait(post_job(server), 10)
     stream = Stream(server, "/api/v1/events")
     messages = stream.messages()
+    assert next(messages) == {"type": "settings", "values": {}, "version": services.bus.settings_version}
     assert next(messages)["type"] == "engine"
     replayed = next(messages)
     assert (replayed["type"], replayed["job"]["state"]) == ("job", "done")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, Route, expect
 
 from tests.browser.page import Studio
 
@@ -49,6 +49,22 @@ def test_a_setting_below_the_header_is_changed_there_and_follows_what_is_changed
     pin.click()
     expect(pin).to_have_attribute("aria-pressed", "false")
     expect(row).to_be_hidden()
+
+
+def test_what_is_changed_between_opening_the_page_and_following_the_program_is_told(context: BrowserContext, app, as_before):
+    app.http.post("/sdapi/v1/options", json={"quicksettings_list": ["jpeg_quality"]}).raise_for_status()
+    page = context.new_page()
+    page.add_init_script("delete window.SharedWorker")  # whose requests cannot be held up
+    held: list[Route] = []
+    page.route("**/api/v1/events", lambda route: held.append(route))
+    page.goto(app.address)
+    quality = page.get_by_role("group", name="Quick settings", exact=True).get_by_label(QUALITY)
+    page.wait_for_selector("html[data-periplus=ready]")
+    expect(quality).to_have_value("80")
+    app.http.post("/sdapi/v1/options", json={"jpeg_quality": 66}).raise_for_status()
+    for each in held:
+        each.continue_()
+    expect(quality).to_have_value("66")
 
 
 LEFT = "document.getElementById('txt2img_left')"

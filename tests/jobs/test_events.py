@@ -1,7 +1,7 @@
 import threading
 import time
 
-from webui.jobs.events import EngineChanged, EngineState, EventBus, JobProgress, NoticePosted
+from webui.jobs.events import EngineChanged, EngineState, EventBus, JobProgress, NoticePosted, SettingsChanged
 
 
 def test_a_newcomer_is_told_the_state_first_and_then_what_happens():
@@ -44,6 +44,17 @@ def test_get_gives_up_after_its_time():
     start = time.monotonic()
     assert EventBus().subscribe().get(0.05) is None
     assert time.monotonic() - start >= 0.05
+
+
+def test_each_change_of_settings_has_a_version_of_its_own_in_each_run():
+    bus = EventBus()
+    seen = {bus.settings_version}
+    with bus.subscribe() as subscription:
+        for quality in (80, 81, 80):
+            bus.publish(SettingsChanged({"jpeg_quality": quality}))
+            assert subscription.get_nowait() == SettingsChanged({"jpeg_quality": quality}, bus.settings_version)
+            seen.add(bus.settings_version)
+    assert len({*seen, EventBus().settings_version}) == 5
 
 
 def test_only_those_who_replay_count_as_audience():

@@ -38,7 +38,7 @@ def test_what_stands_in_the_header_anyway_is_not_offered(services):
 def test_a_setting_is_changed_written_and_told_to_all_pages(services):
     with services.bus.subscribe(replay=False) as subscription:
         assert quick_settings.change(services, "hide_samplers", ["Heun"]) == ["Heun"]
-        assert subscription.get_nowait() == SettingsChanged({"hide_samplers": "Heun"})
+        assert subscription.get_nowait() == SettingsChanged({"hide_samplers": "Heun"}, services.bus.settings_version)
     assert PreferencesFile(services.settings.preferences_file).current.hide_samplers == "Heun"
     assert quick_settings.change(services, "keep_free", 2) == 2.0
 

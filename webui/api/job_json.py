@@ -88,7 +88,7 @@ def event_json(event: Event) -> dict[str, Any]:
         case ModelsChanged():
             return {"type": "models", "kinds": list(event.kinds)}
         case SettingsChanged():
-            return {"type": "settings", "values": dict(event.values)}
+            return {"type": "settings", "values": dict(event.values), "version": event.version}
 
 
 def _plot_json(event: PlotChanged) -> dict[str, Any]:

@@ -25,16 +25,7 @@ from webui.core.extras import ExtraKinds
 from webui.core.params import FieldSpec, params_of
 from webui.core.request import GenerationRequest
 from webui.engine.protocol import CancelWhen
-from webui.jobs.events import (
-    EngineChanged,
-    Event,
-    JobChanged,
-    ModelsChanged,
-    PlotChanged,
-    QueueChanged,
-    SettingsChanged,
-    TaskChanged,
-)
+from webui.jobs.events import Event, JobChanged, JobProgress, NoticePosted, PictureSaved, QueueChanged, SettingsChanged
 from webui.jobs.store import Job, JobState
 from webui.storage.encoding import media_type_of
 
@@ -166,7 +157,7 @@ def _add_picture_route(routes: APIRouter, services: Services) -> None:
 
 
 def _add_event_routes(routes: APIRouter, services: Services) -> None:
-    kinds = "engine, job, queue, progress, picture, plot, task, models or notice"
+    kinds = "engine, job, queue, progress, picture, plot, task, models, settings or notice"
     description = f"Server-sent events; the data of each is JSON with a `type`: {kinds}."
     stream: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": description}}
 
@@ -176,6 +167,7 @@ def _add_event_routes(routes: APIRouter, services: Services) -> None:
 
         async def messages() -> AsyncIterator[Mapping[str, Any] | None]:
             async with following(services.bus) as events:
+                yield event_json(SettingsChanged({}, services.bus.settings_version))  # after listening: none falls between
                 async for event in events:
                     yield event and event_json(event)
 
@@ -213,6 +205,6 @@ def _now(services: Services, job_id: str) -> JobAnswer:
 
 
 def _concerns(event: Event, job_id: str) -> bool:
-    if isinstance(event, EngineChanged | QueueChanged | TaskChanged | PlotChanged | ModelsChanged | SettingsChanged):
-        return False
-    return (event.job.id if isinstance(event, JobChanged) else event.job_id) == job_id
+    if isinstance(event, JobChanged):
+        return event.job.id == job_id
+    return isinstance(event, JobProgress | PictureSaved | NoticePosted) and event.job_id == job_id

@@ -6,11 +6,12 @@ a page that comes back attaches to what runs) and then follows. A slow listener 
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from webui.jobs.plot_store import PlotCell, PlotState
@@ -127,9 +128,13 @@ class ModelsChanged:
 
 @dataclass(frozen=True)
 class SettingsChanged:
-    """Settings have these values now, by name; those of extensions by their full name ("watermark.text")."""
+    """Settings have these values now, by name; those of extensions by their full name ("watermark.text").
+
+    `version` is `EventBus.settings_version` from then on.
+    """
 
     values: Mapping[str, str | int | float | bool | None]
+    version: str = ""
 
 
 Event = (
@@ -236,6 +241,13 @@ class EventBus:
         self._tasks: Callable[[], list[Task]] = list
         self._on_audience: Callable[[int], None] = lambda count: None
         self._on_publish: list[Callable[[], None]] = []
+        self._program = secrets.token_hex(4)
+        self._settings_changes = 0
+
+    @property
+    def settings_version(self) -> str:
+        """Another one after each change of settings that was told, and in each run of the program."""
+        return f"{self._program}.{self._settings_changes}"
 
     def connect(self, snapshot: Callable[[], list[Event]], on_audience: Callable[[int], None]) -> None:
         """`snapshot` gives the events a newcomer is told first; `on_audience` hears how many listen."""
@@ -273,6 +285,9 @@ class EventBus:
 
     def publish(self, event: Event) -> None:
         with self._lock:
+            if isinstance(event, SettingsChanged):
+                self._settings_changes += 1
+                event = replace(event, version=self.settings_version)
             for changed in self._on_publish:
                 changed()
             for subscription in self._subscriptions:

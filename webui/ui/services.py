@@ -7,6 +7,7 @@ from typing import Protocol
 from webui.checkpoints.catalog import Catalog
 from webui.checkpoints.embedding_files import EmbeddingFiles
 from webui.jobs.dispatcher import Dispatcher
+from webui.jobs.events import EventBus
 from webui.jobs.series import SeriesService
 from webui.jobs.store import JobStore
 from webui.library.models import ModelLibrary
@@ -24,6 +25,8 @@ class PageServices(Protocol):
 
     @property
     def settings(self) -> Settings: ...
+    @property
+    def bus(self) -> EventBus: ...
     @property
     def store(self) -> JobStore: ...
     @property

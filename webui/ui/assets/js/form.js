@@ -33,7 +33,7 @@ const pending = { infotext: "", size: null, prompt: "" };
 // settings have changed since it was asked.
 export async function openForms() {
   const answer = await asked;
-  if (answer && !state.settingsChanged) return answer;
+  if (answer && isKnown(answer.at(-1).version)) return answer;
   if (!answer) await new Promise((done) => setTimeout(done, OPEN_AGAIN_MS));
   return call("opening", storedForms()).catch((error) => {
     post(t("notice.request_failed", { reason: error.message }), "error");
@@ -41,8 +41,11 @@ export async function openForms() {
   });
 }
 
+const isKnown = (version) => (state.settingsVersion ?? version) === version;
+
 export function opened(answer) {
   beginReading();
+  state.settingsVersion ??= answer?.version ?? null;
   Object.assign(state.preferences, answer?.preferences);
   state.quick = answer?.quick ?? state.quick;
   document.dispatchEvent(new Event("periplus:quick"));
@@ -242,7 +245,6 @@ export function preferenceChanged(name, value) {
   state.preferences[name] = value;
   if (name === "notify_when_done" && value) window.Notification?.requestPermission?.();
   changed();
-  document.dispatchEvent(new Event("periplus:setting"));
 }
 
 // ---- tabs

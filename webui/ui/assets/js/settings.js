@@ -11,7 +11,6 @@ import { state } from "./state.js";
 import { t } from "./texts.js";
 
 const QUIET_MS = 1000;
-const SAVED_MS = 600; // an extension's setting is saved as it is typed; a moment later it counts
 const BOXES = ":is(#settings, #settings_extensions) .block[id^=settings_]:not(#settings_search_place, #settings_saved, #settings_extensions_saved, #settings_folders, .settings-example)";
 
 const idOf = (name) => `settings_${name.replace(".", "_")}`;
@@ -35,10 +34,7 @@ export function mountSettings(host, names) {
   resetAll = button(t("settings.reset_all"), "undo", () => reset(changed), { id: "settings_reset_all", hidden: true });
   nothing = h("p", { class: "subdued", role: "status", hidden: true }, t("settings.no_match"));
   host.replaceChildren(h("div", { class: "settings-top drawn" }, search, h("label", { class: "checkbox" }, onlyChanged, t("settings.only_changed")), resetAll), nothing);
-  const lookLater = later(look, SAVED_MS);
-  for (const type of ["input", "change", "click"]) document.getElementById("settings_extensions")?.addEventListener(type, lookLater);
-  document.addEventListener("periplus:setting", look);
-  document.addEventListener("periplus:settings-changed", follow);
+  document.addEventListener("periplus:settings-changed", () => (look(), showWhenLeft()));
   for (const type of ["input", "change", "click"]) host.closest("#settings").parentElement.addEventListener(type, () => (touched = performance.now()), true);
   look();
   if (state.settingsChanged) requestAnimationFrame(showKept); // before the tab was opened, and its controls drawn
@@ -47,22 +43,13 @@ export function mountSettings(host, names) {
 const showKept = () => document.getElementById("bridge_settings")?.click();
 
 // What is changed elsewhere is shown here, but not under the hands of somebody who changes settings here: then when they leave the field.
-function follow() {
-  look();
+function showWhenLeft() {
   clearTimeout(following);
   const quiet = touched + QUIET_MS - performance.now();
   const field = document.activeElement?.closest(":is(#settings, #settings_extensions) :is(input, textarea)");
-  if (quiet > 0) following = setTimeout(follow, quiet);
-  else if (field) field.addEventListener("blur", follow, { once: true });
+  if (quiet > 0) following = setTimeout(showWhenLeft, quiet);
+  else if (field) field.addEventListener("blur", showWhenLeft, { once: true });
   else showKept();
-}
-
-function later(action, milliseconds) {
-  let timer = null;
-  return () => {
-    clearTimeout(timer);
-    timer = setTimeout(action, milliseconds);
-  };
 }
 
 const look = () => call("changed_settings").then(take, (error) => post(error.message, "error"));

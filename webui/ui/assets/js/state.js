@@ -16,6 +16,7 @@ export const state = {
   tasks: new Map(), // by id: work on files (download, hash, convert, merge), each with where this page first saw it
   plots: new Map(), // by id: what was told of it last, and how many times anything was (`seen`)
   quick: null, // the settings below the header, as the server described them last
+  settingsVersion: null, // of the settings that are known: as the page was opened with them, or the stream told last
   settingsChanged: false, // since the page was opened
   preferences: { live_preview: true, title_progress: true, notify_when_done: false },
 };
@@ -76,6 +77,9 @@ const HANDLERS = {
     const others = job.pictures.filter((other) => other.index !== picture.index);
     state.jobs.set(job_id, { ...job, pictures: [...others, picture].sort((a, b) => a.index - b.index) });
   },
+  settings({ version }) {
+    state.settingsVersion = version;
+  },
   plot(event) {
     state.plots.set(event.id, { ...event, seen: (state.plots.get(event.id)?.seen ?? 0) + 1 });
   },
@@ -105,7 +109,8 @@ export function asEvents() {
   const jobs = [...state.jobs.values()].map((job) => ({ type: "job", job }));
   const progress = [...state.progress.values()].map((event) => ({ ...event, preview: state.previews.get(event.job_id) ?? null }));
   const tasks = [...state.tasks.values()].map(({ first, ...task }) => ({ type: "task", task }));
-  return [...(state.engine ? [state.engine] : []), ...jobs, ...(state.queue ? [state.queue] : []), ...progress, ...tasks];
+  const settings = { type: "settings", values: {}, version: state.settingsVersion };
+  return [settings, ...(state.engine ? [state.engine] : []), ...jobs, ...(state.queue ? [state.queue] : []), ...progress, ...tasks];
 }
 
 function forgetOld() {

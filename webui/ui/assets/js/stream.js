@@ -66,7 +66,7 @@ function connectAlone() {
 function take(event) {
   if (event.type === "notice") return post(event.text, event.level);
   if (event.type === "models") return document.dispatchEvent(new CustomEvent("periplus:models", { detail: event.kinds }));
-  if (event.type === "settings") return settingsChanged(event.values);
+  if (event.type === "settings") return settingsTold(event);
   if (event.type === "begin") reset();
   if (event.type === "begin" || event.type === "lost") state.online = event.type === "begin";
   if (event.type === "begin" || event.type === "lost") changed();
@@ -77,8 +77,15 @@ function take(event) {
 // What came or went while there was no connection is told by nobody.
 function begin() {
   if (begun) document.dispatchEvent(new CustomEvent("periplus:models", { detail: FILES }));
-  if (begun) settingsChanged(null);
   begun = true;
+}
+
+// A stream begins with the version alone: is it another one than is known here, settings were changed and nobody told.
+function settingsTold(event) {
+  const known = state.settingsVersion ?? event.version;
+  apply(event);
+  if (Object.keys(event.values).length) settingsChanged(event.values);
+  else if (event.version !== known) settingsChanged(null);
 }
 
 // `values` by name; null: some may have changed, and nobody knows which.
