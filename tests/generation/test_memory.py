@@ -15,8 +15,7 @@ from webui.checkpoints.catalog import Catalog
 from webui.checkpoints.memory import MemoryMode, bytes_of
 from webui.engine.protocol import CancelWhen, Event, ImageDone, Notice, Progress, Run
 from webui.errors import OutOfMemory
-from webui.generation import planning, vae_stage
-from webui.generation import runner as runner_module
+from webui.generation import planning, sessions, vae_stage
 from webui.generation import session as session_module
 from webui.generation.compute_options import ComputeOptions
 from webui.generation.control import JobControl
@@ -89,14 +88,14 @@ def test_without_flags_the_plan_follows_the_memory_and_keeps_under_it(
     budget = {MemoryMode.RESIDENT: 3_200_000, MemoryMode.COMPONENT: 2_900_000, MemoryMode.STREAMED: 2_600_000}[mode]
     device = SimulatedDevice(budget)
     made: list[MemoryMode] = []
-    placement = runner_module.place
+    placement = sessions.place
 
     def place(*arguments: Any) -> Any:
         placed = placement(*arguments)
         made.append(placed.mode)
         return placed
 
-    monkeypatch.setattr(runner_module, "place", place)
+    monkeypatch.setattr(sessions, "place", place)
     job = a_job(catalog, device, **REQUEST)
     assert made == [mode]
     assert job.of(Notice) == []
@@ -141,7 +140,7 @@ def words(job: Job) -> list[str]:
 def test_first_caches_are_emptied_and_it_is_tried_again(
     place: str, while_: str, catalog: Catalog, plain: dict[int, bytes], monkeypatch: pytest.MonkeyPatch
 ):
-    module = {"make_plan": planning, "sample": session_module}.get(place, runner_module)
+    module = {"make_plan": planning, "sample": session_module}.get(place, sessions)
     monkeypatch.setattr(module, place, Failing(getattr(module, place), 1))
     job = a_job(catalog, SimulatedDevice(PLENTY), **REQUEST)
     assert words(job) == [f"Memory ran out while {while_}; caches were emptied, and it is tried again."]
@@ -208,7 +207,7 @@ def test_weights_are_moved_last_and_that_is_remembered_until_there_is_more_memor
 
 
 def test_loading_that_does_not_fit_on_the_device_goes_by_the_machines_memory(catalog: Catalog, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(runner_module, "place", Failing(runner_module.place, 2))
+    monkeypatch.setattr(sessions, "place", Failing(sessions.place, 2))
     runner = Runner(catalog, SimulatedDevice(PLENTY))
     job = Job(runner, request_for())
     assert "--medvram" in words(job)[1]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -15,14 +14,11 @@ from webui.checkpoints.embeddings import EmbeddingShelf
 from webui.checkpoints.lora.files import LoraFiles
 from webui.checkpoints.manager import PipelineManager
 from webui.checkpoints.memory import Device, MemoryMode
-from webui.checkpoints.offload import Placement
-from webui.checkpoints.pipeline import Pipeline
 from webui.checkpoints.residents import Budget, identity_of
 from webui.core.postprocessing import ExtrasRequest
 from webui.core.request import GenerationRequest
-from webui.diffusion.vae_precision import VaePrecision, best_dtype
 from webui.engine.protocol import Finished, Loading, Memory, Notice, Ready, Resident, Run
-from webui.errors import Cancelled, InvalidRequest, OutOfMemory
+from webui.errors import Cancelled, OutOfMemory
 from webui.generation import devices
 from webui.generation.compute_options import ComputeOptions
 from webui.generation.control import JobControl, Skipped
@@ -33,18 +29,14 @@ from webui.generation.hypernetworks import HypernetworkShelf
 from webui.generation.legs import Leg, files_of, second_leg
 from webui.generation.memo import Memo
 from webui.generation.memory_gauge import MemoryGauge
-from webui.generation.models import Model, Models
 from webui.generation.network_shelf import NetworkShelf
-from webui.generation.placing import place, source_of
 from webui.generation.planning import Planner
-from webui.generation.preview_decoder import PreviewDecoders
 from webui.generation.reading_ahead import ReadingAhead
-from webui.generation.session import FirstPass, Plans, Session, Which
+from webui.generation.session import FirstPass, Session
+from webui.generation.sessions import Sessions
 from webui.generation.sharing import Sharing, sharing_of
-from webui.generation.source_picture import SourcePicture, read_first_pass, read_source
 from webui.generation.stages import Fold
 from webui.generation.telling import altered, network_notices, out_of_memory, picture_aside, picture_of, unloaded
-from webui.generation.vae_stage import VaeStage
 from webui.generation.work import Emit, Work
 from webui.library.lora_hashes import LoraHashes
 from webui.plugins.loader import PluginManager
@@ -87,17 +79,15 @@ class Runner:
         self.device = device if isinstance(device, Device) else Device(devices.choose(device))
         self._upscalers = Upscalers(upscalers or UpscalerFiles(), self.device, devices.is_out_of_memory)
         self._manager = self._new_manager(at_home=self._begins_at_home())
-        wide = torch.float32 if self._options.no_half else best_dtype(self.device.torch)
-        self._precision = VaePrecision(self._options.vae_dtype or wide)
-        self._previews = PreviewDecoders(self._options.small_decoders)
         self._gauge = MemoryGauge(self.device)
         self._economies = Economies()
         self._plugins = plugins or PluginManager()
         self._upscalers.added = self._plugins.upscaler
         self._embeddings = EmbeddingShelf(embeddings or EmbeddingFiles(()))
         self._networks = networks or NetworkShelf()
-        self._planner = Planner(catalog, self._embeddings, self._plugins, self._networks)
+        planner = Planner(catalog, self._embeddings, self._plugins, self._networks)
         self._ahead = ReadingAhead(catalog, lambda: self._manager)
+        self._sessions = Sessions(self.device, self._options, self._plugins, planner, self._ahead, self._economies, self._sources)
         self._memo = Memo()
         self._told: set[str] = set()
 
@@ -220,44 +210,13 @@ class Runner:
     def _make(self, work: Work, checkpoint: CheckpointInfo, vae: VaeInfo | None) -> None:
         first, second = Leg(checkpoint, vae), second_leg(work.request, self._catalog)
         if second is None:
-            with self._session(work, first) as session:
+            with self._sessions.open(self._manager, work, first) as session:
                 self._each_batch(work, lambda batch: self._make_batch(session, batch, work, session.sample))
         elif work.request.hires_source:
-            with self._session(work, second) as session:
+            with self._sessions.open(self._manager, work, second) as session:
                 self._each_batch(work, lambda batch: self._make_batch(session, batch, work, session.sample))
         else:
             self._each_batch(work, lambda batch: self._make_batch_with_two(first, second, batch, work))
-
-    @contextmanager
-    def _session(self, work: Work, leg: Leg) -> Iterator[Session]:
-        """On the lent pipeline of a checkpoint."""
-        work.stage = Stage.LOADING
-        place_, on_load = partial(self._placed, work), partial(_tell_of_loading, work)
-        in_turns = bool(work.economy.cleared)  # memory ran out with two of them
-        with (
-            Models(self._manager, leg.checkpoint, leg.vae, place_, on_load, in_turns=in_turns) as models,
-            torch.inference_mode(),
-        ):
-            pipeline, placement = models.own.pipeline, models.own.placement
-            self._plugins.tell("on_model_loaded", checkpoint=leg.checkpoint.name, request=work.request)
-            work.stage = Stage.ENCODING
-            if leg.plans is None:
-                with placement.using("text_encoders"):
-                    leg.plans = Plans.of(work.request, self._planner.of(models.own, leg.checkpoint, work), leg.which)
-            to_rgb = self._previews.to_rgb(pipeline, work.command.preview_method)
-            by_level = any(plan.sampler.ignores_steps for plan in leg.plans.here)
-            work.reporter.begin(to_rgb, *leg.plans.levels(work.request), by_level=by_level)
-            source = None if leg.which is Which.SECOND and not work.request.hires_source else self._source_of(work)
-            session = Session(models, partial(self._vae_stage, leg.vae, work), leg.plans, source, work)
-            self._read_successors(leg.plans, models)
-            yield session
-
-    def _read_successors(self, plans: Plans, models: Models) -> None:
-        """While the pass's own checkpoint samples."""
-        for checkpoint in {
-            plan.successor.checkpoint.path: plan.successor.checkpoint for plan in plans.here if plan.successor
-        }.values():
-            self._ahead.read(checkpoint, None, beside=models.has_room_for(checkpoint))
 
     def _each_batch(self, work: Work, make: Callable[[range], None]) -> None:
         while (batches := work.batches()) and not work.control.stop_before_next:
@@ -275,10 +234,10 @@ class Runner:
         """A batch after the other, so that what is finished is there when the job is stopped."""
         begun: FirstPass | None = None
         if not work.sampled(batch):
-            with self._session(work, first) as session:
+            with self._sessions.open(self._manager, work, first) as session:
                 self._ahead.read(second.checkpoint, second.vae)
                 begun = session.first_pass(batch, self._plugins.fold)
-        with self._session(work, second) as session:
+        with self._sessions.open(self._manager, work, second) as session:
             if len(work.batches()) > 1:
                 self._ahead.read(first.checkpoint, first.vae)
             self._make_batch(session, batch, work, lambda batch, fold: session.second_pass(batch, _there(begun), fold))
@@ -296,35 +255,6 @@ class Runner:
             picture = picture_of(pixels, work.command.job_id, index, session.facts)
             work.tell(altered(picture, work.request, self._plugins))
 
-    def _source_of(self, work: Work) -> SourcePicture | None:
-        request = work.request
-        begins = request.hires and request.hires_source and request.source is None
-        if request.source is None and not begins:
-            return None
-        if self._sources is None:
-            raise InvalidRequest("source", "There is no folder of source pictures; this request cannot be made here.")
-        source = read_first_pass(request, self._sources) if begins else read_source(request, self._sources)
-        if source.notice:
-            work.say(source.notice)
-        return source
-
-    @contextmanager
-    def _placed(self, work: Work, pipeline: Pipeline, at_least: MemoryMode) -> Iterator[Placement]:
-        """Where a lent pipeline's parts are, and what extensions change of them meanwhile."""
-        floor = max(at_least, self._options.floor_sdxl if pipeline.family.sdxl else self._options.floor)
-        placement = place(pipeline, self.device, work, self._economies, floor, self._manager.keep_only_lent)
-        with placement, self._plugins.within("change_modules", modules=pipeline.modules, request=work.request):
-            yield placement
-
-    def _vae_stage(self, vae: VaeInfo | None, work: Work, model: Model) -> VaeStage:
-        def notice(text: str) -> None:
-            work.emit(Notice(text, work.command.job_id))
-
-        source, keep_free = source_of(model.pipeline, vae), work.command.keep_free
-        return VaeStage(
-            model.pipeline.vae, source, model.placement, self.device, self._precision, keep_free=keep_free, notice=notice
-        )
-
     def _economise(self, work: Work, checkpoint: CheckpointInfo) -> None:
         """Take the next step, or raise OutOfMemory."""
         pictures = work.at_once if work.divisible else 1
@@ -339,10 +269,6 @@ class Runner:
         largest = largest_pass(work.request)
         self._economies.learn(identity_of(checkpoint), largest.width, largest.height, economy, work.usable)
         work.emit(Notice(text, work.command.job_id))
-
-
-def _tell_of_loading(work: Work, name: str, size: int) -> None:
-    work.emit(Loading(work.command.job_id, name, size))
 
 
 def _there(begun: FirstPass | None) -> FirstPass:
