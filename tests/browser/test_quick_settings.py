@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.page import Studio
 
 QUALITY = "Quality for saved jpeg and avif images"
 
 
+SETTINGS = {"jpeg_quality": 80, "save_txt": False, "live_previews_enable": True}
+
+
 @pytest.fixture
 def as_before(app) -> Iterator[None]:
     """The program's settings are those of all tests."""
     yield
-    app.http.post("/sdapi/v1/options", json={"quicksettings_list": [], "jpeg_quality": 80, "save_txt": False}).raise_for_status()
+    app.http.post("/sdapi/v1/options", json={"quicksettings_list": [], **SETTINGS}).raise_for_status()
 
 
 def test_a_setting_below_the_header_is_changed_there_and_follows_what_is_changed_elsewhere(lasting: Studio, app, as_before):
@@ -51,9 +54,9 @@ def test_a_setting_below_the_header_is_changed_there_and_follows_what_is_changed
     expect(row).to_be_hidden()
 
 
-def test_what_is_changed_between_opening_the_page_and_following_the_program_is_told(context: BrowserContext, app, as_before):
+def test_what_is_changed_between_opening_the_page_and_following_the_program_is_told(stranger: Page, app, as_before):
     app.http.post("/sdapi/v1/options", json={"quicksettings_list": ["jpeg_quality"]}).raise_for_status()
-    page = context.new_page()
+    page = stranger.context.new_page()
     page.add_init_script("delete window.SharedWorker")  # whose requests cannot be held up
     held: list[Route] = []
     page.route("**/api/v1/events", lambda route: held.append(route))
@@ -61,10 +64,11 @@ def test_what_is_changed_between_opening_the_page_and_following_the_program_is_t
     quality = page.get_by_role("group", name="Quick settings", exact=True).get_by_label(QUALITY)
     page.wait_for_selector("html[data-periplus=ready]")
     expect(quality).to_have_value("80")
-    app.http.post("/sdapi/v1/options", json={"jpeg_quality": 66}).raise_for_status()
+    app.http.post("/sdapi/v1/options", json={"jpeg_quality": 66, "live_previews_enable": False}).raise_for_status()
     for each in held:
         each.continue_()
     expect(quality).to_have_value("66")
+    assert page.evaluate("async () => (await import('/webui-assets/js/state.js')).state.preferences.live_preview") is False
 
 
 LEFT = "document.getElementById('txt2img_left')"

@@ -11,10 +11,7 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 
-from webui.core.params import params_of
 from webui.core.request import VAE_AUTOMATIC
-from webui.storage.editing_preferences import EDITING
-from webui.storage.preferences import Preferences
 from webui.ui import (
     counting,
     extension_options,
@@ -215,12 +212,9 @@ def opening_values(services: PageServices, tab: str, stored: Mapping[str, Any]) 
 
 def page_preferences(services: PageServices) -> dict[str, Any]:
     """What the script must know of the preferences, and what was wrong with their file."""
-    current = services.preferences.current
-    told = [spec.name for spec in params_of(Preferences).values() if spec.kind is bool or spec.param.group == EDITING]
-    preferences = {name: getattr(current, name) for name in told}
     problems = (services.preferences.problem, services.form_defaults.problem, services.styles.problem)
     warning = "\n".join(filter(None, problems))
-    return {"preferences": preferences, "quick": quick_settings.described(services), "warning": warning}
+    return {"preferences": quick_settings.of_page(services), "quick": quick_settings.described(services), "warning": warning}
 
 
 def _remember(form: Form) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from webui.core.params import FieldSpec, check_value, joined, listed, parted, suggest
+from webui.core.params import FieldSpec, check_value, joined, listed, params_of, parted, suggest
 from webui.errors import InvalidRequest
-from webui.storage.preferences import QUICK, QUICK_SETTINGS
+from webui.storage.editing_preferences import EDITING
+from webui.storage.preferences import QUICK, QUICK_SETTINGS, Preferences
 from webui.ui.form import typed
 from webui.ui.library import answered, offer
 from webui.ui.services import PageServices
@@ -22,7 +23,7 @@ def connect(services: PageServices) -> None:
     """Let the script ask for it by name."""
 
     def quick_settings() -> dict[str, Any]:
-        return {"settings": described(services)}
+        return {"settings": described(services), "preferences": of_page(services)}
 
     def set_setting(name: Any, value: Any) -> dict[str, Any]:
         return answered(lambda: {"value": change(services, str(name), value)})
@@ -32,6 +33,13 @@ def connect(services: PageServices) -> None:
 
     for function in (quick_settings, set_setting, show_setting):
         offer(function)
+
+
+def of_page(services: PageServices) -> dict[str, Any]:
+    """What the script must know of the preferences, wherever they stand."""
+    current = services.preferences.current
+    told = [spec.name for spec in params_of(Preferences).values() if spec.kind is bool or spec.param.group == EDITING]
+    return {name: getattr(current, name) for name in told}
 
 
 def offered(services: PageServices) -> dict[str, FieldSpec]:

@@ -7,7 +7,7 @@ import { clearError, markField } from "./errors.js";
 import { preferenceChanged } from "./form.js";
 import { severalBox } from "./several-box.js";
 import { call } from "./server.js";
-import { state } from "./state.js";
+import { changed, state } from "./state.js";
 import { t } from "./texts.js";
 
 const KEPT = "periplus.quick"; // the row as it was here last, so that nothing moves when the page is opened
@@ -136,5 +136,8 @@ async function ask() {
   const answer = await mine;
   if (mine !== asking) return;
   asking = null;
-  if (answer) take((state.quick = answer.settings));
+  if (!answer) return;
+  Object.assign(state.preferences, answer.preferences);
+  changed();
+  take((state.quick = answer.settings));
 }
