@@ -49,29 +49,34 @@ const BUTTONS = {
   read_settings: "read.title",
 };
 
+const labelled = new WeakSet(); // elements: this is asked for at every change of a form, and few are new
+
 // Tooltips, and names for buttons that are only an icon, and for what Gradio names in English. Again after something was rendered
 // late.
 export function labelFields() {
   label("refresh_models", "models.refresh");
   for (const tab of TABS) {
-    for (const [name, { help, label }] of Object.entries(fields)) {
-      const element = fieldElement(name, tab);
-      if (element && help && element.title !== help) element.title = help;
-      if (element) nameSlider(element, label);
-    }
+    for (const [name, field] of Object.entries(fields)) labelField(unlabelled(fieldElement(name, tab)), field);
     for (const [name, key] of Object.entries(BUTTONS)) label(`${tab}_${name}`, key);
   }
 }
 
+function unlabelled(element) {
+  if (!element || labelled.has(element)) return null;
+  labelled.add(element);
+  return element;
+}
+
 const SLIDER = { "number-input": "slider.number", "range-input": "slider.range", "reset-button": "slider.reset" };
 
-function nameSlider(element, label) {
-  if (!element.querySelector("input[type=range]")) return;
+function labelField(element, { help, label }) {
+  if (element && help) element.title = help;
+  if (!element?.querySelector("input[type=range]")) return;
   for (const [part, key] of Object.entries(SLIDER)) element.querySelector(`[data-testid=${part}]`)?.setAttribute("aria-label", t(key, { label }));
 }
 
 function label(id, key) {
-  const element = document.getElementById(id);
+  const element = unlabelled(document.getElementById(id));
   element?.setAttribute("title", t(key));
   if (element && !element.textContent.trim()) element.setAttribute("aria-label", t(key));
 }
