@@ -67,7 +67,7 @@ function unlabelled(element) {
   return element;
 }
 
-const SLIDER = { "number-input": "slider.number", "range-input": "slider.range", "reset-button": "slider.reset" };
+const SLIDER = { "number-input": "slider.number", "range-input": "slider.range" };
 
 function labelField(element, { help, label }) {
   if (element && help) element.title = help;
