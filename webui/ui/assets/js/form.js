@@ -250,5 +250,13 @@ export function preferenceChanged(name, value) {
 // ---- tabs
 
 export function showTab(name) {
-  document.querySelector(`#tabs button[role="tab"][data-tab-id="${name}"]`)?.click();
+  const tab = document.querySelector(`#tabs button[role="tab"][data-tab-id="${name}"]`);
+  tab?.click();
+  if (tab) bringIntoStrip(tab, tab.parentElement);
+}
+
+// On a phone not all tabs are in view. The page itself stays where it is.
+function bringIntoStrip(tab, strip) {
+  const [middle, wanted] = [tab, strip].map((each) => each.getBoundingClientRect()).map(({ left, width }) => left + width / 2);
+  strip.scrollLeft += middle - wanted;
 }
