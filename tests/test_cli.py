@@ -1,10 +1,12 @@
 import socket
+from dataclasses import replace
 
 import pytest
 
 from webui import cli
 from webui.app import address_of, listening_socket
 from webui.errors import WebUIError
+from webui.listening import told_of_others
 from webui.settings import Settings
 
 
@@ -111,6 +113,18 @@ def test_the_default_port_gives_way_to_the_next_and_a_chosen_one_does_not(tmp_pa
 def test_the_address_is_one_that_a_browser_can_open(tmp_path):
     with listening_socket(Settings(data_dir=tmp_path, host="0.0.0.0", port=0)) as listener:
         assert address_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_who_listens_to_other_machines_is_told_the_address_there_and_that_no_password_is_asked_for(tmp_path):
+    everywhere = Settings(data_dir=tmp_path, host="0.0.0.0", port=0)
+    with listening_socket(everywhere) as listener:
+        lines = told_of_others(everywhere, listener, lambda: "192.168.1.20")
+        assert lines[0] == f"Other machines reach it at http://192.168.1.20:{listener.getsockname()[1]}"
+        assert "--auth" in lines[1]
+        assert told_of_others(replace(everywhere, auth=(("a", "b"),)), listener, lambda: "192.168.1.20") == lines[:1]
+        assert told_of_others(everywhere, listener, lambda: None) == []
+    with listening_socket(replace(everywhere, host="127.0.0.1")) as listener:
+        assert told_of_others(everywhere, listener, lambda: "192.168.1.20") == []
 
 
 def test_a_data_folder_that_cannot_be_made_is_named(tmp_path, capsys):

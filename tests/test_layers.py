@@ -67,6 +67,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "webui.history": (*FOR_ALL, "webui.storage", "webui.jobs", "webui.library.previews"),
     "webui.api": (*FOR_ALL, *FRONT),
     "webui.ui": (*FOR_ALL, *FRONT),
+    "webui.listening": FOR_ALL,
     "webui.app": ("webui",),
     "webui.cli": ("webui",),
     "webui.__main__": ("webui.cli",),

@@ -33,6 +33,7 @@ from webui.library.nearby import Neighbours, with_neighbours
 from webui.library.notes import read_notes
 from webui.library.tasks import TaskBoard
 from webui.library.watching import Watch
+from webui.listening import told_of_others
 from webui.plugins.installing.installer import Installer
 from webui.plugins.installing.places import Places
 from webui.plugins.loader import PluginManager
@@ -259,6 +260,8 @@ def _serve(services: Services, listener: socket.socket, lock: FolderLock) -> Non
     def on_ready() -> None:
         lock.tell_address(address)
         print(f"\nPeriplus is at {address}   (Ctrl-C stops it)", flush=True)
+        for line in told_of_others(services.settings, listener):
+            print(line, flush=True)
         if services.settings.open_browser and services.settings.page:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
