@@ -114,6 +114,17 @@ def test_all_that_is_left_of_a_script_is_ended_and_others_stay(services: Service
     assert [job.id for job in services.store.waiting()] == [other.id]
 
 
+def test_a_picture_that_is_ready_counts_though_the_script_that_is_stopped_has_not_heard_of_it(services: Services):
+    services.dispatcher.start()
+    series = services.series.submit(replace(QUICK, prompt="a|b"), MATRIX).series
+    assert series is not None
+    wait_until(services, lambda: all(job.state is JobState.DONE for job in jobs_of(services, series)))
+    services.series.cancel(series.id)
+    stopped = services.series.get(series.id)
+    assert stopped.state is SeriesState.CANCELLED
+    assert [part.state for part in stopped.parts if part.kind == "picture"] == [PartState.DONE] * 2
+
+
 def test_a_matrix_ends_with_a_grid_that_is_a_jobs_picture(running: Services, settings: Settings):
     series = done(running, replace(QUICK, prompt="city|ink|rain", negative_prompt="bad"), {**MATRIX, "margin": 2})
     grid = jobs_of(running, series)[-1]

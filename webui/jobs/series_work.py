@@ -150,11 +150,14 @@ class SeriesWorker:
             self._fail(series, part, _told(error), maker)
 
     def take_back(self, series: Series) -> None:
-        """Parts whose jobs have not begun wait again; those that run are stopped."""
+        """Parts whose jobs have not begun wait again; those that run are stopped. One that has just ended counts."""
         queued = [part for part in series.parts if part.state is PartState.QUEUED and part.job_id]
         jobs = [self._jobs.get(part.job_id or "") for part in queued]
-        for part in queued:
-            self._wait_again(series.id, part)
+        for part, job in zip(queued, jobs, strict=True):
+            if job.state is JobState.DONE and job.pictures:
+                self._done(series, part, job, self._maker_of(series.script))
+            else:
+                self._wait_again(series.id, part)
         self._dispatcher.cancel_waiting([job.id for job in jobs if job.state is JobState.QUEUED])
         for job in jobs:
             if not self._jobs.get(job.id).state.finished:
