@@ -49,10 +49,10 @@ def test_settings_are_searched_changed_set_back_and_taken_over_from_a1111(studio
     config = {"samples_format": "webp", "CLIP_stop_at_last_layers": 2, "gradio_theme": "x"}
     file: FilePayload = {"name": "config.json", "mimeType": "application/json", "buffer": json.dumps(config).encode()}
     page.locator("#settings_import_file").set_input_files(file)
-    expect(page.locator(".settings-told")).to_contain_text("3 settings can be taken over; 0 are the same here; for 1")
+    expect(page.locator(".settings-told")).to_contain_text("To be taken over: 3; the same here: 0; without a place here: 1")
     assert app.http.get("/sdapi/v1/options").json()["samples_format"] == "png"
     page.locator("#settings_import_take").click()
-    expect(page.locator(".settings-told")).to_contain_text("3 settings were taken over")
+    expect(page.locator(".settings-told")).to_contain_text("Taken over: 3")
     expect(kept.filter(has_text="Clip skip: 2")).to_be_visible()
     expect(page.get_by_label("File format for images", exact=True)).to_have_value("webp")
     page.get_by_label("Only what was changed").check()
