@@ -60,7 +60,7 @@ export function buildAddress(board) {
       ["ext.fact.requires", found.requires.join(", ")],
       ["ext.fact.python", found.python.join(", ")],
       ["ext.fact.adds", found.adds.map((each) => `${each.name} ${each.version}`).join(", ") || t("ext.plan.no_packages")],
-      ["ext.fact.files", t("ext.plan.files", { count: found.file_count, size: size(found.size) })],
+      ["ext.fact.files", t(found.file_count === 1 ? "ext.plan.files.one" : "ext.plan.files", { count: found.file_count, size: size(found.size) })],
     ];
     plan.replaceChildren(h("section", { class: "sheet-like", id: "ext_plan" },
       h("h3", {}, title),
