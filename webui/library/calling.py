@@ -124,20 +124,22 @@ class Calling:
 
     def _named(self, models: list[Listed], version: int) -> _Names:
         """An alias that two files share, or that is another's file name, calls none of them."""
-        told = {model: self._shelves.facts_of(model, read=False).alias for model in models}
-        taken = Counter(name for model in models for name in {model.stem.casefold(), told[model].casefold()} if name)
-        aliases = {model: alias for model, alias in told.items() if alias and taken[alias.casefold()] == 1}
-        texts = [f"{model.stem}\n{aliases.get(model, '')}".strip().casefold() for model in models]
-        stems = Counter(model.stem.casefold() for model in models)
-        paths = {model: model.name for model in models if stems[model.stem.casefold()] > 1}
-        return _Names(models, version, aliases, texts, _called(models, aliases), paths)
+        stems = [model.stem.casefold() for model in models]
+        told = [self._shelves.facts_of(model, read=False).alias for model in models]
+        taken = Counter(name for stem, alias in zip(stems, told, strict=True) for name in {stem, alias.casefold()} if name)
+        free = [alias if alias and taken[alias.casefold()] == 1 else "" for alias in told]
+        aliases = {model: alias for model, alias in zip(models, free, strict=True) if alias}
+        texts = [f"{stem}\n{alias.casefold()}".strip() for stem, alias in zip(stems, free, strict=True)]
+        often = Counter(stems)
+        paths = {model: model.name for model, stem in zip(models, stems, strict=True) if often[stem] > 1}
+        return _Names(models, version, aliases, texts, _called(models, stems, aliases), paths)
 
 
-def _called(models: Iterable[Listed], aliases: Mapping[Listed, str]) -> dict[str, Listed]:
+def _called(models: Sequence[Listed], stems: Sequence[str], aliases: Mapping[Listed, str]) -> dict[str, Listed]:
     """Of several of one name the first counts, and an alias only where no file has that name."""
     found: dict[str, Listed] = {}
-    for model in models:
-        found.setdefault(model.stem.casefold(), model)
+    for model, stem in zip(models, stems, strict=True):
+        found.setdefault(stem, model)
         found.setdefault(model.name.casefold(), model)
     for model, alias in aliases.items():
         found.setdefault(alias.casefold(), model)
