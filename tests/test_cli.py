@@ -1,3 +1,4 @@
+import os
 import socket
 from dataclasses import replace
 
@@ -90,6 +91,13 @@ def test_a_vae_has_one_precision(capsys):
 def test_a_folder_that_is_not_there_is_named(tmp_path, capsys):
     assert cli.main(["--ckpt-dir", str(tmp_path / "gone")]) == 1
     assert f"There is no folder {tmp_path / 'gone'}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("own", [None, "ACTIVE"])
+def test_threads_of_torch_wait_asleep_unless_the_user_wants_otherwise(own, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.environ", {"OMP_WAIT_POLICY": own} if own else {})
+    cli.main(["--ckpt-dir", str(tmp_path / "gone")])
+    assert os.environ["OMP_WAIT_POLICY"] == (own or "PASSIVE")
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])

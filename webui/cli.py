@@ -16,13 +16,15 @@ from webui.errors import WebUIError
 from webui.library.folders import Folders, a1111_folders, comfyui_folders, joined
 from webui.settings import Settings
 
-#: No request leaves the machine unless a person asks for a download.
-OFFLINE = {
+#: What libraries read of the environment. No request leaves the machine unless a person asks for a download. Threads of torch
+#: that wait for each other sleep: where other programs have work too, one that spins takes the core that the other waits for.
+LIBRARIES = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 
@@ -188,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return scaffold.main(given[1:])
     arguments = make_parser().parse_args(given)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    for name, value in OFFLINE.items():
+    for name, value in LIBRARIES.items():
         os.environ.setdefault(name, value)
     try:
         settings = settings_from(arguments)
