@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Event
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -59,12 +60,14 @@ def test_what_is_changed_between_opening_the_page_and_following_the_program_is_t
     page = stranger.context.new_page()
     page.add_init_script("delete window.SharedWorker")  # whose requests cannot be held up
     held: list[Route] = []
-    page.route("**/api/v1/events", lambda route: held.append(route))
+    told = Event()
+    page.route("**/api/v1/events", lambda route: route.continue_() if told.is_set() else held.append(route))
     page.goto(app.address)
     quality = page.get_by_role("group", name="Quick settings", exact=True).get_by_label(QUALITY)
     page.wait_for_selector("html[data-periplus=ready]")
     expect(quality).to_have_value("80")
     app.http.post("/sdapi/v1/options", json={"jpeg_quality": 66, "live_previews_enable": False}).raise_for_status()
+    told.set()
     for each in held:
         each.continue_()
     expect(quality).to_have_value("66")

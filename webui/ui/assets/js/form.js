@@ -35,17 +35,19 @@ export async function openForms() {
   const answer = await asked;
   if (answer && isKnown(answer.at(-1).version)) return answer;
   if (!answer) await new Promise((done) => setTimeout(done, OPEN_AGAIN_MS));
-  return call("opening", storedForms()).catch((error) => {
+  const again = await call("opening", storedForms()).catch((error) => {
     post(t("notice.request_failed", { reason: error.message }), "error");
     throw error;
   });
+  isKnown(again.at(-1).version);
+  return again;
 }
 
-const isKnown = (version) => (state.settingsVersion ?? version) === version;
+// The first version that is heard of counts, from the stream or from an answer: a later one in the stream tells of a change.
+const isKnown = (version) => (state.settingsVersion ??= version) === version;
 
 export function opened(answer) {
   beginReading();
-  state.settingsVersion ??= answer?.version ?? null;
   Object.assign(state.preferences, answer?.preferences);
   state.quick = answer?.quick ?? state.quick;
   document.dispatchEvent(new Event("periplus:quick"));

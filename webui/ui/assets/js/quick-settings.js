@@ -7,7 +7,7 @@ import { clearError, markField } from "./errors.js";
 import { preferenceChanged } from "./form.js";
 import { severalBox } from "./several-box.js";
 import { call } from "./server.js";
-import { changed, state } from "./state.js";
+import { changed, forgetSettings, state } from "./state.js";
 import { t } from "./texts.js";
 
 const KEPT = "periplus.quick"; // the row as it was here last, so that nothing moves when the page is opened
@@ -132,11 +132,11 @@ function follow(values) {
 
 // Only the last answer counts: that of a question asked before may be older.
 async function ask() {
-  const mine = (asking = call("quick_settings").catch(() => null)); // out of reach: asked again when the connection is back
+  const mine = (asking = call("quick_settings").catch(() => null));
   const answer = await mine;
   if (mine !== asking) return;
   asking = null;
-  if (!answer) return;
+  if (!answer) return forgetSettings();
   Object.assign(state.preferences, answer.preferences);
   changed();
   take((state.quick = answer.settings));

@@ -7,7 +7,7 @@ import { press } from "./fields.js";
 import { valuesOf } from "./form.js";
 import { post } from "./notices.js";
 import { call } from "./server.js";
-import { state } from "./state.js";
+import { forgetSettings, state } from "./state.js";
 import { t } from "./texts.js";
 
 const QUIET_MS = 1000;
@@ -52,7 +52,7 @@ function showWhenLeft() {
   else showKept();
 }
 
-const look = () => call("changed_settings").then(take, (error) => post(error.message, "error"));
+const look = () => call("changed_settings").then(take, (error) => (forgetSettings(), post(error.message, "error")));
 
 function take(answer) {
   changed = answer.settings;

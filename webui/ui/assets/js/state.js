@@ -98,6 +98,11 @@ function inOrderOf(shown, waiting) {
   return [...waiting].sort((one, other) => (places.get(one) ?? Infinity) - (places.get(other) ?? Infinity) || 0);
 }
 
+// What was told of settings could not be fetched: whatever the stream begins with next is another version.
+export function forgetSettings() {
+  state.settingsVersion = "";
+}
+
 // The stream begins with how things stand; what was known before it may be out of date.
 export function reset() {
   state.queue = null;
