@@ -45,9 +45,9 @@ _WORDS = """() => {
 }"""  # noqa: E501
 
 
-#: What a screen reader reads of what is seen: Gradio writes some of it.
+#: What a screen reader reads of what is seen: Gradio writes some of it. Pictures and files are called as their makers call them.
 _NAMES_READ = """() => [...document.querySelectorAll("[aria-label], .token-remove[title]")]
-    .filter((each) => each.checkVisibility())
+    .filter((each) => each.checkVisibility() && !each.matches("[role=option], [data-axis], .tasks .bar"))
     .map((each) => each.getAttribute("aria-label") ?? each.title)"""
 
 
