@@ -172,7 +172,9 @@ class SeriesWorker:
             self._pause(series, f"{part.name}: {error}")
 
     def _pause(self, series: Series, note: str) -> None:
-        """The series waits for a person."""
+        """The series waits for a person, unless somebody has stopped it."""
+        if self._series.get(series.id).state is not SeriesState.RUNNING:
+            return
         self._series.set_state(series.id, SeriesState.PAUSED, note)
         self.take_back(self._series.get(series.id))
         self._bus.publish(NoticePosted(f"{name_of(series.script)} is paused: {note}", "warning"))
