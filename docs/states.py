@@ -40,8 +40,10 @@ TABS = {"txt2img": "#txt2img_prompt", **DRAWN, "img2img": ".subtabs [role=tab]"}
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
-        with RunningApp(Path(folder)) as app:
-            take_states(browser, app)
+        for size in SIZES:
+            with RunningApp(Path(folder) / size) as app:
+                take_states(browser, app, size)
+        with RunningApp(Path(folder) / "tabs") as app:
             take_tabs(browser, app)
             take_offline(browser, app)
         browser.close()
@@ -60,14 +62,13 @@ def take_tabs(browser: Browser, app: RunningApp) -> None:
             studio.page.context.close()
 
 
-def take_states(browser: Browser, app: RunningApp) -> None:
+def take_states(browser: Browser, app: RunningApp, size: str) -> None:
     """What the panel shows from the first visit to a failure, in English."""
-    for size in SIZES:
-        studio = open_studio(browser, app, size, ENGLISH)
-        for state, reach in STATES.items():
-            reach(studio, app)
-            in_both_themes(studio, lambda theme, state=state: f"state-{state}-{theme}", size)
-        studio.page.context.close()
+    studio = open_studio(browser, app, size, ENGLISH)
+    for state, reach in STATES.items():
+        reach(studio, app)
+        in_both_themes(studio, lambda theme, state=state: f"state-{state}-{theme}", size)
+    studio.page.context.close()
 
 
 def take_offline(browser: Browser, app: RunningApp) -> None:
@@ -82,6 +83,7 @@ def take_offline(browser: Browser, app: RunningApp) -> None:
 def be_empty(studio: Studio, app: RunningApp) -> None:
     studio.page.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
     studio.reload()
+    studio.wait_for("empty")
 
 
 #: What the stream tells, told to the page by hand.
