@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Callable
 
+from webui.core.addresses import is_loopback
 from webui.settings import Settings
 
 _NO_PASSWORD = "Nobody is asked for a password: whoever can reach it can use it. --auth NAME:PASSWORD asks for one."
@@ -26,7 +26,7 @@ def told_of_others(
 ) -> list[str]:
     """Lines to print below the address; none where only this machine is listened to."""
     host, port = listener.getsockname()[:2]
-    if ipaddress.ip_address(host).is_loopback:
+    if is_loopback(host):
         return []
     address = own_address() if host in ("0.0.0.0", "::") else None  # another one stands above already
     told = [f"Other machines reach it at http://{address}:{port}"] if address else []

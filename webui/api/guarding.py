@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 
-from webui.api.security import is_loopback, is_same_origin
+from webui.api.security import is_same_origin
+from webui.core.addresses import is_loopback
 from webui.errors import WebUIError
 from webui.settings import Settings
 

@@ -22,9 +22,9 @@ from webui.api.answers import (
 )
 from webui.api.examples import example
 from webui.api.guarding import is_at_the_machine
-from webui.api.security import is_loopback
 from webui.api.services import Services
 from webui.core import infotext
+from webui.core.addresses import is_loopback
 from webui.errors import PictureNotFound, WebUIError
 from webui.history.entries import Entry, is_picture
 from webui.history.opening import open_folder

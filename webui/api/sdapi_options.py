@@ -11,9 +11,9 @@ import psutil
 from fastapi import APIRouter, Body
 
 from webui.api.sdapi_request import FIXED_SETTINGS, REQUEST_SETTINGS, check_fixed_settings, check_request_settings
-from webui.api.security import is_loopback
 from webui.api.services import Services
 from webui.checkpoints.catalog import CheckpointInfo
+from webui.core.addresses import is_loopback
 from webui.core.params import check_value, joined, listed, params_of, parted
 from webui.core.request import VAE_AUTOMATIC, VAE_BUILT_IN
 from webui.errors import CheckpointNotFound, InvalidRequest, SaveFailed, WebUIError

@@ -6,7 +6,6 @@ header betrays. Cross-site requests: a foreign page posts to our address, which 
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from webui.api.auth import AuthMiddleware
 from webui.api.body_limit import BodyLimitMiddleware
 from webui.api.calls_log import CallsMiddleware
 from webui.api.cors import ApiCorsMiddleware, is_admitted
+from webui.core.addresses import is_loopback, plain_address
 from webui.settings import Settings
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -73,7 +73,7 @@ def is_allowed_host(header: str, settings: Settings) -> bool:
     if not match:
         return False
     name = match["name"].lower().rstrip(".")
-    address = _address(name)
+    address = plain_address(name)
     if address is not None and (address.is_loopback or not is_loopback(settings.host)):
         return True
     own = {"localhost", settings.host.lower(), *(host.lower().rstrip(".") for host in settings.allowed_hosts)}
@@ -92,18 +92,6 @@ def is_same_origin(origin: str, host: str) -> bool:
         return False
     host_port = int(match["port"] or _DEFAULT_PORTS[parts.scheme])
     return (parts.hostname.lower(), port) == (match["name"].lower().strip("[]"), host_port)
-
-
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(name.strip("[]"))
-    except ValueError:
-        return None
-
-
-def is_loopback(host: str) -> bool:
-    address = _address(host)
-    return host.lower() == "localhost" or (address is not None and address.is_loopback)
 
 
 def _header(scope: Scope, name: bytes) -> list[str]:
