@@ -33,18 +33,23 @@ const pending = { infotext: "", size: null, prompt: "" };
 // settings have changed since it was asked.
 export async function openForms() {
   const answer = await asked;
-  if (answer && isKnown(answer.at(-1).version)) return answer;
+  if (answer) noteVersion(answer);
+  if (answer && versionOf(answer) === state.settingsVersion) return answer;
   if (!answer) await new Promise((done) => setTimeout(done, OPEN_AGAIN_MS));
   const again = await call("opening", storedForms()).catch((error) => {
     post(t("notice.request_failed", { reason: error.message }), "error");
     throw error;
   });
-  isKnown(again.at(-1).version);
+  noteVersion(again);
   return again;
 }
 
+const versionOf = (answer) => answer.at(-1).version;
+
 // The first version that is heard of counts, from the stream or from an answer: a later one in the stream tells of a change.
-const isKnown = (version) => (state.settingsVersion ??= version) === version;
+function noteVersion(answer) {
+  state.settingsVersion ??= versionOf(answer);
+}
 
 export function opened(answer) {
   beginReading();
