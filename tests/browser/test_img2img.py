@@ -105,5 +105,25 @@ def test_what_is_missing_is_said_at_the_canvas_and_nothing_is_queued(studio: Stu
     assert newest(app) == before
 
 
+#: Lets go of a file of letters over a canvas.
+DROP_LETTERS = """element => {
+    const given = new DataTransfer();
+    given.items.add(new File(["letters"], "letter.txt", { type: "text/plain" }));
+    element.dispatchEvent(new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_a_file_that_is_no_picture_is_refused_at_the_canvas_until_another_comes(lasting: Studio, tmp_path):
+    easel = Easel(lasting, "inpaint_upload").show()
+    wrong = lasting.page.locator("#img2img_source > .field-error", has_text="letter.txt is no picture")
+    for canvas in ("#canvas_inpaint_upload", "#canvas_inpaint_upload_mask"):
+        lasting.page.locator(canvas).evaluate(DROP_LETTERS)
+        wrong.wait_for()
+        assert lasting.page.locator(".notice").count() == 0
+        Image.new("RGB", (64, 64), "blue").save(tmp_path / "blue.png")
+        easel.choose(tmp_path / "blue.png")
+        wrong.wait_for(state="detached")
+
+
 def newest(app: RunningApp) -> list[str]:
     return [job["id"] for job in app.http.get("/api/v1/jobs").json()]

@@ -12,8 +12,9 @@ const UNDO_SECONDS = 10;
 const REST_MS = 600;
 const BLANK = 512; // pixels each way, where the form says nothing
 
-// `changed("picture" | "drawing")` is called after each change. Returns {element, canvas, take}: `take` puts a file in.
-export function easel({ id, mode, label, changed }) {
+// `changed("picture" | "drawing")` is called after each change, `refused` with words about a file that is no picture.
+// Returns {element, canvas, take}: `take` puts a file in.
+export function easel({ id, mode, label, changed, refused }) {
   const canvas = new Canvas({ id: `${id}_screen`, mode, label: t(`canvas.label.${mode}`, { label }), changed: onChanged, told: () => redraw() });
   const input = h("input", { type: "file", accept: "image/*", class: "off-screen", id: `${id}_file`, "aria-label": t("canvas.choose"), onchange: () => (take(input.files[0]), (input.value = "")) });
   const blank = blankForm(id, (size) => take(size));
@@ -66,7 +67,7 @@ export function easel({ id, mode, label, changed }) {
     try {
       await canvas.setPicture(file);
     } catch {
-      return void post(t("canvas.no_picture", { name: file.name ?? "" }), "error");
+      return refused(t("canvas.no_picture", { name: file.name ?? "" }));
     }
     offer(before.drawing ? before : null, t("canvas.replaced"));
   }

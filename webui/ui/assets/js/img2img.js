@@ -5,7 +5,7 @@ import { easel } from "./canvas-easel.js";
 import { batchPanel, batchScript } from "./batch.js";
 import { load, save } from "./canvas-store.js";
 import { button, h } from "./dom.js";
-import { clearError } from "./errors.js";
+import { clearError, showErrors } from "./errors.js";
 import { addAtGenerate, sendInfotext, showTab, valuesOf } from "./form.js";
 import { fieldElement, fields } from "./fields.js";
 import { resized, scaleBy, sourceChanged } from "./img2img-resize.js";
@@ -47,7 +47,8 @@ function makeSubtab(name) {
   if (!source) return { easels: {}, element: h("div", attributes, batchPanel()), ready: Promise.resolve() };
   const make = (part, mode) => {
     const id = part === "source" ? `canvas_${name}` : `canvas_${name}_${part}`;
-    return easel({ id, mode, label: t(`img2img.label.${part}`), changed: (what) => onChanged(name, part, what) });
+    const refused = (message) => showErrors({ source: message }, "img2img");
+    return easel({ id, mode, label: t(`img2img.label.${part}`), changed: (what) => onChanged(name, part, what), refused });
   };
   const easels = { source: make("source", source), ...(mask && { mask: make("mask", mask) }) };
   const element = h("div", attributes, ...Object.values(easels).map((each) => each.element));
