@@ -220,6 +220,15 @@ def test_a_download_is_cancelled(tab: Studio, server: StandIn, data_dir):
     tab.page.locator(".task-running .task-cancel").click()
     tab.page.locator(".task-cancelled", has_text="endless").wait_for()
     assert not (data_dir / "models" / "Stable-diffusion" / "endless.safetensors").exists()
+    server.pause = 0.05
+    server.files["/halfway.safetensors"] = bytes(400 * 65_536)
+    tab.page.fill("#get_source", f"{server.address}/halfway.safetensors")
+    tab.page.click("#get_download")
+    halfway = tab.page.locator(".task", has_text="halfway")
+    expect(halfway.locator(".task-words")).to_contain_text(re.compile(r"[1-9]\d? %"))
+    halfway.locator(".task-cancel").click()
+    expect(halfway.locator(".task-words")).to_contain_text("What has come is kept")
+    assert (data_dir / "models" / "Stable-diffusion" / "halfway.safetensors.part").stat().st_size > 0
 
 
 def test_a_download_that_fails_says_why(tab: Studio, server: StandIn):
@@ -230,6 +239,22 @@ def test_a_download_that_fails_says_why(tab: Studio, server: StandIn):
     tab.page.fill("#get_source", "nonsense")
     tab.page.click("#get_download")
     tab.page.locator("#get_source_field .field-error").wait_for()
+
+
+def test_reasons_of_many_failed_downloads_lie_below_each_other(tab: Studio, server: StandIn):
+    tab.page.click("#models_view_get")
+    for number in range(6):
+        tab.page.fill("#get_source", f"{server.address}/{'not-there-' * 8}{number}.safetensors")
+        tab.page.click("#get_download")
+        tab.page.locator(".task-failed .task-title", has_text=f"{number}.safetensors").wait_for()
+    over = tab.page.evaluate(
+        """() => [...document.querySelectorAll(".models-side .task")].flatMap((task) => {
+            const box = task.getBoundingClientRect();
+            return [...task.querySelectorAll(".task-title, .task-words")].map((each) => each.getBoundingClientRect())
+                .filter((words) => words.top < box.top || words.bottom > box.bottom).map(() => task.innerText);
+        })"""
+    )
+    assert over == []
 
 
 def test_open_models_tell_size_and_licence_before_anything_is_fetched(studio: Studio, app):
