@@ -13,7 +13,7 @@ from tests.browser.page import Studio
 QUALITY = "Quality for saved jpeg and avif images"
 
 
-SETTINGS = {"jpeg_quality": 80, "save_txt": False, "live_previews_enable": True}
+SETTINGS = {"jpeg_quality": 80, "save_txt": False, "live_previews_enable": True, "hide_samplers": []}
 
 
 @pytest.fixture
@@ -72,6 +72,60 @@ def test_what_is_changed_between_opening_the_page_and_following_the_program_is_t
         each.continue_()
     expect(quality).to_have_value("66")
     assert page.evaluate("async () => (await import('/webui-assets/js/state.js')).state.preferences.live_preview") is False
+
+
+#: The version of the settings that the page knows.
+VERSION = (
+    "async known => { const {settingsVersion: now} = (await import('/webui-assets/js/state.js')).state;"
+    "return now !== known && now }"
+)
+
+
+def test_what_is_changed_while_the_page_is_still_being_opened_is_in_its_forms_too(stranger: Page, app, as_before):
+    page = stranger.context.new_page()
+    held: list[Route] = []
+    page.route("**/gradio_api/run/opening", lambda route: held.append(route), times=1)
+    with page.expect_request("**/gradio_api/run/opening"):
+        page.goto(app.address)
+    page.wait_for_function("() => window.periplusConfig")
+    before = page.wait_for_function(VERSION, arg=None).json_value()
+    answer = held[0].fetch()
+    app.http.post("/sdapi/v1/options", json={"hide_samplers": ["Heun"]}).raise_for_status()
+    page.wait_for_function(VERSION, arg=before)
+    held[0].fulfill(response=answer)
+    page.wait_for_selector("html[data-periplus=ready]")
+    Studio(page, app.address).field("sampler").click()
+    expect(page.get_by_role("option", name="Euler", exact=True)).to_be_visible()
+    expect(page.get_by_role("option", name="Heun", exact=True)).to_have_count(0)
+
+
+def test_what_could_not_be_asked_for_is_asked_for_at_the_next_change_of_any_setting(stranger: Page, app, as_before):
+    app.http.post("/sdapi/v1/options", json={"quicksettings_list": ["jpeg_quality", "hide_samplers"]}).raise_for_status()
+    page = Studio(stranger.context.new_page(), app.address).open().page
+    row = page.get_by_role("group", name="Quick settings", exact=True)
+    expect(row.get_by_label(QUALITY)).to_have_value("80")
+    page.route("**/gradio_api/run/quick_settings", lambda route: route.abort(), times=1)
+    with page.expect_event("requestfailed"):
+        app.http.post("/sdapi/v1/options", json={"hide_samplers": ["Heun"]}).raise_for_status()
+    app.http.post("/sdapi/v1/options", json={"jpeg_quality": 66}).raise_for_status()
+    expect(row.get_by_label(QUALITY)).to_have_value("66")
+    expect(row.locator(".several-words")).to_have_text("Heun")
+
+
+def test_the_tab_settings_asks_again_for_values_that_did_not_come_when_the_connection_is_back(stranger: Page, app, as_before):
+    page = stranger.context.new_page()
+    page.add_init_script("delete window.SharedWorker")  # so that this page has the connection, and can have it made anew
+    studio = Studio(page, app.address).open()
+    studio.show("Settings")
+    quality = page.get_by_role("spinbutton", name=QUALITY)
+    expect(quality).to_have_value("80")
+    page.route("**/gradio_api/run/kept_settings", lambda route: route.abort(), times=1)
+    with page.expect_event("requestfailed"):
+        app.http.post("/sdapi/v1/options", json={"jpeg_quality": 66}).raise_for_status()
+    expect(page.locator(".notice-error")).to_be_visible()
+    expect(quality).to_have_value("80")
+    page.evaluate("() => window.dispatchEvent(new Event('online'))")
+    expect(quality).to_have_value("66")
 
 
 LEFT = "document.getElementById('txt2img_left')"

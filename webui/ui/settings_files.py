@@ -18,7 +18,7 @@ from webui.storage.preferences import SETTINGS, is_preference
 from webui.ui import models
 from webui.ui.form import collect, shown, specs_with, typed
 from webui.ui.library import answered, offer
-from webui.ui.script import host
+from webui.ui.script import call, host
 from webui.ui.services import PageServices
 from webui.ui.settings_tab import Filled, in_words
 from webui.ui.texts import t, words
@@ -35,10 +35,12 @@ def build(filled: Filled) -> None:
     host("settings_defaults", "mountFormDefaults")
     host("settings_files", "mountSettingsFiles")
     bridge = gr.Button("", elem_id="bridge_settings", elem_classes=["bridge"])
-    values = list(filled.values())
-    # What changes while it is answered is asked for once more.
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "trigger_mode": "always_last"}
-    bridge.click(lambda: [value() for value in values], outputs=list(filled), **quiet)
+
+    def kept_settings() -> dict[str, Any]:
+        return {"values": [value() for value in filled.values()]}
+
+    offer(kept_settings)  # asked by the script, which knows then whether it was answered
+    bridge.click(None, outputs=list(filled), js=call("askKept", len(filled)), queue=False, show_progress="hidden")
 
 
 def connect(services: PageServices) -> None:

@@ -49,6 +49,7 @@ export const mountModels = async (host) => (await import("./models.js")).mountMo
 export const mountExtensions = async (host) => (await import("./extension-tab.js")).mountExtensions(host);
 export const mountQuickSettings = async (host) => (await import("./quick-settings.js")).mountQuickSettings(host);
 export const mountSettings = async (host, names) => (await import("./settings.js")).mountSettings(host, names);
+export const askKept = async (count) => (await import("./settings.js")).askKept(count);
 export const mountFormDefaults = async (host) => (await import("./settings.js")).mountFormDefaults(host);
 export const mountSettingsFiles = async (host) => (await import("./settings.js")).mountSettingsFiles(host);
 export const mountInnerTabs = async (host, tab) => (await import("./inner-tabs.js")).mountInnerTabs(host, tab);

@@ -11,12 +11,14 @@ import { forgetSettings, state } from "./state.js";
 import { t } from "./texts.js";
 
 const QUIET_MS = 1000;
+const AS_IT_IS = { __type__: "update" }; // Gradio's answer that changes nothing
 const BOXES = ":is(#settings, #settings_extensions) .block[id^=settings_]:not(#settings_search_place, #settings_saved, #settings_extensions_saved, #settings_folders, .settings-example)";
 
 const idOf = (name) => `settings_${name.replace(".", "_")}`;
 
 let touched = -Infinity; // when a control of the tab was used last
 let following = null;
+let asking = null; // the last question for what the controls show
 let offered = []; // names of the settings that may stand below the header
 let quick = []; // of those that do
 let changed = []; // names
@@ -42,6 +44,19 @@ export function mountSettings(host, names) {
 
 const showKept = () => document.getElementById("bridge_settings")?.click();
 
+// What the controls show, in the order of the bridge's outputs, of which there are `count`. Only the last answer counts: that of a
+// question asked before may be older.
+export async function askKept(count) {
+  const mine = (asking = call("kept_settings").catch(cannotAsk));
+  const answer = await mine;
+  return mine === asking && answer ? answer.values : Array(count).fill(AS_IT_IS);
+}
+
+function cannotAsk(error) {
+  forgetSettings();
+  post(error.message, "error");
+}
+
 // What is changed elsewhere is shown here, but not under the hands of somebody who changes settings here: then when they leave the field.
 function showWhenLeft() {
   clearTimeout(following);
@@ -52,7 +67,7 @@ function showWhenLeft() {
   else showKept();
 }
 
-const look = () => call("changed_settings").then(take, (error) => (forgetSettings(), post(error.message, "error")));
+const look = () => call("changed_settings").then(take, cannotAsk);
 
 function take(answer) {
   changed = answer.settings;

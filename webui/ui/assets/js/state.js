@@ -103,6 +103,8 @@ export function forgetSettings() {
   state.settingsVersion = "";
 }
 
+export const settingsForgotten = () => state.settingsVersion === "";
+
 // The stream begins with how things stand; what was known before it may be out of date.
 export function reset() {
   state.queue = null;

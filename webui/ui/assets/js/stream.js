@@ -2,7 +2,7 @@
 // through a connection of its own that it lets go while nobody sees it.
 
 import { follow } from "./source.js";
-import { apply, changed, reset, state } from "./state.js";
+import { apply, changed, reset, settingsForgotten, state } from "./state.js";
 import { post } from "./notices.js";
 
 const PATIENCE_MS = 10_000; // for the shared connection to answer at all
@@ -80,11 +80,13 @@ function begin() {
   begun = true;
 }
 
-// A stream begins with the version alone: is it another one than is known here, settings were changed and nobody told.
+// A stream begins with the version alone: is it another one than is known here, settings were changed and nobody told. Where an
+// earlier change could not be asked for, the next one says too little.
 function settingsTold(event) {
   const known = state.settingsVersion ?? event.version;
+  const incomplete = settingsForgotten();
   apply(event);
-  if (Object.keys(event.values).length) settingsChanged(event.values);
+  if (Object.keys(event.values).length && !incomplete) settingsChanged(event.values);
   else if (event.version !== known) settingsChanged(null);
 }
 
