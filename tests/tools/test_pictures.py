@@ -70,6 +70,26 @@ def test_a_name_of_a_thing_is_not_painted_over():
     assert "green shed" in painted_names
 
 
+def test_a_thing_is_not_painted_where_a_shape_has_that_name():
+    set_of_two = things()
+    star = type(set_of_two.pictures[0])("star", (), "thing", "yellow", "star")
+    pictures = paint_things(type(set_of_two)((set_of_two.pictures[0], star), set_of_two.pixels)).pictures
+    assert {p.thing for p in pictures} == {"barn"}
+
+
+def test_tags_that_other_things_or_plain_words_mean_are_left_out():
+    wheel = sources.Emoji("wheel", (), ("circle", "tire", "turn"), "\N{WHEEL}", None)
+    arrow = sources.Emoji("arrow", ("turn",), (), "\N{RIGHTWARDS ARROW}", None)
+    assert [one.tags for one in sources.own_tags([wheel, arrow])] == [("circle", "tire"), ()]
+    assert [one.tags for one in sources.own_tags([wheel, arrow], {"circle"})] == [("tire",), ()]
+
+
+@pytest.mark.skipif(not sources.FONT.is_file(), reason="the font is not installed")
+def test_no_colour_and_no_form_is_a_tag_of_a_thing():
+    wheel = sources.Emoji("wheel", (), ("circle", "yellow", "red heart", "tire"), "\N{FERRIS WHEEL}", None)
+    assert draw_emoji([wheel], Path(sources.FONT), None).pictures[0].tags == ("tire",)
+
+
 def test_captions_are_the_same_for_the_same_seed_and_have_articles():
     picture = things().pictures[0]
     first, again = ([caption(picture, "orange", random.Random(seed)) for seed in range(40)] for _ in range(2))

@@ -18,6 +18,10 @@ SIZE = 128
 #: The one size of the bitmaps in Noto Color Emoji's CBDT build.
 _FONT_SIZE = 109
 _SHAPES = ("circle", "square", "triangle", "diamond", "star", "heart")
+#: What shapes are called; nothing else is painted or drawn under these names.
+_SHAPE_NAMES = frozenset(f"{colour} {form}" for form in _SHAPES for colour in PAINT)
+#: Words that mean a form or a colour, whatever thing emojibase gives them to.
+_PLAIN_WORDS = frozenset((*_SHAPES, *PAINT)) | _SHAPE_NAMES
 
 
 @dataclass(frozen=True)
@@ -60,16 +64,15 @@ def draw_emoji(emoji: Sequence[Emoji], font_path: Path, number: int | None) -> P
     font = ImageFont.truetype(str(font_path), _FONT_SIZE)
     blank = Image.new("RGBA", (SIZE, SIZE))
     missing = np.asarray(_drawn("\U0010fffe", font) or blank)
-    reserved = {f"{colour} {form}" for form in _SHAPES for colour in PAINT}
     chosen, pixels = [], []
     for one in emoji:
         if number is not None and len(chosen) == number:
             break
         image = _drawn(one.character, font)
-        if image is not None and one.name not in reserved and not np.array_equal(np.asarray(image), missing):
+        if image is not None and one.name not in _SHAPE_NAMES and not np.array_equal(np.asarray(image), missing):
             chosen.append(one)
             pixels.append(np.asarray(image))
-    pictures = [Picture(e.name, e.words, "thing", e.colour, e.name, e.tags) for e in own_tags(chosen)]
+    pictures = [Picture(e.name, e.words, "thing", e.colour, e.name, e.tags) for e in own_tags(chosen, _PLAIN_WORDS)]
     return PictureSet(tuple(pictures), np.stack(pixels))
 
 
@@ -86,7 +89,7 @@ def draw_shapes() -> PictureSet:
 def paint_things(things: PictureSet, least: float = 0.2) -> PictureSet:
     """Every thing with a natural colour in each of the others; `least` is the share of it that must take the paint."""
     pictures, pixels = [], []
-    taken = {name for picture in things.pictures for name in (picture.name, *picture.words)}
+    taken = {name for picture in things.pictures for name in (picture.name, *picture.words)} | _SHAPE_NAMES
     for picture, pixel in zip(things.pictures, things.pixels, strict=True):
         if picture.colour is None or main_hue(pixel)[1].sum() < least * (pixel[..., 3] > 60).sum():
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,9 @@ def _emoji(name: str, found: tuple[dict[str, Any], str], listed: Listed) -> Emoj
     return Emoji(name, words, tags, character, colour, entry["group"])
 
 
-def own_tags(chosen: list[Emoji]) -> list[Emoji]:
-    """The same, each with only those tags that mean it and nothing else that was chosen."""
-    meant: dict[str, int] = {}
+def own_tags(chosen: list[Emoji], others: Collection[str] = ()) -> list[Emoji]:
+    """The same, each with only those tags that mean it and nothing else that was chosen, nor are among `others`."""
+    meant = dict.fromkeys(others, 1)
     for emoji in chosen:
         for word in {emoji.name, *emoji.words, *emoji.tags}:
             meant[word] = meant.get(word, 0) + 1
