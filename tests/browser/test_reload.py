@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from playwright.sync_api import Locator, Page, expect
+
 from tests.browser.page import LONG, Studio
 
 FORM = {"prompt": "castle\nwith a moat", "negative_prompt": "blue", "seed": "18446744073709551610", "guidance_scale": "5.5"}
@@ -70,3 +72,37 @@ def test_a_fresh_tab_shows_what_runs_and_two_tabs_follow_their_own_jobs(studio: 
     other.wait_for("done")
     assert other.infotext.startswith("panda\n")
     assert studio.panel.get_attribute("data-job") == first
+
+
+def open_tab(page: Page) -> Locator:
+    return page.locator('#tabs .tab-container [role=tab][aria-selected="true"]')
+
+
+def test_the_open_tab_is_open_again_after_a_reload_unless_the_address_names_another(studio: Studio, context):
+    page = studio.page
+    studio.show("History")
+    page.locator("#history_search").wait_for()
+    expect(open_tab(page)).to_have_text("History")
+    studio.reload()
+    expect(open_tab(page)).to_have_text("History")
+    page.locator("#history_search").wait_for()
+    other = Studio(context.new_page(), studio.address).open()  # another tab of the browser
+    expect(open_tab(other.page)).to_have_text("txt2img")
+
+    page.goto("about:blank")
+    page.goto(f"{studio.address}/#extras")
+    studio.wait_until_ready()
+    expect(open_tab(page)).to_have_text("Extras")
+    studio.reload()
+    expect(open_tab(page)).to_have_text("Extras")
+
+
+def test_on_a_phone_the_tab_that_is_open_again_is_in_view_in_the_strip(phone: Studio):
+    phone.show("Extensions")
+    drawn = phone.page.locator("#ext_view_installed")
+    drawn.wait_for()
+    phone.reload()
+    drawn.wait_for()
+    tab = open_tab(phone.page)
+    expect(tab).to_have_text("Extensions")
+    expect(tab).to_be_in_viewport(ratio=1)

@@ -70,7 +70,9 @@ def speaking(browser: Browser, app: RunningApp) -> Iterator[Callable[[str], Stud
     def opened(language: str) -> Studio:
         context.add_cookies([{"name": COOKIE, "value": quote(language), "url": app.address}])
         studio.page.set_viewport_size(DESKTOP["viewport"])
-        return studio.open()
+        studio.open()
+        tabs_of(studio.page)[0].click()  # another one was left open
+        return studio
 
     yield opened
     context.close()

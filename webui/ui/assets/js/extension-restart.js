@@ -2,12 +2,10 @@
 
 import { h, setText } from "./dom.js";
 import { ask } from "./extension-asking.js";
-import { showTab } from "./form.js";
-import { whenReady } from "./ready.js";
 import { request } from "./server.js";
+import { keepTab } from "./tabs.js";
 import { t } from "./texts.js";
 
-const BACK = "periplus.extensions.back";
 const LOOK_MS = 500;
 const PATIENCE_MS = 180_000;
 
@@ -22,18 +20,10 @@ export async function restart(tab = "extensions") {
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     const now = await request("GET", "api/v1/extensions").catch(() => null);
     if (now && now.run !== run) {
-      sessionStorage.setItem(BACK, tab);
+      keepTab(tab);
       return location.reload();
     }
   }
   setText(words, t("ext.restart.lost"));
   cover.addEventListener("click", () => location.reload());
-}
-
-// After that, to the tab that was asked for.
-export function comeBack() {
-  const tab = sessionStorage.getItem(BACK);
-  if (!tab) return;
-  sessionStorage.removeItem(BACK);
-  whenReady(() => showTab(tab));
 }

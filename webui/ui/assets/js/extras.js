@@ -4,12 +4,12 @@
 import { button, h, icon, iconButton, setHidden, setText } from "./dom.js";
 import { checkBox, keepOver, selectBox, slider, textBox } from "./controls.js";
 import { clearError, markField } from "./errors.js";
-import { showTab } from "./form.js";
 import { post } from "./notices.js";
 import { follow, pageId } from "./page.js";
 import { call, request } from "./server.js";
 import { changed } from "./state.js";
 import { url } from "./stream.js";
+import { showTab } from "./tabs.js";
 import { t } from "./texts.js";
 
 const FIELDS = window.periplusConfig?.extras ?? {};

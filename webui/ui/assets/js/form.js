@@ -253,17 +253,3 @@ export function preferenceChanged(name, value) {
   if (name === "notify_when_done" && value) window.Notification?.requestPermission?.();
   changed();
 }
-
-// ---- tabs
-
-export function showTab(name) {
-  const tab = document.querySelector(`#tabs button[role="tab"][data-tab-id="${name}"]`);
-  tab?.click();
-  if (tab) bringIntoStrip(tab, tab.parentElement);
-}
-
-// On a phone not all tabs are in view. The page itself stays where it is.
-function bringIntoStrip(tab, strip) {
-  const [middle, wanted] = [tab, strip].map((each) => each.getBoundingClientRect()).map(({ left, width }) => left + width / 2);
-  strip.scrollLeft += middle - wanted;
-}

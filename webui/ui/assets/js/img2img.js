@@ -6,11 +6,12 @@ import { batchPanel, batchScript } from "./batch.js";
 import { load, save } from "./canvas-store.js";
 import { button, h } from "./dom.js";
 import { clearError, showErrors } from "./errors.js";
-import { addAtGenerate, sendInfotext, showTab, valuesOf } from "./form.js";
+import { addAtGenerate, sendInfotext, valuesOf } from "./form.js";
 import { fieldElement, fields } from "./fields.js";
 import { resized, scaleBy, sourceChanged } from "./img2img-resize.js";
 import { changedInWords, setState } from "./options.js";
 import { request } from "./server.js";
+import { showTab } from "./tabs.js";
 import { t } from "./texts.js";
 
 export { mountResize } from "./img2img-resize.js";

@@ -3,13 +3,13 @@
 // nothing but a picture that is here already; so one that comes from elsewhere can do no harm.
 
 import { button, copyText, once } from "./dom.js";
-import { showTab } from "./form.js";
 import { detailOf } from "./history-actions.js";
 import { post } from "./notices.js";
 import { whenReady } from "./ready.js";
 import { SENDING, WITH_PICTURE, sendTo } from "./sending.js";
 import { onChange, state } from "./state.js";
 import { url } from "./stream.js";
+import { showTab } from "./tabs.js";
 import { t } from "./texts.js";
 
 const LONGEST = 100_000; // characters of settings; those of real pictures are a few thousand

@@ -1,7 +1,6 @@
 // The page's script. Gradio draws the form; everything that depends on jobs is drawn here, from the event stream.
 // What the handlers and elements on the server's side call by name is exported at the end.
 
-import { comeBack } from "./extension-restart.js";
 import { applyLanguage, applyTheme } from "./header.js";
 import { beInstallable } from "./installable.js";
 import { watchInputs } from "./inputs.js";
@@ -18,6 +17,7 @@ import { whenReady } from "./ready.js";
 import { applyView } from "./simple.js";
 import { applySplit } from "./splitter.js";
 import { connect } from "./stream.js";
+import { comeBackToTab } from "./tabs.js";
 import { watchTasks } from "./tasks.js";
 
 applyTheme();
@@ -34,9 +34,9 @@ listenToKeys();
 watchInputs();
 watchForEnds();
 watchTasks();
-comeBack();
 connect();
 whenReady(welcome);
+comeBackToTab();
 watchLinks();
 
 // Loaded when their tab is opened for the first time.

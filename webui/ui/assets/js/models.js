@@ -2,9 +2,10 @@
 
 import { h, setHidden } from "./dom.js";
 import { buildCards, makeQuery } from "./cards.js";
-import { chosen, showTab } from "./form.js";
+import { chosen } from "./form.js";
 import { buildGet } from "./get-models.js";
 import { buildDetail } from "./model-detail.js";
+import { showTab } from "./tabs.js";
 import { taskList } from "./tasks.js";
 import { t } from "./texts.js";
 

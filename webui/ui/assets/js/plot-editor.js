@@ -3,11 +3,12 @@
 import { checkBox, selectBox, textBox } from "./controls.js";
 import { h, setHidden, setText } from "./dom.js";
 import { showErrors } from "./errors.js";
-import { sendInfotext, showTab, valuesOf } from "./form.js";
+import { sendInfotext, valuesOf } from "./form.js";
 import { TABS } from "./fields.js";
 import { axesEditor } from "./plot-axes.js";
 import { axisTypes, check, submit } from "./plot-data.js";
 import { about, sentence } from "./plot-words.js";
+import { showTab } from "./tabs.js";
 import { t } from "./texts.js";
 
 const PAUSE_MS = 300;

@@ -1,12 +1,12 @@
 // A line of the queue: a job, or all jobs of a plot or a series as one.
 
 import { h, icon, iconButton, setHidden, setText } from "./dom.js";
-import { showTab } from "./form.js";
 import { stop } from "./output.js";
 import { choose } from "./page.js";
 import { changed, finished, state } from "./state.js";
 import { percent, statusText } from "./status.js";
 import { url } from "./stream.js";
+import { showTab } from "./tabs.js";
 import { t } from "./texts.js";
 
 const GROUP = /^(plot|series)-[0-9a-f]+(?=-)/; // ids of jobs that belong together

@@ -2,10 +2,11 @@
 
 import { button, h } from "./dom.js";
 import { TABS } from "./fields.js";
-import { sendInfotext, showTab } from "./form.js";
+import { sendInfotext } from "./form.js";
 import { post } from "./notices.js";
 import { boxOf } from "./prompt-boxes.js";
 import { newestFirst } from "./state.js";
+import { showTab } from "./tabs.js";
 import { t } from "./texts.js";
 
 // As in A1111 a picture to be inpainted brings no size along: the mask decides what is made.
