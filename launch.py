@@ -39,6 +39,8 @@ def main(argv: list[str]) -> int:
         testing = argv[:1] == ["test"]
         if not testing and {"-h", "--help"} & set(argv):
             return show_help(argv)
+        if not testing and not os.environ.get(GUARD):
+            check_flags(argv)
         if not in_environment():
             return restart_in(make_environment(ROOT / ".venv"), argv)
         install(Path(sys.prefix), testing, mcp="--mcp" in argv)
@@ -58,6 +60,19 @@ def show_help(argv: list[str]) -> int:
     print("python launch.py [flags]        start the web UI (the first start installs it)")
     print("python launch.py test [...]     run all checks, or pytest with these arguments\n")
     return webui_main([flag for flag in argv if flag in {"-h", "--help"}][:1]) or 0
+
+
+def check_flags(argv: list[str]) -> None:
+    """Flags that end a start end it before the installation, not minutes later: unknown ones, a port that is taken."""
+    from webui.cli import check_address
+    from webui.errors import WebUIError
+
+    if argv[:1] == ["new-extension"]:
+        return
+    try:
+        check_address(argv)
+    except WebUIError as error:
+        raise LaunchError(f"Periplus could not be started. {error}") from error
 
 
 # ---- the environment

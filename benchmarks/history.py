@@ -22,11 +22,12 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.server import report
 from tests.__main__ import find_chromium
 from tests.fakes import FAKE_RUNNER
-from webui.app import Services, build_services, create_app, listening_socket
+from webui.app import Services, build_services, create_app
 from webui.core.infotext import parse
 from webui.core.request import GenerationRequest
 from webui.engine.client import InlineEngine
 from webui.history.entries import Facts
+from webui.listening import listening_socket
 from webui.settings import Settings
 
 WORDS = (

@@ -6,9 +6,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.awaiting import awaited
-from webui.app import build_services, create_app, listening_socket
+from webui.app import build_services, create_app
 from webui.engine.client import ProcessEngine
 from webui.jobs.events import EngineState
+from webui.listening import listening_socket
 from webui.settings import Settings
 
 

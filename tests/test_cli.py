@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from webui import cli
-from webui.app import address_of, listening_socket
 from webui.errors import WebUIError
-from webui.listening import told_of_others
+from webui.listening import address_of, listening_socket, told_of_others
 from webui.settings import Settings
 
 

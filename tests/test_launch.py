@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections import namedtuple
@@ -230,9 +231,9 @@ def test_a_start_hands_the_flags_over_to_the_application(monkeypatch: pytest.Mon
     monkeypatch.setattr(launch, "in_environment", lambda: True)
     monkeypatch.setattr(launch, "install", lambda environment, testing, mcp: None)
     monkeypatch.setattr(launch, "hand_over", lambda command: commands.append(command) or 0)
-    assert launch.main(["--port", "7861"]) == 0
+    assert launch.main(["--port", "0"]) == 0
     assert launch.main(["test", "-k", "sigmas"]) == 0
-    assert commands == [[sys.executable, "-m", "webui", "--port", "7861"], [sys.executable, "-m", "tests", "-k", "sigmas"]]
+    assert commands == [[sys.executable, "-m", "webui", "--port", "0"], [sys.executable, "-m", "tests", "-k", "sigmas"]]
 
 
 def test_outside_an_environment_it_goes_on_in_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -254,6 +255,36 @@ def test_a_failure_is_a_message_and_no_stack_trace(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(launch, "install", fail)
     assert launch.main([]) == 1
     assert capsys.readouterr().err == "\nInstalling torch failed.\n"
+
+
+@pytest.mark.parametrize("more", [[], ["--listen"]])
+def test_a_taken_port_is_told_before_anything_is_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], more: list[str]
+):
+    asked: list[Path] = []
+    monkeypatch.setattr(launch, "in_environment", lambda: False)
+    monkeypatch.setattr(launch, "make_environment", lambda environment: asked.append(environment) or environment)
+    monkeypatch.setattr(launch, "hand_over", lambda command: 0)
+    monkeypatch.setenv(launch.GUARD, "")
+    with socket.create_server(("0.0.0.0" if more else "127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert launch.main(["--port", port, *more]) == 1
+        assert asked == []
+        told = capsys.readouterr().err
+        assert f"port {port}: " in told
+        assert "Choose another with --port." in told
+        assert launch.main(["test", "--port", port]) == 0  # pytest's flags are none of ours
+
+
+def test_a_flag_that_is_none_is_told_before_anything_is_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(launch, "in_environment", lambda: False)
+    monkeypatch.setattr(launch, "make_environment", lambda environment: pytest.fail("made an environment"))
+    monkeypatch.setenv(launch.GUARD, "")
+    with pytest.raises(SystemExit):
+        launch.main(["--prot", "7861"])
+    assert "--prot" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="on Windows the start's Python is a copy, not a link")

@@ -18,7 +18,6 @@ from webui.checkpoints.embedding_files import EmbeddingFiles
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
 from webui.engine.client import EngineClient, make_engine
-from webui.errors import WebUIError
 from webui.history.service import History
 from webui.jobs.dispatcher import Dispatcher
 from webui.jobs.events import EventBus, ModelsChanged, SettingsChanged, TaskChanged
@@ -33,7 +32,7 @@ from webui.library.nearby import Neighbours, with_neighbours
 from webui.library.notes import read_notes
 from webui.library.tasks import TaskBoard
 from webui.library.watching import Watch
-from webui.listening import told_of_others
+from webui.listening import address_of, listening_socket, told_of_others
 from webui.plugins.installing.installer import Installer
 from webui.plugins.installing.places import Places
 from webui.plugins.loader import PluginManager
@@ -50,9 +49,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 log = logging.getLogger(__name__)
-
-#: The default port may be taken; then the next ones are tried.
-PORTS_TO_TRY = 10
 
 
 @dataclass(frozen=True)
@@ -285,31 +281,3 @@ def _make_server(config: uvicorn.Config, *, on_ready: Callable[[], None], on_sto
             await super().shutdown(sockets)
 
     return Server(config)
-
-
-def listening_socket(settings: Settings) -> socket.socket:
-    """Bind before anything slow starts. A port of 0 takes any free one; the default port gives way to the next that is free."""
-    first = settings.port
-    ports = range(first, first + PORTS_TO_TRY) if first == Settings.port else (first,)
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    reason = ""
-    for port in ports:
-        # Named as TCP: asyncio sends at once, rather than wait 40 ms for more, on such sockets alone.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        if os.name == "posix":  # elsewhere it would let two programs share a port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((settings.host, port))
-            listener.listen(128)
-            return listener
-        except OSError as error:
-            listener.close()
-            reason = error.strerror or str(error)
-    raise WebUIError(f"Nothing can be served at {settings.host}, port {first}: {reason}. Choose another with --port.")
-
-
-def address_of(listener: socket.socket) -> str:
-    """The address to type into a browser on this machine."""
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
-    return f"http://{host}:{port}"

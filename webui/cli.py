@@ -14,6 +14,7 @@ from pathlib import Path
 from webui import __version__
 from webui.errors import WebUIError
 from webui.library.folders import Folders, a1111_folders, comfyui_folders, joined
+from webui.listening import listening_socket
 from webui.settings import Settings
 
 #: What libraries read of the environment. No request leaves the machine unless a person asks for a download. Threads of torch
@@ -135,7 +136,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     others = _folders_of_other_programs(arguments)
     return Settings(
         data_dir=arguments.data_dir.absolute(),
-        host="0.0.0.0" if arguments.listen else arguments.host,
+        host=_host(arguments),
         port=arguments.port,
         checkpoint_dirs=(*arguments.ckpt_dir, *others["checkpoint"]),
         vae_dirs=(*arguments.vae_dir, *others["vae"]),
@@ -165,6 +166,16 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
         page=not arguments.nowebui,
         safe_mode=arguments.safe_mode,
     )
+
+
+def check_address(given: Sequence[str]) -> None:
+    """Raise WebUIError where nothing could be served at the address that these flags name."""
+    arguments = make_parser().parse_args(given)
+    listening_socket(Settings(data_dir=Path(), host=_host(arguments), port=arguments.port)).close()
+
+
+def _host(arguments: argparse.Namespace) -> str:
+    return "0.0.0.0" if arguments.listen else arguments.host
 
 
 def _folders_of_other_programs(arguments: argparse.Namespace) -> Folders:

@@ -15,8 +15,9 @@ import uvicorn
 from fastapi.testclient import TestClient
 
 from tests.fakes import FAKE_RUNNER
-from webui.app import Services, build_services, create_app, listening_socket
+from webui.app import Services, build_services, create_app
 from webui.engine.client import InlineEngine
+from webui.listening import listening_socket
 from webui.settings import BUNDLED_MODELS, Settings
 
 ADDRESS = "http://127.0.0.1:7860"

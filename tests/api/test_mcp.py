@@ -24,9 +24,10 @@ from starlette.responses import PlainTextResponse
 from tests.api.conftest import ADDRESS, add_checkpoint, started, wait_until
 from tests.awaiting import awaited
 from webui.api.mcp.tools import TOOLS
-from webui.app import Services, create_app, listening_socket
+from webui.app import Services, create_app
 from webui.core.params import params_of
 from webui.core.request import GenerationRequest
+from webui.listening import listening_socket
 from webui.settings import Settings
 
 NAMES = ["generate", "img2img", "job", "metadata", "models"]
