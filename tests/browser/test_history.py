@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 from uuid import uuid4
 
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
 
+from tests.browser import long_words
 from tests.browser.page import Studio
+from webui.ui.language import COOKIE
 
 
 def cells(studio: Studio) -> Locator:
@@ -91,3 +93,19 @@ def test_a_phone_shows_the_pictures_and_a_sheet_with_what_can_be_done(phone: Stu
     assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["y"] + box["height"] <= 844
     phone.page.locator(".history-close").tap()
     sheet.wait_for(state="detached")
+
+
+def test_pictures_follow_each_other_the_way_one_reads(studio: Studio, app):
+    page = studio.page
+    words = f"reading{uuid4().hex}"
+    app.wait(*(app.submit(prompt=f"{words} {animal}", width=64, height=64, steps=1) for animal in ("foal", "herd", "lion")))
+    for language, key, way in (("English", "ArrowRight", 1), (long_words.NAME, "ArrowLeft", -1)):
+        page.context.add_cookies([{"name": COOKIE, "value": language, "url": app.address}])
+        studio.open()
+        page.locator("#tabs [role=tab][data-tab-id=history]").click()
+        search(studio, words, 3)
+        places = [box["x"] for box in map(Locator.bounding_box, cells(studio).all()) if box]
+        assert places == sorted(places, reverse=way < 0)
+        cells(studio).first.click()
+        page.keyboard.press(key)
+        expect(cells(studio).nth(1)).to_be_focused()

@@ -21,7 +21,7 @@ export function pictureGrid({ hungry, chosen, opened }) {
   const selected = new Set(); // ids
   const cells = new Map(); // by id: what is in the window
   const element = h("div", { class: "history-grid", id: "history_grid", role: "listbox", "aria-multiselectable": "true", "aria-label": t("history.grid") });
-  const shape = { columns: 1, cell: CELL, row: CELL + GAP };
+  const shape = { columns: 1, cell: CELL, row: CELL + GAP, forward: 1 };
   const later = coalesce(draw);
 
   new ResizeObserver(later).observe(element);
@@ -40,6 +40,7 @@ export function pictureGrid({ hungry, chosen, opened }) {
     shape.columns = Math.max(1, Math.floor((width + GAP) / (least + GAP)));
     shape.cell = (width - GAP * (shape.columns - 1)) / shape.columns;
     shape.row = shape.cell + GAP;
+    shape.forward = getComputedStyle(element).direction === "rtl" ? -1 : 1; // where one reads from the right, columns go left
     element.style.height = `${Math.max(0, Math.ceil(items.length / shape.columns) * shape.row - GAP)}px`;
   }
 
@@ -74,7 +75,7 @@ export function pictureGrid({ hungry, chosen, opened }) {
     const next = before ? before.nextSibling : element.firstChild;
     if (before !== undefined && next !== cell) put(cell, next);
     const [row, column] = [Math.floor(at / shape.columns), at % shape.columns];
-    cell.style.cssText = `width:${shape.cell}px;height:${shape.cell}px;transform:translate(${column * shape.row}px,${row * shape.row}px)`;
+    cell.style.cssText = `width:${shape.cell}px;height:${shape.cell}px;transform:translate(${column * shape.row * shape.forward}px,${row * shape.row}px)`;
     cell.tabIndex = at === active ? 0 : -1;
     cell.setAttribute("aria-posinset", at + 1);
     cell.setAttribute("aria-setsize", items.length);
@@ -147,7 +148,7 @@ export function pictureGrid({ hungry, chosen, opened }) {
     for (const kind of ["pointerup", "pointercancel", "pointermove"]) element.addEventListener(kind, () => clearTimeout(timer), { once: true });
   }
 
-  const STEPS = { ArrowLeft: () => -1, ArrowRight: () => 1, ArrowUp: () => -shape.columns, ArrowDown: () => shape.columns, PageUp: () => -shape.columns * pageRows(), PageDown: () => shape.columns * pageRows(), Home: () => -items.length, End: () => items.length };
+  const STEPS = { ArrowLeft: () => -shape.forward, ArrowRight: () => shape.forward, ArrowUp: () => -shape.columns, ArrowDown: () => shape.columns, PageUp: () => -shape.columns * pageRows(), PageDown: () => shape.columns * pageRows(), Home: () => -items.length, End: () => items.length };
   const pageRows = () => Math.max(1, Math.floor(window.innerHeight / shape.row) - 1);
 
   function onKey(event) {
