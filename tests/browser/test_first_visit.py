@@ -68,6 +68,41 @@ def test_the_simple_view_is_the_same_form_with_the_rest_out_of_sight(nearby, las
     assert lasting.values("steps", "seed", "width") == {"steps": "5", "seed": "77", "width": "104"}
 
 
+def test_the_simple_view_tells_what_is_set_where_it_cannot_be_seen(nearby, lasting: Studio):
+    page = lasting.page
+    told = page.locator("#txt2img_unseen")
+    page.select_option("#view", "full")
+    lasting.fill(steps="20", seed="-1")  # as the bundled model begins
+    page.select_option("#view", "simple")
+    expect(told).to_be_hidden()
+    page.select_option("#view", "full")
+    expect(told).to_be_hidden()
+    lasting.fill(steps="5", seed="78", negative_prompt="a text that is longer than what is told")
+    page.locator("#txt2img_hr input[type=checkbox]").first.check()
+    send = "async text => (await import('/webui-assets/js/form.js')).sendInfotext(text)"
+    page.select_option("#view", "simple")
+    expect(told).to_contain_text("Negative prompt a text that is longer than wha…, Steps 5, Seed 78, Hires. fix")
+    page.evaluate(send, "a cat\nSteps: 20, Seed: 79, RNG: CPU, Refiner: starter, Refiner switch at: 0.7")
+    expect(told).to_contain_text("Seed 79, Refiner · starter at 0.7")
+    expect(told).not_to_contain_text("Steps")
+    page.click("#txt2img_full_view")
+    expect(told).to_be_hidden()
+    page.evaluate(send, "a cat\nSteps: 20, Seed: -1, RNG: CPU")
+    expect(lasting.field("seed")).to_have_value("-1")
+
+
+def test_what_the_simple_view_hides_is_refused_in_words_all_the_same(nearby, lasting: Studio):
+    page = lasting.page
+    page.select_option("#view", "full")
+    lasting.fill(seed="nonsense")
+    page.select_option("#view", "simple")
+    page.click("#txt2img_generate")
+    expect(page.locator(".notice-error", has_text="Seed")).to_be_visible()
+    page.click("#txt2img_full_view")
+    expect(page.locator("#txt2img_seed > .field-error")).to_be_visible()
+    lasting.fill(seed="-1")
+
+
 def test_a_question_mark_opens_the_sheet_of_all_keys_unless_one_types(nearby, lasting: Studio):
     page = lasting.page
     lasting.field("prompt").press("End")

@@ -203,8 +203,7 @@ def opening_values(services: PageServices, tab: str, stored: Mapping[str, Any]) 
     """The form when the page is opened: what this browser held, else the person's defaults, else the chosen checkpoint's."""
     chosen = services.preferences.current
     info = models.chosen_checkpoint(services.catalog, stored.get("checkpoint"), chosen.checkpoint)
-    fresh = (models.suited_values(info) if info else {}) | services.form_defaults.of(tab)
-    values = dict(stored) if stored else fresh
+    values = dict(stored) if stored else header.fresh_values(services, info, tab)
     vaes = {name for _, name in models.vae_choices(services.catalog)}
     vae = next((name for name in (stored.get("vae"), chosen.vae) if name in vaes), VAE_AUTOMATIC)
     return {**values, "checkpoint": info.name if info else None, "vae": vae}

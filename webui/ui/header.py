@@ -9,10 +9,12 @@ from typing import Any
 
 import gradio as gr
 
+from webui.checkpoints.catalog import CheckpointInfo, suited_values
 from webui.core.shapes import shapes
 from webui.errors import SaveFailed
+from webui.storage.a1111_settings import TABS
 from webui.ui import extension_options, models, settings_lists
-from webui.ui.form import Form, collect
+from webui.ui.form import Form, collect, shown
 from webui.ui.script import call, host
 from webui.ui.services import PageServices
 from webui.ui.texts import t
@@ -146,8 +148,15 @@ def choose_checkpoint(services: PageServices, forms: Sequence[Form], given: Mapp
 
 
 def checkpoint_answer(services: PageServices, name: str | None) -> dict[str, Any]:
-    """What the script shows of the checkpoint: its sentence, what is wrong with it, and the sizes that suit it by shape."""
+    """What the script shows of the checkpoint: its sentence, what is wrong with it, the sizes that suit it by shape, and the
+    values with which a form begins under it."""
     info = models.find(services.catalog, name)
     problem = models.problem(services.catalog, name)
     suited = shapes(info.width or _SIDE, info.height or _SIDE) if info else None
-    return {"note": "" if problem else models.note(info), "problem": problem, "shapes": suited}
+    fresh = {tab: {field: shown(field, value) for field, value in fresh_values(services, info, tab).items()} for tab in TABS}
+    return {"note": "" if problem else models.note(info), "problem": problem, "shapes": suited, "fresh": fresh}
+
+
+def fresh_values(services: PageServices, info: CheckpointInfo | None, tab: str) -> dict[str, Any]:
+    """By field name, where they are not the table's: the checkpoint's, and above those the person's own."""
+    return (suited_values(info) if info else {}) | services.form_defaults.of(tab)

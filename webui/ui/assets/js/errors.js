@@ -4,11 +4,13 @@ import { h, setText } from "./dom.js";
 import { activeTab, fieldElement } from "./fields.js";
 import { post } from "./notices.js";
 import { reveal } from "./options.js";
+import { isSimple } from "./simple.js";
 
 export async function showErrors(errors, tab = activeTab()) {
   let first = null;
   for (const [name, message] of Object.entries(errors)) {
-    await reveal(tab, name);
+    const revealed = reveal(tab, name);
+    if (!isSimple()) await revealed; // there nothing of it comes into view
     const element = fieldElement(name, tab);
     if (element) markField(element, message);
     if (!element?.checkVisibility()) post(message, "error"); // the simple view hides most fields

@@ -16,7 +16,7 @@ import { selectedPicture, setExamples } from "./output.js";
 import { scriptOf } from "./scripts.js";
 import { call } from "./server.js";
 import { hideNote, setNote } from "./header.js";
-import { setShapes } from "./simple.js";
+import { setSuited } from "./simple.js";
 import { t } from "./texts.js";
 
 const KEPT_MS = 200;
@@ -242,7 +242,7 @@ export function checkpointChosen(answer) {
   if (answer?.problem) hideNote();
   else setNote(answer?.note ?? "");
   setExamples(Boolean(answer?.note));
-  setShapes(answer?.shapes);
+  setSuited(answer?.shapes, answer?.fresh);
   const element = fieldElement("checkpoint");
   if (element) clearError(element);
   if (answer?.problem) showErrors({ checkpoint: answer.problem });

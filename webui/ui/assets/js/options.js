@@ -73,7 +73,7 @@ export function changedInWords(values, names) {
   return names.filter((name) => !isDefault(name, values[name])).map((name) => inWords(name, values[name])).join(", ");
 }
 
-function inWords(name, value) {
+export function inWords(name, value) {
   const { short } = fields[name];
   return typeof value === "boolean" ? (value ? short : t("options.off", { name: short })) : `${short} ${value ?? "?"}`;
 }

@@ -1,16 +1,18 @@
 // The simple view: prompt, style, shape, number of pictures, Generate. The same form with the rest out of sight, so what is
 // hidden keeps its values and goes into each request. Each browser has its own choice.
 
-import { button, h, setHidden } from "./dom.js";
+import { button, coalesce, h, setHidden, setText } from "./dom.js";
 import { TABS } from "./fields.js";
 import { setSize, valuesOf } from "./form.js";
 import { t } from "./texts.js";
+import { unseen } from "./unseen.js";
 
 const VIEW = "periplus.view";
 const SHAPES = ["square", "portrait", "landscape"];
 
 const listeners = new Set();
 let sizes = null; // by shape: width and height that suit the checkpoint
+let fresh = {}; // by tab: the values with which a form begins under the checkpoint, where they are not the table's
 
 export const viewWasChosen = () => localStorage.getItem(VIEW) !== null;
 export const isSimple = () => localStorage.getItem(VIEW) === "simple";
@@ -47,8 +49,9 @@ export function viewOffer() {
 
 // ---- in the form
 
-export function setShapes(given) {
-  sizes = given ?? sizes;
+export function setSuited(shapes, values) {
+  sizes = shapes ?? sizes;
+  fresh = values ?? fresh;
   for (const listener of listeners) listener();
 }
 
@@ -56,7 +59,8 @@ export function mountShape(host, tab) {
   const shapes = SHAPES.map((name) => h("button", { type: "button", class: `segment shape shape-${name}`, "data-shape": name, onclick: () => sizes && setSize(...sizes[name]) }, h("span", { class: "shape-icon", "aria-hidden": "true" }), t(`shape.${name}`)));
   const words = h("span", { class: "subdued shape-size" });
   const more = button(t("view.more"), null, () => setView("full"), { class: "plain-button link", id: `${tab}_full_view` });
-  host.replaceChildren(h("div", { class: "shapes drawn" }, h("div", { class: "segments", role: "group", "aria-label": t("shape.label") }, ...shapes), words, more));
+  const hidden = h("p", { class: "subdued unseen", id: `${tab}_unseen`, hidden: true });
+  host.replaceChildren(h("div", { class: "shapes drawn" }, h("div", { class: "segments", role: "group", "aria-label": t("shape.label") }, ...shapes), words, more), hidden);
 
   // What was set otherwise is no shape, but is told.
   function show() {
@@ -68,4 +72,14 @@ export function mountShape(host, tab) {
   listeners.add(show);
   document.addEventListener("periplus:form", ({ detail }) => detail.tab === tab && show());
   show();
+
+  // When accordions and scripts have drawn what they hold.
+  const tell = coalesce(() => {
+    const names = isSimple() ? unseen(tab, valuesOf(tab), fresh[tab]).join(", ") : "";
+    setHidden(hidden, !names);
+    setText(hidden, names && t("view.unseen", { names }));
+  });
+  listeners.add(tell);
+  for (const event of ["periplus:form", "change", "click"]) document.addEventListener(event, tell);
+  tell();
 }

@@ -1,0 +1,29 @@
+// What the simple view hides and what decides pictures all the same. Nobody looks for what cannot be seen, so it is told.
+
+import { fields, same } from "./fields.js";
+import { inWords } from "./options.js";
+import { scriptOf } from "./scripts.js";
+
+const LONG = 30; // characters of a text that are told
+
+// Fields that stand in the form itself. What accordions hold is told by their headers.
+const PLAIN = [
+  "vae", "clip_skip", "negative_prompt", "sampler", "scheduler", "steps", "guidance_scale", "batch_size", "seed",
+  "variation_strength", "seed_resize_width", "seed_resize_height",
+  "resize_mode", "mask_mode", "masked_content", "inpaint_area", "mask_blur", "masked_padding",
+];
+
+// In words. `fresh`: the values with which the form would begin, where those are not the table's.
+export function unseen(tab, values, fresh = {}) {
+  const changed = (name) => name in values && !same(values[name], fresh[name] ?? fields[name].default) && !isPutAway(document.getElementById(`${tab}_${name}`));
+  const plain = PLAIN.filter(changed).map((name) => inWords(name, cut(values[name])));
+  const second = values.hires ? [fields.hires.label] : [];
+  const closed = [...document.querySelectorAll(`#${tab}_controls .accordion-state`)].filter((state) => state.textContent && !isPutAway(state)).map((state) => state.parentElement.textContent.trim());
+  const script = scriptOf(tab);
+  return [...plain, ...second, ...closed, ...(script ? [JSON.parse(script).script] : [])];
+}
+
+// What has no effect as the rest is set: the full view does not show it either.
+const isPutAway = (element) => Boolean(element?.closest("[hidden], #img2img_frame:not(.masks) :is(#img2img_mask_fields, #img2img_soft)"));
+
+const cut = (value) => (typeof value === "string" && value.length > LONG ? `${value.slice(0, LONG)}…` : value);
