@@ -1,17 +1,20 @@
 """Photographs every tab and every state of the page: `python -m docs.states` (it takes about three minutes).
 
-In both themes, every language and the sizes of a desktop and of a phone, into `docs/screenshots/SIZE/`. They are looked at
-before a release, and `tests/browser/test_looks.py` compares the page with some of them.
+In both themes, every language and the sizes of a desktop and of a phone, into `docs/screenshots/SIZE/`; and what opens over the
+page or in it, once. They are looked at before a release, and `tests/browser/test_looks.py` compares the page with some of them.
+Another folder can be named, to try it.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -37,47 +40,68 @@ LANGUAGES = {"en": ENGLISH, **{code: name for code, name in CODES.items() if cod
 TABS = {"txt2img": "#txt2img_prompt", **DRAWN, "img2img": ".subtabs [role=tab]"}
 
 
+#: What comes later than what they draw, and is waited for.
+COMPLETE = {"History": "#tab_history [data-state=ready]", "Checkpoint Merger": "#merger_sentence:not(:empty)"}
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("into", type=Path, nargs="?", default=FOLDER)
+    into: Path = parser.parse_args().into
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
         for size in SIZES:
             with RunningApp(Path(folder) / size) as app:
-                take_states(browser, app, size)
+                take_states(browser, app, size, into)
         with RunningApp(Path(folder) / "tabs") as app:
-            take_tabs(browser, app)
-            take_offline(browser, app)
+            take_tabs(browser, app, into)
+            take_views(browser, app, into / "desktop")
+            take_offline(browser, app, into)
         browser.close()
 
 
-def take_tabs(browser: Browser, app: RunningApp) -> None:
+def take_tabs(browser: Browser, app: RunningApp, into: Path) -> None:
     """With a few pictures in the history."""
     app.wait(*(app.submit(prompt=name, seed=7, width=128, height=128) for name in ("red heart", "sun", "castle")))
     for size in SIZES:
         for code, language in LANGUAGES.items():
             studio = open_studio(browser, app, size, language)
+            tabs = studio.page.locator("#tabs > .tab-wrapper .tab-container:not(.visually-hidden) [role=tab]")
             for place, (name, drawn) in enumerate(TABS.items()):
-                studio.page.locator("#tabs > .tab-wrapper [role=tab]").nth(place).evaluate("tab => tab.click()")
+                tabs.nth(place).click()  # as a finger would: the strip of a phone is moved until the tab is in it
                 studio.page.locator(drawn).first.wait_for()
-                in_both_themes(studio, lambda theme, tab=name, code=code: f"{file_name(tab)}-{theme}-{code}", size)
+                studio.page.locator(COMPLETE.get(name, drawn)).first.wait_for()
+                in_both_themes(studio, lambda theme, tab=name, code=code: f"{file_name(tab)}-{theme}-{code}", into / size)
             studio.page.context.close()
 
 
-def take_states(browser: Browser, app: RunningApp, size: str) -> None:
+def take_states(browser: Browser, app: RunningApp, size: str, into: Path) -> None:
     """What the panel shows from the first visit to a failure, in English."""
     studio = open_studio(browser, app, size, ENGLISH)
     for state, reach in STATES.items():
         reach(studio, app)
-        in_both_themes(studio, lambda theme, state=state: f"state-{state}-{theme}", size)
+        in_both_themes(studio, lambda theme, state=state: f"state-{state}-{theme}", into / size)
     studio.page.context.close()
 
 
-def take_offline(browser: Browser, app: RunningApp) -> None:
+def take_views(browser: Browser, app: RunningApp, into: Path) -> None:
+    """What opens over the page or in it, in English and light."""
+    studio = open_studio(browser, app, "desktop", ENGLISH)
+    studio.generate(prompt="castle", batch_count="2", seed="21")
+    studio.fill(seed="-1", batch_count="1")
+    for name, opened in VIEWS.items():
+        with opened(studio, app) as at:
+            take(studio, into / f"view-{name}.webp", at)
+    studio.page.context.close()
+
+
+def take_offline(browser: Browser, app: RunningApp, into: Path) -> None:
     """The program ends for it."""
     studios = {size: open_studio(browser, app, size, ENGLISH) for size in SIZES}
     app.kill()
     for size, studio in studios.items():
         studio.wait_for("offline")
-        in_both_themes(studio, lambda theme: f"state-offline-{theme}", size)
+        in_both_themes(studio, lambda theme: f"state-offline-{theme}", into / size)
 
 
 def be_empty(studio: Studio, app: RunningApp) -> None:
@@ -100,15 +124,17 @@ def be_starting(studio: Studio, app: RunningApp) -> None:
 
 
 def be_queued(studio: Studio, app: RunningApp) -> None:
+    """Somebody else's long job runs, and another one waits before this one."""
     studio.reload()  # follows again
-    app.http.post("/api/v1/queue/pause")
+    for prompt in ("rocket", "pizza"):
+        app.submit(prompt=prompt, width=128, height=128, steps=20, batch_count=100)
     studio.fill(prompt="castle", steps="12", seed="21")
     studio.press_generate()
-    studio.wait_for("queued")
+    studio.page.locator(".status-text", has_text="2nd").wait_for()
 
 
 def be_loading(studio: Studio, app: RunningApp) -> None:
-    """The bundled model is read in no time, so the page is told of a large one; the queue rests meanwhile."""
+    """The bundled model is read in no time, so the page is told of a large one, while its job waits."""
     job = app.job(studio.job_id) | {"state": "running", "started": time.time() - 4}
     reading = {"step": 0, "steps": 0, "image": 0, "images": 1, "fraction": 0, "eta": None, "preview": None, "text": ""}
     large = {"type": "progress", "job_id": studio.job_id, "file": "sd_xl_base_1.0", "file_size": 6_938_078_334, **reading}
@@ -117,7 +143,9 @@ def be_loading(studio: Studio, app: RunningApp) -> None:
 
 
 def be_done(studio: Studio, app: RunningApp) -> None:
-    app.http.post("/api/v1/queue/resume")
+    for job in app.http.get("/api/v1/jobs").json():
+        if job["id"] != studio.job_id:
+            app.http.delete(f"/api/v1/jobs/{job['id']}")
     studio.wait_for("done")
 
 
@@ -160,23 +188,109 @@ STATES: dict[str, Callable[[Studio, RunningApp], None]] = {
 }
 
 
+@contextmanager
+def viewer(studio: Studio, app: RunningApp) -> Iterator[str]:
+    studio.page.click(".stage-open")
+    studio.page.locator(".viewer-image").wait_for()
+    yield "body"
+    studio.page.keyboard.press("Escape")
+    studio.page.locator(".viewer").wait_for(state="detached")
+
+
+@contextmanager
+def comparison(studio: Studio, app: RunningApp) -> Iterator[str]:
+    with viewer(studio, app) as at:
+        studio.page.keyboard.press("c")
+        studio.page.locator("#plot_comparison #plot_told", has_text="differ").wait_for()
+        yield at
+        studio.page.keyboard.press("Escape")
+        studio.page.locator("#plot_comparison").wait_for(state="detached")
+
+
+@contextmanager
+def queue(studio: Studio, app: RunningApp) -> Iterator[str]:
+    """Jobs of others, so that the panel beside it stays."""
+    jobs = [app.submit(prompt="castle", width=128, height=128, steps=20, batch_count=100)]
+    jobs += [app.submit(prompt=name, width=128, height=128) for name in ("rocket", "blue car", "snowman")]
+    app.http.post(f"/api/v1/jobs/{jobs[2]}/pause")
+    app.wait_for_picture(jobs[0])
+    studio.page.click("#queue_opener")
+    studio.page.locator(".queue-waiting li.held").wait_for()
+    yield "body"
+    for job in jobs:
+        app.http.delete(f"/api/v1/jobs/{job}")
+    app.wait(*jobs)
+    studio.page.keyboard.press("Escape")
+    studio.page.locator("#queue").wait_for(state="hidden")
+
+
+@contextmanager
+def keys(studio: Studio, app: RunningApp) -> Iterator[str]:
+    studio.page.click("#show_keys")
+    studio.page.locator("#key_sheet").wait_for()
+    yield "body"
+    studio.page.keyboard.press("Escape")
+
+
+@contextmanager
+def simple(studio: Studio, app: RunningApp) -> Iterator[str]:
+    studio.page.select_option("#view", "simple")
+    studio.page.locator("#txt2img_shape").wait_for()
+    yield "body"
+    studio.page.select_option("#view", "full")
+
+
+@contextmanager
+def accordions(studio: Studio, app: RunningApp) -> Iterator[str]:
+    """All of them below the seed."""
+    closed = studio.page.locator("#txt2img_frame .label-wrap:not(.open):visible")
+    while closed.count():
+        closed.first.click()
+    studio.page.locator("#txt2img_ngms").wait_for()
+    yield "#txt2img_hr"
+
+
+@contextmanager
+def inpaint(studio: Studio, app: RunningApp) -> Iterator[str]:
+    studio.page.click("#output_send_inpaint")
+    studio.page.locator("#canvas_inpaint:not(.empty)").wait_for()
+    yield "body"
+
+
+#: What is opened, and closed again; each says where the picture of it begins.
+VIEWS = {
+    "viewer": viewer,
+    "comparison": comparison,
+    "queue": queue,
+    "keys": keys,
+    "simple": simple,
+    "accordions": accordions,
+    "inpaint": inpaint,
+}
+
+
 def open_studio(browser: Browser, app: RunningApp, size: str, language: str) -> Studio:
     context = browser.new_context(**SIZES[size], color_scheme="light", reduced_motion="reduce")
     context.add_cookies([{"name": COOKIE, "value": quote(language), "url": app.address}])
     return Studio(context.new_page(), app.address).open()
 
 
-def in_both_themes(studio: Studio, name: Callable[[str], str], size: str) -> None:
+def in_both_themes(studio: Studio, name: Callable[[str], str], folder: Path) -> None:
     for theme in THEMES:
         studio.page.locator("#theme").evaluate(
             "(select, theme) => { select.value = theme; select.dispatchEvent(new Event('change', { bubbles: true })) }", theme
         )
-        settle(studio, "body")
-        with Image.open(io.BytesIO(studio.page.screenshot(scale="css"))) as image:
-            path = FOLDER / size / f"{name(theme)}.webp"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            image.convert("RGB").save(path, quality=70, method=6)
-        print(size, path.stem, flush=True)
+        take(studio, folder / f"{name(theme)}.webp")
+
+
+def take(studio: Studio, path: Path, at: str = "body") -> None:
+    """Photograph the window, from `at` on, with nothing under the mouse."""
+    studio.page.mouse.move(0, 0)
+    settle(studio, at)
+    with Image.open(io.BytesIO(studio.page.screenshot(scale="css"))) as image:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.convert("RGB").save(path, quality=70, method=6)
+    print(path.parent.name, path.stem, flush=True)
 
 
 def file_name(tab: str) -> str:
