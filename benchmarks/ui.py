@@ -1,10 +1,11 @@
-"""How quick the page is in Chromium, against a running program: alone, with 20 extensions' options, with 10,000 LoRA files.
+"""How quick the page is in Chromium, against a running program: alone, with 20 extensions' options, with 10,000 LoRA files, with
+both.
 
     python -m benchmarks.ui [--extensions 20] [--files 10000] [--repeats 5]
 
 First paint and usable: from the navigation, by the page's own clock, in a new tab of a browser that was here before;
 `first_visit` of one that was not.
-Tab switch and key: to the next frame, at the 95th percentile.
+Tab switch and key: to the next frame, at the 95th percentile. Beside the best of the openings, or the percentile: the worst.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
@@ -47,7 +48,7 @@ def register_params():
     return [Options{number}]
 '''
 
-#: Seconds of the browser's main thread and bytes of its heap, which are not disturbed by what else the machine does.
+#: Seconds of the browser's main thread, which are less disturbed by what else the machine does than those of a clock.
 COUNTED = {"TaskDuration": "main_thread_s", "ScriptDuration": "script_s"}
 
 KEY_TIMES = """() => {
@@ -59,13 +60,15 @@ KEY_TIMES = """() => {
   }), true);
 }"""
 
+#: All of them, the first one last.
 TAB_TIMES = """async () => {
   const frame = () => new Promise(requestAnimationFrame);
+  const tabs = [...document.querySelectorAll('#tabs > .tab-wrapper .tab-container:not(.visually-hidden) [role="tab"]')];
   const times = [];
-  for (const id of ["img2img", "plot", "extras", "pnginfo", "history", "models", "settings", "extensions", "txt2img"]) {
+  for (const tab of [...tabs.slice(1), tabs[0]]) {
     const begun = performance.now();
-    document.querySelector(`#tabs button[role="tab"][data-tab-id="${id}"]`).click();
-    while (!document.getElementById(`tab_${id}`)?.checkVisibility()) await frame();
+    tab.click();
+    while (!document.getElementById(tab.getAttribute("aria-controls"))?.checkVisibility()) await frame();
     await frame();
     times.push(performance.now() - begun);
     await new Promise((done) => setTimeout(done, 300));
@@ -96,19 +99,27 @@ def main() -> None:
     measure("extensions", chosen.extensions, 0, chosen.repeats)
     if chosen.files:
         full = measure("files", 0, chosen.files, chosen.repeats)
-        report("ui.files.more_usable_ms", value=full["usable_ms"] - alone["usable_ms"], budget=BUDGET_FILES)
+        report("ui.files.more_usable_ms", value=full["usable_ms"].best - alone["usable_ms"].best, budget=BUDGET_FILES)
+        measure("extensions_and_files", chosen.extensions, chosen.files, chosen.repeats)
 
 
-def measure(name: str, extensions: int, files: int, repeats: int) -> dict[str, float]:
-    """Milliseconds, seconds and megabytes: the best of several openings."""
+class Figure(NamedTuple):
+    """Milliseconds, seconds or megabytes."""
+
+    best: float
+    worst: float | None = None
+
+
+def measure(name: str, extensions: int, files: int, repeats: int) -> dict[str, Figure]:
     with tempfile.TemporaryDirectory(prefix="periplus-benchmark-") as folder:
         write_extensions(Path(folder) / "extensions", extensions)
         write_files(Path(folder), files)
         with RunningApp(Path(folder)) as app, sync_playwright() as playwright:
             until_known(app, files)
             found = in_browser(playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"]), app, repeats)
-    for figure, value in found.items():
-        report(f"ui.{name}.{figure}", value=value, **({"budget": BUDGETS[figure]} if figure in BUDGETS else {}))
+    for what, (best, worst) in found.items():
+        more = {"worst": worst} if worst is not None else {}
+        report(f"ui.{name}.{what}", value=best, **more, **({"budget": BUDGETS[what]} if what in BUDGETS else {}))
     return found
 
 
@@ -120,7 +131,7 @@ def write_extensions(folder: Path, count: int) -> None:
         (path / "plugin.py").write_text(OPTIONS.replace("{number}", str(number)))
 
 
-def in_browser(browser: Browser, app: RunningApp, repeats: int) -> dict[str, float]:
+def in_browser(browser: Browser, app: RunningApp, repeats: int) -> dict[str, Figure]:
     app.http.get("/").raise_for_status()  # made once for all visitors
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     first, page = opened(context, app)
@@ -130,9 +141,10 @@ def in_browser(browser: Browser, app: RunningApp, repeats: int) -> dict[str, flo
         found, page = opened(context, app)
         openings.append(found)
         page.close()
-    best = {name: min(each[name] for each in openings) for name in openings[0]}
+    figures = {name: [each[name] for each in openings] for name in openings[0]}
+    best = {name: Figure(min(values), max(values)) for name, values in figures.items()}
     _, page = opened(context, app)
-    return {"first_visit_usable_ms": first["usable_ms"], **best, **in_page(page)}
+    return {"first_visit_usable_ms": Figure(first["usable_ms"]), **best, **in_page(page)}
 
 
 def opened(context: BrowserContext, app: RunningApp) -> tuple[dict[str, float], Page]:
@@ -148,7 +160,7 @@ def opened(context: BrowserContext, app: RunningApp) -> tuple[dict[str, float], 
     return found | {ours: counted[theirs] for theirs, ours in COUNTED.items()}, page
 
 
-def in_page(page: Page) -> dict[str, float]:
+def in_page(page: Page) -> dict[str, Figure]:
     page.evaluate(KEY_TIMES)
     page.click("#txt2img_prompt textarea")
     page.keyboard.type("a very calm sea under a bright sky, with one sail far away, oil on canvas"[:KEYS], delay=50)
@@ -159,11 +171,12 @@ def in_page(page: Page) -> dict[str, float]:
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
     heap = page.evaluate("performance.memory.usedJSHeapSize") / 1e6
-    return {"key_ms": at_95(keys), "tab_first_ms": max(first), "tab_switch_ms": at_95(again), "heap_mb": heap}
+    at_first = Figure(max(first))
+    return {"key_ms": at_95(keys), "tab_first_ms": at_first, "tab_switch_ms": at_95(again), "heap_mb": Figure(heap)}
 
 
-def at_95(values: list[float]) -> float:
-    return sorted(values)[int(0.95 * (len(values) - 1) + 0.5)]
+def at_95(values: list[float]) -> Figure:
+    return Figure(sorted(values)[int(0.95 * (len(values) - 1) + 0.5)], max(values))
 
 
 if __name__ == "__main__":
