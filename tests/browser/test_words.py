@@ -113,3 +113,10 @@ def test_no_english_is_left_and_what_is_sent_stays_as_it_is(speaking: Callable[[
     expect(shown).to_have_value(resized)
     value = "async () => (await import('/webui-assets/js/form.js')).valuesOf('img2img').resize_mode"
     assert page.evaluate(value) == "Just resize"
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(6_938_000_000, "6.9 GB"), (24_200_000, "24 MB"), (2_400, "2 kB"), (400, "400 B"), (0, "")]
+)
+def test_sizes_of_files_in_words(lasting: Studio, size: int, words: str):
+    assert lasting.page.evaluate("async size => (await import('/webui-assets/js/model-words.js')).size(size)", size) == words

@@ -34,7 +34,9 @@ def add_broken(services) -> None:
     services.catalog.refresh()
 
 
-@pytest.mark.parametrize(("size", "words"), [(24_200_000, "24 MB"), (6_938_000_000, "6.9 GB"), (900, "1 kB")])
+@pytest.mark.parametrize(
+    ("size", "words"), [(24_200_000, "24 MB"), (6_938_000_000, "6.9 GB"), (2_400, "2 kB"), (900, "900 B"), (0, "0 B")]
+)
 def test_sizes_in_words(size, words):
     assert models.size_in_words(size) == words
 

@@ -38,8 +38,11 @@ def _short_hash(catalog: Catalog, info: CheckpointInfo) -> str:
 
 
 def size_in_words(size: int) -> str:
-    """A file's size as people say it: 24 MB, 6.9 GB."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+    """A file's size as people say it: 24 MB, 6.9 GB, 900 B."""
+    for least, unit, digits in ((1e9, "GB", 1), (1e6, "MB", 0), (1e3, "kB", 0)):
+        if size >= least:
+            return f"{size / least:.{digits}f} {unit}"
+    return f"{size} B"
 
 
 def find(catalog: Catalog, name: str | None) -> CheckpointInfo | None:
