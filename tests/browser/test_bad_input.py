@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+from playwright.sync_api import expect
 
 from tests.browser.page import Studio
 
@@ -48,3 +51,18 @@ def test_a_broken_checkpoint_is_listed_with_its_reason_and_refused(studio: Studi
         assert not studio.page.locator("ul.options").is_visible()
     finally:
         broken.unlink()
+
+
+def test_a_notice_that_comes_again_is_the_last_and_stays_as_long_as_a_new_one(lasting: Studio):
+    lasting.page.evaluate(
+        """async () => {
+            const { post } = await import("/webui-assets/js/notices.js");
+            post("first", "warning", { seconds: 1 });
+            post("second", "warning", { seconds: 60 });
+            post("first", "warning", { seconds: 60 });
+        }"""
+    )
+    notices = lasting.page.locator(".notice p", has_text=re.compile("^(first|second)$"))
+    expect(notices).to_have_text(["second", "first"])
+    lasting.page.wait_for_timeout(1500)
+    expect(notices).to_have_text(["second", "first"])
