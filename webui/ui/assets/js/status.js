@@ -38,7 +38,8 @@ const WORDS = {
     if (starting()) return t("state.starting.queued", { seconds: engineSeconds() });
     if (job.held) return t("queue.held");
     if (state.queue?.paused) return t("queue.waits_paused");
-    return job.ahead ? t("state.queued", { place: ordinal(job.ahead + 1) }) : t("state.queued.next");
+    const before = job.ahead - (state.queue?.running ? 1 : 0); // of those that wait
+    return before > 0 ? t("state.queued", { place: ordinal(before + 1) }) : t("state.queued.next");
   },
   running(job) {
     const progress = state.progress.get(job.id);
