@@ -92,6 +92,12 @@ def test_a_look_at_a_file_changes_nothing(services):
     assert services.preferences.current.samples_format == "png"
 
 
+def test_quick_settings_of_a_file_are_told_by_their_labels(services):
+    text = json.dumps({"quicksettings_list": ["sd_vae", "live_previews_enable", "jpeg_quality"]})
+    [told] = settings_files.taken_over(services, text, apply=False)["taken"]
+    assert told["value"] == "Live preview, Quality for saved jpeg and avif images"
+
+
 def test_a1111s_files_are_told_apart_and_their_values_added_to_those_of_the_form(services):
     services.form_defaults.set("txt2img", {"width": 768})
     settings_files.taken_over(services, '{"txt2img/Sampling steps/value": 33, "txt2img/Width/step": 8}', apply=True)

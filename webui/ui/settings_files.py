@@ -14,7 +14,7 @@ from webui.core.params import FieldSpec, listed
 from webui.errors import InvalidRequest, SaveFailed
 from webui.storage.a1111_settings import TABS, Translated, translate_config, translate_ui_config
 from webui.storage.form_defaults import usable
-from webui.storage.preferences import SETTINGS, is_preference
+from webui.storage.preferences import QUICK, SETTINGS, is_preference
 from webui.ui import models
 from webui.ui.form import collect, shown, specs_with, typed
 from webui.ui.library import answered, offer
@@ -210,10 +210,21 @@ def change_extension(services: PageServices, name: str, value: Any) -> None:
 
 def _taken(services: PageServices, found: Translated, extensions: Mapping[str, Any]) -> list[dict[str, str]]:
     fields = services.plugins.settings.fields
-    taken = [{"label": words(SETTINGS[name].param.label), "value": in_words(value)} for name, value in found.preferences.items()]
+    taken = [
+        {"label": words(SETTINGS[name].param.label), "value": in_words(_labelled(services, name, value))}
+        for name, value in found.preferences.items()
+    ]
     for tab, values in found.forms.items():
         taken += [{**each, "label": f"{t(f'tab.{tab}')}: {each['label']}"} for each in _described(services, values)]
     return taken + [{"label": words(fields[name].param.label), "value": in_words(value)} for name, value in extensions.items()]
+
+
+def _labelled(services: PageServices, name: str, value: Any) -> Any:
+    """Of the list of quick settings the labels of those that it names."""
+    if name != QUICK:
+        return value
+    specs = SETTINGS | services.plugins.settings.fields
+    return ", ".join(words(specs[each].param.label) if each in specs else each for each in listed(value))
 
 
 def _listed(values: Mapping[str, Any]) -> list[dict[str, str]]:
