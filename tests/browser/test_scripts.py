@@ -41,3 +41,10 @@ def test_what_is_wrong_with_a_line_stands_at_the_lines_and_what_runs_can_be_stop
     studio.page.click("#txt2img_script_group .script-stop")
     studio.page.locator("#txt2img_script_group .script-resume").wait_for()
     assert [job["state"] for job in app.wait(*(job["id"] for job in made(app)))] == ["cancelled"] * 3
+
+
+def test_its_header_is_as_large_as_those_of_the_other_accordions(studio: Studio):
+    headers = studio.page.locator("#txt2img_frame :is(.label-wrap > span:first-child, .script > summary)").filter(visible=True)
+    sizes = dict(headers.evaluate_all("all => all.map(each => [each.textContent.trim(), getComputedStyle(each).fontSize])"))
+    assert {"Script", "Sampling options", "Refiner"} <= sizes.keys()
+    assert len(set(sizes.values())) == 1
