@@ -53,18 +53,10 @@ export function listen(canvas) {
       const events = event.getCoalescedEvents?.() ?? [];
       for (const each of events.length ? events : [event]) canvas.move(onPicture(each));
     } else if (doing === "pan") view.pan(at.x - before.x, at.y - before.y);
-    else if (doing === "pinch" && pointers.size === 2) pinch(event.pointerId, before, at);
+    else if (doing === "pinch" && pointers.size === 2) view.pinch(before, at, [...pointers].find(([id]) => id !== event.pointerId)[1]);
     pointers.set(event.pointerId, at);
     canvas.draw();
   });
-
-  function pinch(id, before, at) {
-    const [other] = [...pointers].filter(([key]) => key !== id).map(([, point]) => point);
-    const apart = (point) => Math.hypot(point.x - other.x, point.y - other.y);
-    const middle = (point) => ({ x: (point.x + other.x) / 2, y: (point.y + other.y) / 2 });
-    if (apart(before) > 1) view.zoom(apart(at) / apart(before), middle(before));
-    view.pan(middle(at).x - middle(before).x, middle(at).y - middle(before).y);
-  }
 
   for (const kind of ["pointerup", "pointercancel"]) {
     screen.addEventListener(kind, (event) => {

@@ -52,6 +52,14 @@ export class View {
     this.hold();
   }
 
+  // One of two fingers went from `before` to `at`; where the other is.
+  pinch(before, at, other) {
+    const apart = (point) => Math.hypot(point.x - other.x, point.y - other.y);
+    const middle = (point) => ({ x: (point.x + other.x) / 2, y: (point.y + other.y) / 2 });
+    if (apart(before) > 1) this.zoom(apart(at) / apart(before), middle(before));
+    this.pan(middle(at).x - middle(before).x, middle(at).y - middle(before).y);
+  }
+
   // Some of the picture stays in sight.
   hold() {
     const least = 32;

@@ -9,6 +9,7 @@ import { historyDetail } from "./history-detail.js";
 import { pictureGrid } from "./history-grid.js";
 import { request } from "./server.js";
 import { onChange, state } from "./state.js";
+import { url } from "./stream.js";
 import { openViewer } from "./viewer.js";
 import { t } from "./texts.js";
 
@@ -249,8 +250,9 @@ function open(item) {
     const shown = items.find((each) => each.id === id);
     if (shown) parts.grid.choose(shown, { focus: false });
   };
+  const saving = ({ url: picture }) => ({ href: `${url(picture)}?download=1` });
   const compare = (one, other, on) => compareTwo({ id: one.index }, { id: other.index }, { view: "over", ...on });
-  openViewer({ request: { prompt: item.prompt }, pictures }, item.id, { select, compare });
+  openViewer({ request: { prompt: item.prompt }, pictures }, item.id, { select, saving, compare });
 }
 
 async function deleteAll(items) {

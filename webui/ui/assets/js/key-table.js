@@ -26,6 +26,11 @@ export const KEYS = {
   viewer: {
     previous: ["ArrowLeft"],
     next: ["ArrowRight"],
+    closer: ["+", "="],
+    further: ["-"],
+    fit: ["0"],
+    look: ["Shift+ArrowLeft", "Shift+ArrowUp", "Shift+ArrowDown", "Shift+ArrowRight"],
+    save: ["S"],
     compare: ["C"],
     close: ["Escape"],
   },

@@ -210,10 +210,11 @@ function drawSelected(picture) {
   parts.actions.toggleAttribute("inert", !picture);
   parts.actions.classList.toggle("faded", !picture);
   if (!picture) return;
-  const name = picture.path ? picture.path.split(/[\\/]/).pop() : `${picture.seed}.png`;
-  parts.save.href = url(picture.url);
-  parts.save.download = name;
+  Object.assign(parts.save, savingOf(picture));
 }
+
+// Of a link that saves the picture.
+const savingOf = ({ path, seed, url: address }) => ({ href: url(address), download: path ? path.split(/[\\/]/).pop() : `${seed}.png` });
 
 // ---- what is pressed
 
@@ -228,7 +229,7 @@ function openSelected() {
   const select = (index) => ((selection = { job: job.id, index }), draw());
   const compare = (one, other, on) =>
     import("./comparing.js").then(({ compareMade }) => compareMade(one, other, { view: "over", ...on }), () => on.failed(t("notice.offline")));
-  openViewer(job, selectedPicture(job).index, { select, compare });
+  openViewer(job, selectedPicture(job).index, { select, saving: savingOf, compare });
 }
 
 export function stopShown(how) {

@@ -1,42 +1,60 @@
-// A picture over the whole window: fit, or pixel by pixel; arrows go through the job's pictures. One can be kept and compared
-// with another.
+// A picture over the whole window: fit, or closer; arrows go through the job's pictures. One can be kept and compared with
+// another.
 
-import { h, iconButton, setHidden } from "./dom.js";
+import { h, icon, iconButton, setHidden, setText } from "./dom.js";
 import { pressed } from "./key-table.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
+import { zoomable } from "./viewer-zoom.js";
 
 let open = null;
 
-// `on`: {select(index), compare(picture, picture, {wanted(), failed(text)})}
+// `on`: {select(index), saving(picture), compare(picture, picture, {wanted(), failed(text)})}; `saving` gives the href and download
+// of a link that saves it.
 export function openViewer(job, index, on) {
   const { pictures } = job;
   const several = pictures.length > 1;
   const dialog = h("dialog", { class: "viewer", "aria-label": t("action.full_size") });
-  const image = h("img", { class: "viewer-image", alt: job.request.prompt || t("picture.alt.empty") });
+  const image = h("img", { class: "viewer-image", alt: job.request.prompt || t("picture.alt.empty"), draggable: "false" });
+  const stage = h("div", { class: "viewer-stage" }, image);
+  const told = h("p", { class: "viewer-scale", role: "status", hidden: true });
+  const larger = iconButton(t("viewer.closer"), "zoom", () => zoom.toggle(), { class: "bare-button viewer-zoom", "aria-pressed": "false" });
+  const save = h("a", { class: "bare-button viewer-save", title: t("action.download"), "aria-label": t("action.download") }, icon("download"));
+  const zoom = zoomable(stage, image, { drawn, beside: () => dialog.close() });
   const keeping = several && keeper(pictures, on.compare);
   const show = (position) => {
     open.at = (position + pictures.length) % pictures.length;
     image.src = url(pictures[open.at].url);
+    Object.assign(save, on.saving(pictures[open.at]));
     if (keeping) keeping.draw(pictures[open.at]);
     on.select(pictures[open.at].index);
   };
   const move = (by) => several && show(open.at + by);
   dialog.append(
-    h("div", { class: "viewer-scroll", onclick: (event) => event.target !== image && dialog.close() }, image),
-    iconButton(t("action.close"), "close", () => dialog.close(), { class: "bare-button viewer-close" }),
+    stage,
+    told,
     ...(several ? [
       iconButton(t("action.previous"), "previous", () => move(-1), { class: "bare-button viewer-previous" }),
       iconButton(t("action.next"), "next", () => move(1), { class: "bare-button viewer-next" }),
-      ...keeping.elements,
     ] : []),
+    h("div", { class: "viewer-tools" }, larger, save, several && keeping.element, iconButton(t("action.close"), "close", () => dialog.close(), { class: "bare-button viewer-close", autofocus: true })),
+    ...(several ? [keeping.foot] : []),
   );
-  image.addEventListener("click", () => dialog.classList.toggle("actual-size"));
+  const acts = {
+    previous: () => move(-1),
+    next: () => move(1),
+    closer: zoom.closer,
+    further: zoom.further,
+    fit: zoom.fit,
+    look: ({ key }) => zoom.look(key),
+    save: ({ repeat }) => repeat || save.click(),
+    compare: ({ repeat }) => repeat || (keeping && keeping.press()),
+  };
   dialog.addEventListener("keydown", (event) => {
-    const asked = pressed(event, "viewer");
-    if (asked === "previous") move(-1);
-    if (asked === "next") move(1);
-    if (asked === "compare" && !event.repeat) keeping && keeping.press();
+    const act = acts[pressed(event, "viewer")];
+    if (!act) return;
+    event.preventDefault();
+    act(event);
   });
   dialog.addEventListener("close", () => {
     dialog.remove();
@@ -46,6 +64,13 @@ export function openViewer(job, index, on) {
   open = { at: 0 };
   show(Math.max(0, pictures.findIndex((picture) => picture.index === index)));
   dialog.showModal();
+
+  function drawn(fitted, scale) {
+    larger.setAttribute("aria-pressed", String(!fitted));
+    for (const name of ["title", "aria-label"]) larger.setAttribute(name, t(fitted ? "viewer.closer" : "viewer.fit"));
+    setText(told, fitted ? "" : `${Math.round(scale * 100)} %`);
+    setHidden(told, fitted);
+  }
 }
 
 // The first press keeps the picture that is shown, the next compares it with the one that is shown then; of two pictures there is
@@ -89,5 +114,5 @@ function keeper(pictures, compare) {
     for (const each of [small, told]) setHidden(each, !kept);
   }
 
-  return { elements: [element, h("div", { class: "viewer-foot" }, small, told)], press, draw };
+  return { element, foot: h("div", { class: "viewer-foot" }, small, told), press, draw };
 }
