@@ -1,4 +1,5 @@
-"""The program is gone: the page says so in its own words, and asks nothing that would reach nobody."""
+"""A program from its first picture to its end: once it is gone, the page says so in its own words, and asks nothing that would
+reach nobody."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import DESKTOP, Watch
 from tests.browser.page import LONG, Studio
@@ -20,22 +21,45 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def orphan(browser: Browser, folder: Path) -> Iterator[Studio]:
-    """A page with a running job whose program was killed."""
+def app(folder: Path) -> Iterator[RunningApp]:
+    """Its own, with which nothing was made yet."""
     with RunningApp(folder) as app:
-        context, watch = browser.new_context(**DESKTOP), Watch()
-        watch.follow(context, app.address)
-        studio = Studio(context.new_page(), app.address).open()
-        studio.show("PNG Info")
-        studio.show("txt2img")
-        studio.fill(prompt="sun", seed="7", **LONG)
-        studio.press_generate()
-        studio.wait_for("running")
-        app.kill()
-        studio.wait_for("offline")
-        yield studio
-        context.close()
-        assert (watch.foreign, watch.errors) == ([], [])
+        yield app
+
+
+@pytest.fixture(scope="module")
+def newcomer(browser: Browser, app: RunningApp) -> Iterator[Studio]:
+    context, watch = browser.new_context(**DESKTOP), Watch()
+    watch.follow(context, app.address)
+    yield Studio(context.new_page(), app.address).open()
+    context.close()
+    assert (watch.foreign, watch.errors) == ([], [])
+
+
+@pytest.fixture(scope="module")
+def orphan(newcomer: Studio, app: RunningApp) -> Studio:
+    """A page with a running job whose program was killed."""
+    newcomer.show("PNG Info")
+    newcomer.show("txt2img")
+    newcomer.fill(prompt="sun", seed="7", **LONG)
+    newcomer.press_generate()
+    newcomer.wait_for("running")
+    app.kill()
+    newcomer.wait_for("offline")
+    return newcomer
+
+
+def test_the_first_picture_is_one_click_away(newcomer: Studio, app: RunningApp):
+    assert app.http.get("/api/v1/jobs").json() == []
+    example = newcomer.page.locator(".stage .examples button").first
+    with newcomer.new_job():
+        example.click()
+    newcomer.wait_for("done")
+    expect(newcomer.page.locator(".stage-image")).to_be_visible()
+    expect(example).to_be_hidden()
+    assert newcomer.infotext.startswith("red heart\n")
+    assert newcomer.values("prompt") == {"prompt": "red heart"}
+    assert [job["state"] for job in app.http.get("/api/v1/jobs").json()] == ["done"]
 
 
 def test_offline_nothing_is_asked_and_the_page_says_why(orphan: Studio, tmp_path):
