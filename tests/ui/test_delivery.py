@@ -83,6 +83,11 @@ def test_until_it_is_drawn_a_page_shows_its_name_and_tabs():
     assert "<p>Periplus</p><span>txt&lt;2&gt;img</span>" in frame
 
 
+def test_a_page_says_in_a_sentence_what_it_is():
+    head = lightened(page_of(CONFIG), "v-1").split("</head>")[0]
+    assert '<meta name="description" content="Periplus: ' in head
+
+
 def test_what_is_no_page_leaves_as_it_is():
     assert lightened("<p>Sign in</p>", "v-1") == "<p>Sign in</p>"
 

@@ -22,6 +22,9 @@ _UNREAD = ("api_info", "api_info_as_input", "api_info_as_output", "example_input
 #: What Gradio calls languages where it calls them otherwise.
 _GRADIOS_CODES = {"zh": "zh-CN"}
 
+#: Here and not in the head that Gradio is given: its script stumbles over such an element there, and draws nothing.
+_DESCRIPTION = '<meta name="description" content="Periplus: a browser-based web UI for Stable Diffusion.">'
+
 _STYLE = re.compile(r'<link rel="stylesheet" href="([^"]+)">')
 
 
@@ -38,7 +41,7 @@ def lightened(html: str, version: str) -> str:
     opening = f'<script type="module" async src="{address}/js/{asset_files.OPENING}"></script>'
     first = _language(config["head"]) + _import_map(address) + opening
     html = html.replace("<script>window.gradio_config", first + "<script>window.gradio_config", 1)
-    html = html.replace("</head>", _to_fetch(config["head"], address) + "</head>", 1)
+    html = html.replace("</head>", _DESCRIPTION + _to_fetch(config["head"], address) + "</head>", 1)
     return re.sub(r"<body\b[^>]*>", lambda body: body[0] + _frame(config), html, count=1)
 
 
