@@ -2,24 +2,63 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from torch import Tensor, nn
 
 from tools.starter_model import diffusion, modules
 from tools.starter_model.company import Company
 from tools.starter_model.making import Lesson, Profile, Run
 from tools.starter_model.pictures import SIZE, Picture, PictureSet, draw_shapes, join, paint_things
-from tools.starter_model.training import Machine, Pace
+from tools.starter_model.training import Machine, Pace, Position, Recipe, Stage, Trainer
 from tools.starter_model.vae import Batches
 
 CPU = torch.device("cpu")
 TINY_VAE = {"widths": (8, 8, 8, 8), "groups": 1}
 TINY_UNET = {"widths": (8, 16), "groups": 1, "heads": 2, "context": 16}
 TINY_TEXT = {"width": 16, "layers": 1, "heads": 2}
+
+
+class Fellow(Company):
+    """One of several processes, the others of which say nothing."""
+
+    def meets(self, step: int) -> bool:
+        return True
+
+    def told_by_leader(self, *numbers: float) -> list[float]:
+        return list(numbers)
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        pass
+
+
+class Line:
+    """Learns a line from noisy points; stops itself where told."""
+
+    def __init__(self, folder: Path, pace: Pace, machine: Machine | None = None, stop_at: int | None = None):
+        torch.manual_seed(0)
+        self.module = nn.Linear(3, 1)
+        stage = Stage(folder, pace, machine or Machine(CPU), 5)
+        self.trainer = Trainer("line", stage, Recipe(rate=0.01, warmup=2), {"line": self.module})
+        self.stop_at = stop_at
+
+    def loss(self, position: Position) -> tuple[Tensor, dict[str, float]]:
+        if position.step == self.stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        points = torch.randn(8, 3, generator=self.trainer.generator)
+        noise = torch.randn(8, 1, generator=self.trainer.noise)
+        loss = (self.module(points) - points.sum(1, keepdim=True) - 0.1 * noise).square().mean()
+        return loss, {"loss": loss.item()}
+
+    def run(self) -> bool:
+        return self.trainer.run(self.loss)
 
 
 def things() -> PictureSet:

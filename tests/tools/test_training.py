@@ -6,9 +6,11 @@ import json
 import os
 import pickle
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from tests.tools.starter import CPU, TINY_VAE, few_shapes, lesson, shrink, things, toy_run
+from tests.tools.starter import CPU, TINY_VAE, Line, few_shapes, lesson, shrink, things, toy_run
 from tools.starter_model import making, modules
 from tools.starter_model.latents import fold_statistics, latent_rgb
 from tools.starter_model.modules import SCALING_FACTOR, alphas_cumprod, encode
@@ -24,49 +26,26 @@ from tools.starter_model.passthrough import start_as_passthrough
 from tools.starter_model.pictures import join
 from tools.starter_model.samples import LiveSamples
 from tools.starter_model.start import Start, open_model
-from tools.starter_model.training import Machine, Pace, Position, Recipe, Stage, Trainer
+from tools.starter_model.training import Figures, Machine, Pace, Position, Recipe, Trainer
 from tools.starter_model.vae import Painter, plain_pictures, psnr
 
 
-class Line:
-    """Learns a line from noisy points; stops itself where told."""
-
-    def __init__(self, folder: Path, steps: int, stop_at: int | None = None):
-        torch.manual_seed(0)
-        self.module = nn.Linear(3, 1)
-        self.trainer = Trainer(
-            "line", Stage(folder, Pace(steps=steps), Machine(CPU), 5), Recipe(rate=0.01, warmup=2), {"line": self.module}
-        )
-        self.stop_at = stop_at
-
-    def loss(self, position: Position) -> tuple[Tensor, dict[str, float]]:
-        if position.step == self.stop_at:
-            os.kill(os.getpid(), signal.SIGTERM)
-        points = torch.randn(8, 3, generator=self.trainer.generator)
-        noise = torch.randn(8, 1, generator=self.trainer.noise)
-        loss = (self.module(points) - points.sum(1, keepdim=True) - 0.1 * noise).square().mean()
-        return loss, {"loss": loss.item()}
-
-    def run(self) -> bool:
-        return self.trainer.run(self.loss)
-
-
 def test_a_run_that_was_stopped_makes_the_weights_of_one_that_was_not(tmp_path: Path):
-    whole = Line(tmp_path / "whole", 20)
+    whole = Line(tmp_path / "whole", Pace(steps=20))
     assert whole.run()
-    stopped = Line(tmp_path / "parts", 20, stop_at=7)
+    stopped = Line(tmp_path / "parts", Pace(steps=20), stop_at=7)
     assert not stopped.run()
     assert stopped.trainer.position.step == 8
-    resumed = Line(tmp_path / "parts", 20)
+    resumed = Line(tmp_path / "parts", Pace(steps=20))
     assert resumed.run()
     assert torch.equal(resumed.module.weight, whole.module.weight)
     assert torch.equal(resumed.module.bias, whole.module.bias)
 
 
 def test_a_finished_stage_is_taken_over_as_it_is(tmp_path: Path):
-    first, second = Line(tmp_path, 6), Line(tmp_path, 6)
+    first, second = Line(tmp_path, Pace(steps=6)), Line(tmp_path, Pace(steps=6))
     first.run()
-    again = Line(tmp_path, 6)
+    again = Line(tmp_path, Pace(steps=6))
     assert again.run()
     assert torch.equal(again.module.weight, first.module.weight)
     assert not torch.equal(again.module.weight, second.module.weight)
@@ -86,6 +65,26 @@ def test_a_pace_in_minutes_ends_in_time_and_can_be_changed():
         position.progress += (1 - position.progress) * pace.share(1, position.seconds, 1.7)
     assert 56 < position.seconds < 62
     assert Pace(minutes=2.0).share(1, 60.0, 1.5) < 0.03
+
+
+def test_a_step_that_compiles_does_not_count_as_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    line, now = Line(tmp_path, Pace(minutes=1.0), Machine(CPU, compiled=True)), 0.0
+    compiled: Callable[..., Any] = line.trainer.machine.fast(line.module)
+
+    def loss(_: Position) -> tuple[Tensor, dict[str, float]]:
+        nonlocal now
+        before = line.trainer.machine.compilations()
+        found = compiled(torch.ones(2 if line.trainer.position.step < 3 else 3, 3))
+        now += 50.0 if line.trainer.machine.compilations() > before else 7.0
+        return found.square().mean(), {}
+
+    monkeypatch.setattr(Machine, "clock", lambda _: now)
+    assert line.trainer.run(loss)
+    assert (
+        line.trainer.position.seconds == 56.0
+    )  # eight steps, and two that compiled: the first one, and the first of another size
+    assert line.trainer.position.step == 10
 
 
 def test_a_cpu_is_timed_by_its_own_work_and_a_gpu_by_the_wall(monkeypatch: pytest.MonkeyPatch):
@@ -188,5 +187,25 @@ def test_a_run_can_go_on_from_a_finished_model(made: Path, tmp_path: Path):
 
 def test_the_same_seed_makes_the_same_weights(made: Path, tmp_path: Path):
     assert making.make(toy_run(tmp_path), lesson(), None)
+    first, second = (load_file(path / "starter.safetensors") for path in (made, tmp_path))
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+def test_a_run_stopped_in_each_stage_makes_the_file_of_one_that_was_not(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    stop_in, stopped, step = set(making._STAGES), [], Trainer._step
+
+    def stop_once(trainer: Trainer, loss_of: Callable[[Position], tuple[Tensor, Figures]]) -> Figures:
+        figures = step(trainer, loss_of)
+        if trainer.name in stop_in:
+            stop_in.remove(trainer.name)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return figures
+
+    monkeypatch.setattr(Trainer, "_step", stop_once)
+    while not making.make(toy_run(tmp_path), lesson(), None):
+        stopped.append(len(making._STAGES) - len(stop_in))
+    assert stopped == [1, 2, 3, 4]
     first, second = (load_file(path / "starter.safetensors") for path in (made, tmp_path))
     assert [name for name in first if not torch.equal(first[name], second[name])] == []

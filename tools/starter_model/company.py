@@ -6,6 +6,9 @@ wait for each other in every operation. Source: Stich 2019, "Local SGD converges
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -51,6 +54,18 @@ class Company:
         flat /= self.size
         for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))
+
+
+def end_with_leader() -> None:
+    """End this process, one of the others, when the first one has ended in any way: nobody is left to wait for."""
+    leader = multiprocessing.parent_process()
+    assert leader is not None
+
+    def watch() -> None:
+        leader.join()
+        os._exit(1)  # from wherever it waits
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def join_company(rank: int, size: int, meeting: Path) -> Company:

@@ -15,7 +15,7 @@ from transformers import CLIPTextModel
 
 from tools.starter_model import modules, sources
 from tools.starter_model.captions import every_text
-from tools.starter_model.company import join_company
+from tools.starter_model.company import end_with_leader, join_company
 from tools.starter_model.diffusion import Writer, train_pictures, train_text
 from tools.starter_model.export import export
 from tools.starter_model.latents import fold_statistics, latent_rgb
@@ -121,6 +121,8 @@ def _work(options: argparse.Namespace, rank: int) -> bool:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     else:
         torch.set_num_threads(1)  # see `company`
+    if rank > 0:
+        end_with_leader()
     company = join_company(rank, options.processes, options.folder / "meeting")
     machine = Machine(torch.device(options.device), mixed=gpu, compiled=gpu, company=company)
     run = Run(options.folder, _paces(options), PROFILES["cuda" if gpu else "cpu"], machine, options.seed)
@@ -243,6 +245,13 @@ def _options(description: str) -> argparse.Namespace:
         help="length of the stages, counted in what a CPU works on them; may change between runs",
     )
     parser.add_argument(
-        "--steps", type=int, nargs=4, metavar=tuple(names), help="the same in steps, which makes a run repeatable"
+        "--steps",
+        type=int,
+        nargs=4,
+        metavar=tuple(names),
+        help="the same in steps; on a CPU, with one process, such a run can be repeated exactly",
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.processes > 1 and options.device != "cpu":
+        parser.error("--processes is for --device cpu: a GPU is kept busy by one process, and no second one is used")
+    return options

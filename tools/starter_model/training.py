@@ -1,7 +1,11 @@
 """The loop that all stages share: schedules by steps or by time, moving averages, and states from which a run goes on.
 
 A state holds weights, averages, the optimizer and the random generators, so a run that was stopped at any moment and started
-again makes the weights of one that was not (where a number of steps, not of minutes, sets the schedule).
+again makes the weights of one that was not (where a number of steps, not of minutes, sets the schedule, and one process trains).
+
+Where several train, all go on from the first one's weights and from where it is. Of their own they keep the optimizer and the
+generators; who has none that belong to this point begins with the first one's optimizer and draws what nobody drew before. So
+how many train may change between runs.
 """
 
 from __future__ import annotations
@@ -42,7 +46,7 @@ class Pace:
         Args:
             step: steps made, this one included.
             seconds: time spent (`Machine.clock`), this step included.
-            last: time of this step.
+            last: time of this step; 0 where it does not count.
         """
         if self.steps is not None:
             return 1 / max(1, self.steps - step + 1)
@@ -93,6 +97,12 @@ class Machine:
     def fast(self, module: nn.Module) -> Callable[..., Any]:
         return torch.compile(module) if self.compiled else module
 
+    def compilations(self) -> int:
+        """How often something was compiled until now: at first calls, and for sizes that are new."""
+        if not self.compiled:
+            return 0
+        return torch._dynamo.utils.counters["stats"]["unique_graphs"]  # pyright: ignore[reportPrivateImportUsage]
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -141,14 +151,15 @@ class Trainer:
         self.company = stage.machine.company
         self.machine = stage.machine
         self.name = name
-        self.state = stage.folder / (f"{name}.state" if self.company.leads else f"{name}.{self.company.rank}.state")
+        self.state = stage.folder / f"{name}.state"
+        self.own_state = self.state if self.company.leads else self.state.with_suffix(f".{self.company.rank}.state")
         self.modules = dict(modules)
         self.recipe = recipe
         self.pace = stage.pace
         self.position = Position()
-        seed = stage.seed + 1000 * self.company.rank
-        self.generator = torch.Generator().manual_seed(seed)
-        self.noise = torch.Generator(stage.machine.device).manual_seed(seed + 1)
+        self._seed = stage.seed + 1000 * self.company.rank
+        self.generator = torch.Generator().manual_seed(self._seed)
+        self.noise = torch.Generator(stage.machine.device).manual_seed(self._seed + 1)
         self.parameters = [p for module in self.modules.values() for p in module.parameters()]
         self.average = [p.detach().clone() for p in self.parameters]
         self.optimizer = torch.optim.AdamW(list(self._groups()), betas=(0.9, 0.99), foreach=True)
@@ -216,7 +227,7 @@ class Trainer:
                 module.train()
 
     def _step(self, loss_of: Callable[[Position], tuple[Tensor, Figures]]) -> Figures:
-        begun = self.machine.clock()
+        begun, compiled = self.machine.clock(), self.machine.compilations()
         position = self.position
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(position) * group["scale"]
@@ -228,7 +239,8 @@ class Trainer:
         decay = min(self.recipe.decay, (position.step + 1) / (position.step + 15))
         now = [p.detach() for p in self.parameters]
         torch._foreach_lerp_(self.average, now, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
-        self._count(self.machine.clock() - begun)
+        # a step that compiles takes as long as hundreds of others, which would end a short stage there
+        self._count(0.0 if self.machine.compilations() > compiled else self.machine.clock() - begun)
         return figures
 
     def _count(self, seconds: float) -> None:
@@ -255,16 +267,16 @@ class Trainer:
 
     def _save(self, on_save: Callable[[Position], str]) -> None:
         self.company.average(self.average)
-        content = {
-            "modules": {name: module.state_dict() for name, module in self.modules.items()},
-            "average": self.average,
+        own = {
             "optimizer": self.optimizer.state_dict(),
             "position": vars(self.position),
             "generators": (self.generator.get_state(), self.noise.get_state()),
         }
-        write_safely(content, self.state)
         if not self.company.leads:
+            write_safely(own, self.own_state)
             return
+        modules = {name: module.state_dict() for name, module in self.modules.items()}
+        write_safely({"modules": modules, "average": self.average, **own}, self.state)
         with self.averaged(), torch.no_grad():
             said = on_save(self.position)
         if said:
@@ -276,10 +288,23 @@ class Trainer:
             module.load_state_dict(content["modules"][name])
         for average, kept in zip(self.average, content["average"], strict=True):
             average.copy_(kept)
-        self.optimizer.load_state_dict(content["optimizer"])
         self.position = Position(**content["position"])
-        self.generator.set_state(content["generators"][0])
-        self.noise.set_state(content["generators"][1])
+        own = content if self.company.leads else self._own_state()
+        self.optimizer.load_state_dict((own or content)["optimizer"])
+        if own:
+            self.generator.set_state(own["generators"][0])
+            self.noise.set_state(own["generators"][1])
+        else:
+            fresh = self._seed + 1_000_000 * self.position.step
+            self.generator.manual_seed(fresh)
+            self.noise.manual_seed(fresh + 1)
+
+    def _own_state(self) -> Mapping[str, Any] | None:
+        """What this process wrote when the first one wrote its own; None where it did not come to that, or was not there."""
+        if not self.own_state.exists():
+            return None
+        content = torch.load(self.own_state, weights_only=True)
+        return content if content["position"]["step"] == self.position.step else None
 
     def _tell(self, figures: _Means) -> None:
         position = self.position
