@@ -48,24 +48,44 @@ def test_models_of_another_program_are_offered_under_get_models(nearby, lasting:
 def test_the_simple_view_is_the_same_form_with_the_rest_out_of_sight(nearby, lasting: Studio):
     page = lasting.page
     page.select_option("#view", "full")
-    lasting.fill(steps="5", seed="77")
+    lasting.fill(steps="5", seed="77", width="104", height="160")
     page.select_option("#view", "simple")
     for name in ("steps", "seed", "negative_prompt", "vae", "clip_skip", "width", "guidance_scale"):
         expect(page.locator(f"#txt2img_{name}")).to_be_hidden()
     for name in ("prompt", "styles", "batch_count", "generate"):
         expect(page.locator(f"#txt2img_{name}")).to_be_visible()
     expect(page.locator("#txt2img_batch_count [data-simple]")).to_have_css("font-size", "0px")  # its simple name is seen instead
-    page.locator("#txt2img_shape [data-shape=portrait]").click()
-    expect(page.locator("#txt2img_shape [data-shape=portrait]")).to_have_attribute("aria-pressed", "true")
+    square, portrait, landscape = (
+        page.locator(f"#txt2img_shape [data-shape={name}]") for name in ("square", "portrait", "landscape")
+    )
     expect(page.locator("#txt2img_shape .shape-size")).to_have_text("104 × 160")
+    expect(portrait).to_be_hidden()  # the bundled model was taught squares only
+    expect(landscape).to_be_hidden()
+    square.click()
+    expect(square).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#txt2img_shape .shape-size")).to_have_text("128 × 128")
     lasting.field("prompt").fill("red heart")
     lasting.press_generate()
     lasting.wait_for("done")
-    expect(page.locator(".output .infotext")).to_contain_text("Seed: 77, Size: 104x160")
+    expect(page.locator(".output .infotext")).to_contain_text("Seed: 77, Size: 128x128")
     expect(page.locator(".output .infotext")).to_contain_text("Steps: 5")
     page.click("#txt2img_full_view")
     expect(page.locator("#txt2img_steps")).to_be_visible()
-    assert lasting.values("steps", "seed", "width") == {"steps": "5", "seed": "77", "width": "104"}
+    assert lasting.values("steps", "seed", "width") == {"steps": "5", "seed": "77", "width": "128"}
+
+
+def test_the_simple_view_offers_the_shapes_that_a_checkpoint_can_draw(nearby, lasting: Studio):
+    page = lasting.page
+    page.select_option("#view", "simple")
+    suit = "async shapes => (await import('/webui-assets/js/simple.js')).setSuited(shapes)"
+    page.evaluate(suit, {"square": [128, 128], "portrait": [104, 160], "landscape": [160, 104]})
+    page.locator("#txt2img_shape [data-shape=portrait]").click()
+    expect(page.locator("#txt2img_shape [data-shape=portrait]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#txt2img_shape .shape-size")).to_have_text("104 × 160")
+    page.evaluate(suit, {"square": [128, 128]})
+    expect(page.locator("#txt2img_shape [data-shape=landscape]")).to_be_hidden()
+    page.locator("#txt2img_shape [data-shape=square]").click()
+    expect(page.locator("#txt2img_shape .shape-size")).to_have_text("128 × 128")
 
 
 def test_the_simple_view_tells_what_is_set_where_it_cannot_be_seen(nearby, lasting: Studio):

@@ -59,6 +59,15 @@ def test_families_tell_the_size_they_were_trained_for(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("metadata", "only"),
+    [({}, False), ({"periplus.things": "[]"}, True), ({"periplus.things": "[]", "periplus.sizes": "many"}, False)],
+)
+def test_a_starter_model_draws_its_own_size_only_unless_it_says_otherwise(metadata: dict[str, str], only: bool, tmp_path: Path):
+    told = inspected(tmp_path / "starter.safetensors", metadata={"modelspec.resolution": "128x128", **metadata})
+    assert told.own_size_only is only
+
+
+@pytest.mark.parametrize(
     ("yaml", "metadata", "mark", "expected"),
     [
         (None, {}, False, None),

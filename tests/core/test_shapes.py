@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from webui.core.shapes import shapes
+from webui.core.shapes import own_shape, shapes
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,8 @@ def test_sizes_are_such_as_every_model_can_make():
 
 def test_a_model_of_an_oblong_size_gets_a_square_of_as_many_pixels():
     assert shapes(512, 768)["square"] == (624, 624)
+
+
+@pytest.mark.parametrize(("size", "name"), [((128, 128), "square"), ((104, 160), "portrait"), ((160, 104), "landscape")])
+def test_a_model_that_was_taught_one_size_has_one_shape(size: tuple[int, int], name: str):
+    assert own_shape(*size) == {name: size}

@@ -103,6 +103,15 @@ def test_choosing_a_broken_file_changes_nothing_and_says_why(services, form):
     assert answer["problem"].startswith("broken.safetensors is too short")
 
 
+def test_shapes_are_offered_that_the_checkpoint_can_draw(services, monkeypatch: pytest.MonkeyPatch):
+    starter = models.find(services.catalog, "starter")
+    assert starter is not None
+    assert checkpoint_answer(services, "starter")["shapes"] == {"square": (128, 128)}
+    other = replace(starter, own_size_only=False)
+    monkeypatch.setattr(models, "find", lambda *_: other)
+    assert set(checkpoint_answer(services, "starter")["shapes"]) == {"square", "portrait", "landscape"}
+
+
 def test_a_pickled_file_is_refused_in_the_words_of_the_catalogue(services):
     folder = services.settings.models_dir / "Stable-diffusion"
     folder.mkdir(parents=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,8 @@ class CheckpointInfo:
     `name` is the path below its folder, with "/" and without suffix; `size` in bytes; `problem` says in words, to go after the
     name, why it cannot be used (None: it can). `width` and `height` are what it was trained for, 0 while unknown.
     `prediction_type` is None where nothing tells it: a trial does, once the checkpoint is loaded.
-    `defaults` holds values of request fields that suit it. `fp8`: its UNet is to be kept in 8 bits; a list never says so.
+    `own_size_only`: it draws broken things at any other size. `defaults` holds values of request fields that suit it.
+    `fp8`: its UNet is to be kept in 8 bits; a list never says so.
     """
 
     name: str
@@ -57,6 +58,7 @@ class CheckpointInfo:
     defaults: dict[str, object] = field(default_factory=dict)
     bundled: bool = False
     fp8: bool = False
+    own_size_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def inspect_checkpoint(path: Path, name: str) -> CheckpointInfo:
         return CheckpointInfo(name, path, size, found.name, str(error))
     width, height = _resolution(header, found, prediction)
     defaults = _defaults(header.metadata.get("periplus.defaults"), {"width": width, "height": height})
-    return CheckpointInfo(name, path, size, found.name, None, width, height, prediction, defaults)
+    own_size_only = _own_size_only(header.metadata)
+    return CheckpointInfo(name, path, size, found.name, None, width, height, prediction, defaults, own_size_only=own_size_only)
 
 
 def inspect_vae(path: Path, name: str) -> VaeInfo:
@@ -215,6 +218,11 @@ def _resolution(header: Header, found: Detected, prediction: str | None) -> tupl
     family = FAMILIES[found.name or ""]
     side = 512 if family.velocity and prediction == "epsilon" else family.size
     return side, side
+
+
+def _own_size_only(metadata: Mapping[str, str]) -> bool:
+    """Of starter models, whose headers list what they were taught: on a GPU they see many sizes, and say so."""
+    return "periplus.things" in metadata and metadata.get("periplus.sizes") != "many"
 
 
 def _defaults(text: str | None, sizes: dict[str, int]) -> dict[str, object]:

@@ -18,6 +18,12 @@ def shapes(width: int, height: int) -> dict[str, tuple[int, int]]:
     return {"square": (side, side), "portrait": portrait, "landscape": (portrait[1], portrait[0])}
 
 
+def own_shape(width: int, height: int) -> dict[str, tuple[int, int]]:
+    """The one of these shapes that a model has which was taught no other size."""
+    name = "square" if width == height else "portrait" if width < height else "landscape"
+    return {name: (width, height)}
+
+
 def _portrait(side: int) -> tuple[int, int]:
     step = 64 if side >= 512 else 8
     return _rounded(side / sqrt(_RATIO), step), _rounded(side * sqrt(_RATIO), step)

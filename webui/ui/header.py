@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from webui.checkpoints.catalog import CheckpointInfo, suited_values
-from webui.core.shapes import shapes
+from webui.core.shapes import own_shape, shapes
 from webui.errors import SaveFailed
 from webui.storage.a1111_settings import TABS
 from webui.ui import extension_options, models, settings_lists
@@ -152,7 +152,7 @@ def checkpoint_answer(services: PageServices, name: str | None) -> dict[str, Any
     values with which a form begins under it."""
     info = models.find(services.catalog, name)
     problem = models.problem(services.catalog, name)
-    suited = shapes(info.width or _SIDE, info.height or _SIDE) if info else None
+    suited = (own_shape if info.own_size_only else shapes)(info.width or _SIDE, info.height or _SIDE) if info else None
     fresh = {tab: {field: shown(field, value) for field, value in fresh_values(services, info, tab).items()} for tab in TABS}
     return {"note": "" if problem else models.note(info), "problem": problem, "shapes": suited, "fresh": fresh}
 

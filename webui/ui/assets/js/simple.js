@@ -11,7 +11,7 @@ const VIEW = "periplus.view";
 const SHAPES = ["square", "portrait", "landscape"];
 
 const listeners = new Set();
-let sizes = null; // by shape: width and height that suit the checkpoint
+let sizes = null; // by shape: width and height that suit the checkpoint; a shape that it cannot draw is left out
 let fresh = {}; // by tab: the values with which a form begins under the checkpoint, where they are not the table's
 
 export const viewWasChosen = () => localStorage.getItem(VIEW) !== null;
@@ -66,7 +66,11 @@ export function mountShape(host, tab) {
   function show() {
     document.querySelector(`#${tab}_batch_count [data-testid=block-info]`)?.setAttribute("data-simple", t("shape.pictures"));
     const { width, height } = valuesOf(tab);
-    for (const each of shapes) each.setAttribute("aria-pressed", String(`${sizes?.[each.dataset.shape]}` === `${width},${height}`));
+    for (const each of shapes) {
+      const size = sizes?.[each.dataset.shape];
+      setHidden(each, Boolean(sizes && !size));
+      each.setAttribute("aria-pressed", String(`${size}` === `${width},${height}`));
+    }
     words.textContent = width ? `${width} × ${height}` : "";
   }
   listeners.add(show);
