@@ -32,7 +32,8 @@ CREDITS = {
     "modelspec.description": "A very small demonstration model: single things as emoji show them, shapes in colours.",
     "modelspec.license": "Apache-2.0",
     "modelspec.attribution": "Trained on pictures drawn with the Noto Color Emoji font (SIL OFL 1.1, Google) and shapes; "
-    "names from emojibase (MIT); CLIP's BPE vocabulary (MIT, OpenAI). See starter.LICENSES.txt.",
+    "names from emojibase (MIT) and Unicode CLDR (Unicode License V3); CLIP's BPE vocabulary (MIT, OpenAI). "
+    "See starter.LICENSES.txt.",
 }
 
 
