@@ -56,6 +56,13 @@ def test_a_page_leaves_without_what_describes_its_api():
     assert "code_snippets" not in lightened(page_of(CONFIG), "v-1")
 
 
+def test_a_link_to_the_page_is_not_shown_as_gradios():
+    card = '<meta\n property="og:description"\n content="Click to try out the app!" /><meta name="twitter:card" content="x">'
+    html = lightened(page_of(CONFIG).replace("<head>", f'<head><meta name="viewport">{card}'), "v-1")
+    assert "og:" not in html and "twitter:" not in html
+    assert '<meta name="viewport">' in html
+
+
 def test_a_page_names_its_files_by_their_version_and_fetches_what_opens_it():
     html = lightened(page_of(CONFIG), "v-1")
     config = json.loads(html.split("window.gradio_config = ")[1].split(";</script>")[0])

@@ -25,6 +25,9 @@ _GRADIOS_CODES = {"zh": "zh-CN"}
 #: Here and not in the head that Gradio is given: its script stumbles over such an element there, and draws nothing.
 _DESCRIPTION = '<meta name="description" content="Periplus: a browser-based web UI for Stable Diffusion.">'
 
+#: How Gradio introduces itself where a link to the page is shown.
+_GRADIOS_CARD = re.compile(r'<meta\s+(?:property|name)="(?:og|twitter):[^>]*>\s*')
+
 _STYLE = re.compile(r'<link rel="stylesheet" href="([^"]+)">')
 
 
@@ -37,7 +40,7 @@ def lightened(html: str, version: str) -> str:
     address = asset_files.versioned_url(version)
     config["head"] = (config.get("head") or "").replace(f'="{ASSETS_URL}/', f'="{address}/')
     html = html[: found.start()] + as_data(config) + html[found.end() :]
-    html = _API.sub(lambda _: as_data(_NO_API), html, count=1)
+    html = _GRADIOS_CARD.sub("", _API.sub(lambda _: as_data(_NO_API), html, count=1))
     opening = f'<script type="module" async src="{address}/js/{asset_files.OPENING}"></script>'
     first = _language(config["head"]) + _import_map(address) + opening
     html = html.replace("<script>window.gradio_config", first + "<script>window.gradio_config", 1)
