@@ -16,12 +16,12 @@ from tests.running import RunningApp
 #: A phone may share no connection between its tabs; then each page has one, which sleep ends.
 ALONE = "delete window.SharedWorker"
 
-#: What a finger is to hit and is lower than 44 pixels. A box that is ticked is hit by its words, a link by its sentence.
+#: What a finger is to hit and is not 44 pixels large. A box that is ticked is hit by its words, a link by its sentence.
 SMALL = """() => [...document.querySelectorAll("button, select, summary, [role=tab], .gradio-container a")]
     .filter(e => e.checkVisibility({visibilityProperty: true, opacityProperty: true}) && !e.closest("[inert], .inline, p, .off-screen, .visually-hidden, .bridge, [aria-hidden=true]"))
     .map(e => [e.getBoundingClientRect(), e.outerHTML.slice(0, 140)])
-    .filter(([box]) => box.width > 1 && box.height > 1 && Math.round(box.height) < 44)
-    .map(([box, html]) => `${Math.round(box.height)}: ${html}`)"""  # noqa: E501
+    .filter(([box]) => box.width > 1 && box.height > 1 && Math.round(Math.min(box.width, box.height)) < 44)
+    .map(([box, html]) => `${Math.round(box.width)} × ${Math.round(box.height)}: ${html}`)"""  # noqa: E501
 
 #: A phone that is put away hides its page, which lets go of its connection.
 SEEN = """seen => {
