@@ -33,6 +33,10 @@ NAMES = [
     "CFG",
     "Embedding",
     "Clip skip",
+    "Periplus",
+    "API",
+    "Tiling",
+    "Approx cheap",
 ]
 
 #: All words of labels, buttons and tabs of the form, and what its lists show, but for what has a name: samplers and files.
@@ -42,6 +46,21 @@ _WORDS = """() => {
     const lists = [...document.querySelectorAll("#txt2img_frame input[role=listbox]")].filter((each) => each.checkVisibility());
     const named = /sampler|scheduler|checkpoint|vae/;
     return [...read, ...lists.filter((each) => !named.test(each.closest(".block").id)).map((each) => each.value)];
+}"""  # noqa: E501
+
+
+#: All texts that are seen on a page, with what its boxes say while they are empty and what its lists offer. What a person or a
+#: machine has called something, and what an engine says, is in no language of the page: prompts, files, folders, devices.
+_SEEN = """() => {
+    const called = ".examples, [role=listbox], .card-name, #history_model, #language, select[id*=upscaler], code, kbd";
+    const named = `${called}, script, style, .infotext, .fail-text, .status-text, #engine`;
+    const seen = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest(named);
+    const texts = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) if (seen(walker.currentNode.parentElement)) texts.push(walker.currentNode.data.trim());
+    for (const box of document.querySelectorAll("input, textarea")) if (seen(box)) texts.push(box.placeholder);
+    for (const list of document.querySelectorAll("select")) if (seen(list)) texts.push(...[...list.options].map((each) => each.text));
+    return texts.filter((text) => !/^([/~]|[A-Z]:|https?:)/.test(text));
 }"""  # noqa: E501
 
 
@@ -106,7 +125,7 @@ def test_no_english_is_left_and_what_is_sent_stays_as_it_is(speaking: Callable[[
     for tab, drawn in zip(tabs_of(page), ["#txt2img_prompt", *DRAWN.values()], strict=True):
         tab.click()
         expect(page.locator(drawn).first).to_be_attached()
-        left[tab.inner_text()] = english_in(page.evaluate(_NAMES_READ), _ENGLISH_NAME)
+        left[tab.inner_text()] = english_in([*page.evaluate(_SEEN), *page.evaluate(_NAMES_READ)], _ENGLISH_NAME)
     assert {tab: words for tab, words in left.items() if words} == {}
     tabs_of(page)[1].click()
     shown = page.locator("#img2img_resize_mode input")
