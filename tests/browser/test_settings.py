@@ -69,3 +69,42 @@ def test_settings_are_searched_changed_set_back_and_taken_over_from_a1111(studio
     expect(page.get_by_label("Only what was changed")).to_be_checked()
     expect(page.get_by_text("No setting matches.")).to_be_visible()
     assert app.http.get("/sdapi/v1/options").json()["samples_format"] == "png"
+
+
+def test_what_was_set_is_saved_in_a_file_and_taken_over_from_it_and_from_an_ui_config(studio: Studio, app, as_before, tmp_path):
+    page = studio.page
+    told, kept = page.locator(".settings-told"), page.locator("#settings_form_txt2img li")
+
+    def hand(name: str, buffer: bytes) -> None:
+        page.locator("#settings_import_file").set_input_files(FilePayload(name=name, mimeType="application/json", buffer=buffer))
+
+    studio.show("Settings")
+    config = {"customscript/sampler.py/txt2img/Sampling steps/value": 33, "txt2img/Sampling steps/maximum": 150}
+    hand("ui-config.json", json.dumps(config | {"txt2img/Width/value": 640, "extras/Width/value": 9}).encode())
+    expect(told).to_contain_text("To be taken over: 2; the same here: 0; without a place here: 1")
+    expect(kept).to_have_text(["The program's own"])  # so far it was only looked at
+    page.locator("#settings_import_take").click()
+    expect(kept.filter(has_text="Sampling steps: 33")).to_be_visible()
+    expect(kept.filter(has_text="Width: 640")).to_be_visible()
+    page.get_by_label("File format for images", exact=True).click()
+    page.get_by_role("option", name="webp", exact=True).click()
+    page.get_by_text("Saved: File format for images is webp.").wait_for()
+
+    with page.expect_download() as download:
+        page.locator("#settings_export").click()
+    assert download.value.suggested_filename == "periplus-settings.json"
+    download.value.save_as(tmp_path / "saved.json")
+    saved = (tmp_path / "saved.json").read_bytes()
+    assert json.loads(saved)["settings"] == {"samples_format": "webp"}
+    assert json.loads(saved)["forms"]["txt2img"] == {"steps": 33, "width": 640}
+
+    run(app, "reset_settings", ["samples_format"])
+    run(app, "set_form_defaults", "txt2img", {})
+    hand("periplus-settings.json", saved)
+    expect(told).to_contain_text("To be taken over: 3; the same here: 0; without a place here: 0")
+    page.locator("#settings_import_take").click()
+    expect(told).to_contain_text("Taken over: 3")
+    expect(kept.filter(has_text="Sampling steps: 33")).to_be_visible()
+    assert app.http.get("/sdapi/v1/options").json()["samples_format"] == "webp"
+    hand("notes.json", b"[1, 2]")
+    expect(told.locator(".warning")).to_contain_text("notes.json: This is no file of settings")
