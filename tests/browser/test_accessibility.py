@@ -75,3 +75,55 @@ def test_no_tab_sheet_or_drawer_has_a_serious_finding(context: BrowserContext, a
         page.keyboard.press("Escape")
         expect(page.locator(opened)).to_be_hidden()
     assert {name: told for name, told in found.items() if told} == {}
+
+
+@pytest.fixture
+def pictured(app: RunningApp) -> str:
+    """A job with a picture, for the history."""
+    job_id = app.submit(prompt="sun", steps=2, width=64, height=64)
+    app.wait(job_id)
+    return job_id
+
+
+def test_nothing_that_opens_in_a_tab_has_a_serious_finding(lasting: Studio, pictured: str):
+    page, found = lasting.page, {}
+    page.locator("#theme").select_option("dark")
+    closed = page.locator("#txt2img_frame .label-wrap:not(.open):visible, #txt2img_frame details:not([open]) > summary:visible")
+    while closed.count():
+        closed.first.click()
+    page.locator("#txt2img_hr input[type=checkbox]").first.check()
+    lasting.extra.check()
+    page.locator("#txt2img_ngms").wait_for()
+    found["accordions"] = findings(page, "#txt2img_frame")
+    page.click("#txt2img_styles_edit_button")
+    expect(page.locator("dialog#styles #style_name")).to_be_focused()
+    found["styles"] = findings(page, "dialog#styles")
+    page.keyboard.press("Escape")
+    lasting.show("img2img")
+    for tab in ("Inpaint", "Inpaint upload", "Batch"):
+        page.locator(".subtabs").get_by_role("tab", name=tab, exact=True).click()
+        found[tab] = findings(page, "#img2img_left")
+    lasting.show("History")
+    page.locator(".history-cell").first.click()
+    expect(page.locator("#history_detail")).to_contain_text("Steps:")
+    found["History"] = findings(page, "#tab_history")
+    lasting.show("Models")
+    page.locator(".card").first.click()
+    expect(page.locator("#tab_models .detail")).to_contain_text("starter")
+    found["Models"] = findings(page, "#tab_models")
+    page.locator("#theme").select_option("light")
+    assert {name: told for name, told in found.items() if told} == {}
+
+
+def test_a_phone_has_no_serious_finding_either(phone: Studio, pictured: str):
+    page = phone.page
+    found = {"txt2img": findings(page)}
+    phone.show("History")
+    page.locator(".history-cell").first.tap()
+    expect(page.locator("#history_detail")).to_contain_text("Steps:")
+    found["History"] = findings(page)
+    page.locator("#history_detail").press("Escape")
+    phone.show("Settings")
+    expect(page.locator("#settings_search")).to_be_visible()
+    found["Settings"] = findings(page)
+    assert {name: told for name, told in found.items() if told} == {}
