@@ -6,60 +6,137 @@ python -m tools.starter_model.evaluate models/Stable-diffusion/starter.safetenso
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from tools.starter_model import sources
+from tools.starter_model.lookup import Found, Known, find, own_word
 from tools.starter_model.measures import (
-    Found,
+    colours_of_two,
+    evenly,
     faithfulness,
-    find,
     guidance,
+    in_size,
     negatives,
+    rises,
     seconds_per_picture,
     share,
     two_things,
     variety,
 )
-from tools.starter_model.pictures import PictureSet, draw_emoji, draw_shapes, paint_things
+from tools.starter_model.page import around, write_measured
+from tools.starter_model.pictures import PictureSet, draw_emoji, draw_shapes, join, paint_things
 from tools.starter_model.sampling import Model, Wish
 from tools.starter_model.sheets import save_sheet
 from tools.starter_model.start import open_model
 from tools.starter_model.vae import plain_pictures, psnr, split
 from webui.checkpoints.header import read_header
 from webui.checkpoints.tokenizer import clip_tokenizer
+from webui.generation import devices
 
 _ROOT = Path(__file__).parents[2]
 _DOCUMENT = _ROOT / "docs" / "starter-model.md"
 _SHEET = _ROOT / "docs" / "images" / "starter-model.png"
-_BEGIN, _END = "<!-- measured -->", "<!-- end of what was measured -->"
 _SCALES = (2.0, 4.0, 7.0, 10.0)
 _STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
+#: Heights and widths.
+_SIZES = ((96, 96), (96, 128), (128, 96), (128, 192), (192, 128), (160, 160), (160, 256), (256, 160), (256, 256))
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What a file says of its training.
+
+    Attributes:
+        things: names of what it was taught.
+        unseen: names of painted things that it was not shown.
+        vae_unseen: names of what its VAE was never trained on; None where the file does not say.
+        sizes: whether it was taught other sizes than its own.
+    """
+
+    things: frozenset[str]
+    unseen: frozenset[str]
+    vae_unseen: frozenset[str] | None = None
+    sizes: bool = False
+
+    @classmethod
+    def told_by(cls, path: Path) -> Taught:
+        told = read_header(path).metadata
+        if "periplus.things" not in told:
+            raise SystemExit(f"{path.name} does not tell what it was taught (periplus.things in its header).")
+        named = {key: json.loads(told[f"periplus.{key}"]) for key in _TOLD if f"periplus.{key}" in told}
+        kept = named.get("vae_unseen")
+        return cls(
+            frozenset(named["things"]),
+            frozenset(named.get("unseen", [])),
+            None if kept is None else frozenset(kept),
+            told.get("periplus.sizes") == "many",
+        )
+
+
+_TOLD = ("things", "unseen", "vae_unseen")
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a model is compared with."""
+    """What a model is compared with.
+
+    Attributes:
+        painted: all things of one colour in the others, taught and not.
+        unseen: those painted ones that were not shown, but for those that are of this colour anyway.
+        vae_test: things that are not taught, and that the VAE was not trained on where `held_out`.
+    """
 
     things: PictureSet
     shapes: PictureSet
+    painted: PictureSet
     unseen: PictureSet
     vae_test: PictureSet
+    held_out: bool
+
+    @property
+    def everything(self) -> PictureSet:
+        return join(self.things, self.shapes, self.painted)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured.
+
+    Attributes:
+        seeds: of each thing, shape and painted thing.
+        painted: how many pairs of colour and thing are asked for.
+        more: whether other sizes and the colours of two things are measured too.
+        sizes: see `Taught`.
+    """
+
+    seeds: int = 1
+    painted: int = 60
+    more: bool = False
+    sizes: bool = False
 
 
 def main() -> None:
     options = _options()
+    if options.write:
+        around(_DOCUMENT)
     torch.set_num_threads(options.threads)
     model = as_model(options.model)
-    material = gather(options.emojibase, options.font, *_taught(options.model))
-    lines, shown = measure(model, material, Wish(steps=options.steps, seed=options.seed), options.painted)
-    print(lines[-1])
+    taught = Taught.told_by(options.model)
+    material = gather(options.emojibase, options.font, taught)
+    extent = Extent(options.seeds, options.painted, options.more, taught.sizes)
+    wish = Wish(steps=options.steps, seed=options.seed)
+    lines, shown = measure(model, material, wish, extent)
+    lines += ["", conditions(options.model, wish, extent)]
+    print("\n".join(lines[-3:]))
     if options.write:
-        _write("\n".join(lines), shown)
+        write_measured(_DOCUMENT, "\n".join(lines))
+        show(shown, _SHEET)
 
 
 def as_model(path: Path) -> Model:
@@ -74,50 +151,74 @@ def as_model(path: Path) -> Model:
     return Model(pipeline.unet, pipeline.vae, encode)
 
 
-def gather(emojibase: Path, font: Path, names: Sequence[str], unseen: Sequence[str]) -> Material:
-    """The things of these names, and those painted ones that were not shown."""
+def gather(emojibase: Path, font: Path, taught: Taught) -> Material:
+    """The things that were taught, painted and not, and what the VAE is measured by."""
     emoji = sources.read_emoji(sources.require(emojibase, "names"))
     all_things = draw_emoji(emoji, sources.require(font, "font"), None)
-    things = all_things.take([i for i, p in enumerate(all_things.pictures) if p.name in set(names)])
+    names = [picture.name for picture in all_things.pictures]
+    things = all_things.take([i for i, name in enumerate(names) if name in taught.things])
     painted = paint_things(things)
-    kept = painted.take([i for i, p in enumerate(painted.pictures) if p.name in set(unseen)])
-    return Material(things, draw_shapes(), kept, split(all_things)[1])
+    own = dict(zip((p.name for p in things.pictures), own_word(things), strict=True))
+    unseen = [i for i, p in enumerate(painted.pictures) if p.name in taught.unseen and p.colour != own[p.thing]]
+    kept = taught.vae_unseen or frozenset(p.name for p in split(all_things)[1].pictures)
+    vae_test = all_things.take([i for i, name in enumerate(names) if name in kept - taught.things])
+    return Material(things, draw_shapes(), painted, painted.take(unseen), vae_test, bool(taught.vae_unseen))
 
 
-def _taught(path: Path) -> tuple[list[str], list[str]]:
-    """What the file says that it was taught, and what it was not shown."""
-    told = read_header(path).metadata
-    if "periplus.things" not in told:
-        raise SystemExit(f"{path.name} does not tell what it was taught (periplus.things in its header).")
-    return json.loads(told["periplus.things"]), json.loads(told["periplus.unseen"])
-
-
-def measure(model: Model, material: Material, wish: Wish, painted: int) -> tuple[list[str], list[Found]]:
-    """Rows of a table, and what was drawn on the way."""
-    shapes = find(model, material.shapes, material.things, wish)
-    things = find(model, material.things, material.shapes, wish)
-    rows = [_ranks("Things", things), _ranks("Shapes in colours", shapes)]
-    some = material.unseen.take(range(0, len(material.unseen.pictures), max(1, len(material.unseen.pictures) // painted)))
-    unseen = find(model, some, _others(material, some), wish)
-    rows += [
-        _row("Shapes drawn in the colour asked for", f"{share(f.word == f.picture.colour for f in shapes):.0f} %"),
-        _row(
-            f"Things in a colour that training never showed them in ({len(unseen)} pairs)",
-            f"{share(f.obedient for f in unseen):.0f} % obeyed: {share(f.word == f.picture.colour for f in unseen):.0f} % "
-            f"in the colour, {share(f.shape_rank < 5 for f in unseen):.0f} % the thing",
-        ),
+def measure(model: Model, material: Material, wish: Wish, extent: Extent) -> tuple[list[str], list[Found]]:
+    """Rows of a table, and what was drawn on the way with the first seed."""
+    known = Known.of(material.everything)
+    seeds = [replace(wish, seed=wish.seed + index) for index in range(extent.seeds)]
+    some = evenly(material.unseen, extent.painted)
+    shapes, things, unseen = (
+        [find(model, asked, known, one) for one in seeds] for asked in (material.shapes, material.things, some)
+    )
+    rows = [
+        _ranks("Things", things),
+        _ranks("Shapes in colours", shapes),
+        _row("Shapes drawn in the colour asked for", _told(shapes, lambda f: f.coloured)),
+        *([_unseen(unseen)] if some.pictures else []),
+        _chance(known),
+        *_settings(model, material, wish),
+        *_others(model, material, wish),
     ]
-    rows += _settings(model, material, wish)
-    rows += _others_rows(model, material, wish)
-    missed = sorted(f.picture.name for f in things if f.rank >= 5)
+    if extent.more:
+        rows += _more(model, material, wish, extent)
+    missed = sorted({f.picture.name for f in things[0]} - {f.picture.name for found in things for f in found if f.rank < 5})
     table = ["| What | Measured |", "|---|---|", *rows]
-    return [*table, "", f"Things not among the nearest five: {', '.join(missed) or 'none'}."], [*things, *shapes, *unseen]
+    with_any = " with any seed" if extent.seeds > 1 else ""
+    shown = [*things[0], *shapes[0], *unseen[0]]
+    return [*table, "", f"Things not among the nearest five{with_any}: {', '.join(missed) or 'none'}."], shown
 
 
-def _others(material: Material, asked: PictureSet) -> PictureSet:
-    """Things that an asked picture could be mistaken for: all the others."""
-    names = {picture.thing for picture in asked.pictures}
-    return material.things.take([i for i, p in enumerate(material.things.pictures) if p.name not in names])
+def _ranks(label: str, found: list[list[Found]]) -> str:
+    return _row(
+        f"{label} ({len(found[0])}): the right one is the nearest, among the nearest five",
+        f"{_told(found, lambda f: f.rank == 0)}, {_told(found, lambda f: f.rank < 5)}",
+    )
+
+
+def _unseen(found: list[list[Found]]) -> str:
+    return _row(
+        f"Things in a colour that training never showed them in ({len(found[0])} pairs)",
+        f"{_told(found, lambda f: f.obedient)} obeyed, {_told(found, lambda f: f.exact)} if only the nearest thing counts: "
+        f"{_told(found, lambda f: f.coloured)} in the colour, {_told(found, lambda f: f.shape_rank < 5)} the thing",
+    )
+
+
+def _told(found: list[list[Found]], truth: Callable[[Found], bool]) -> str:
+    """The share of pictures of which it is true, and from which seed to which it goes."""
+    shares = [share(truth(f) for f in of_seed) for of_seed in found]
+    mean = f"{sum(shares) / len(shares):.1f} %"
+    return mean if len(shares) == 1 else f"{mean} ({min(shares):.1f} to {max(shares):.1f} by seed)"
+
+
+def _chance(known: Known) -> str:
+    subjects, pictures = len(set(known.subjects)), len(known.pictures)
+    return _row(
+        f"By chance, one of the nearest five of {subjects} things and forms, of {pictures} pictures",
+        f"{500 / max(5, subjects):.1f} %, {500 / max(5, pictures):.1f} %",
+    )
 
 
 def _settings(model: Model, material: Material, wish: Wish) -> list[str]:
@@ -125,11 +226,21 @@ def _settings(model: Model, material: Material, wish: Wish) -> list[str]:
     scales = guidance(model, prompts, _SCALES, wish)
     gone = negatives(model, ["heart", "star", "circle", "square"], wish)
     strengths = faithfulness(model, _sources(material), _STRENGTHS, wish)
+    from_source, from_prompt = [f.to_source for f in strengths], [f.to_prompt for f in strengths]
     return [
-        _row("CFG scale: unlikeness to scale 1", _series(_SCALES, scales)),
-        _row("A colour in the negative prompt goes away", f"{gone:.0f} %"),
-        _row("img2img: unlikeness to the source, by strength", _series(_STRENGTHS, [f.to_source for f in strengths])),
-        _row("img2img: unlikeness to what the prompt means", _series(_STRENGTHS, [f.to_prompt for f in strengths])),
+        _row("CFG scale: unlikeness to scale 1", f"{_series(_SCALES, scales)}; always rises: {_yes(rises(scales))}"),
+        _row(
+            "A colour in the negative prompt: the part of a shape that has it",
+            f"{gone.without:.0f} % without, {gone.named:.0f} % with it, {gone.control:.0f} % with another colour in its place",
+        ),
+        _row(
+            "img2img: unlikeness to the source, by strength",
+            f"{_series(_STRENGTHS, from_source)}; always rises: {_yes(rises(from_source))}",
+        ),
+        _row(
+            "img2img: unlikeness to what the prompt means",
+            f"{_series(_STRENGTHS, from_prompt)}; always falls: {_yes(rises(from_prompt[::-1]))}",
+        ),
     ]
 
 
@@ -140,29 +251,63 @@ def _sources(material: Material) -> PictureSet:
     return material.shapes.take([names.index(name) for name in wanted])
 
 
-def _others_rows(model: Model, material: Material, wish: Wish) -> list[str]:
+def _others(model: Model, material: Material, wish: Wish) -> list[str]:
     seeds = variety(model, ["cat", "red car", "house", "tree"], wish)
-    both, sides = two_things(model, material.things.take(range(40)), 24, wish)
-    pictures = plain_pictures(material.vae_test, torch.device("cpu"))
-    with torch.no_grad():
-        figures = torch.cat([psnr(model.vae, part) for part in pictures.split(8)])
+    both, sides = two_things(model, material.things, 24, wish)
     return [
         _row("Unlikeness of two seeds of one prompt", f"{seeds:.2f}"),
         _row("Two things in one picture", f"both {both:.0f} %, each on its side {sides:.0f} %"),
-        _row(f"VAE on {len(figures)} pictures that it was not trained on", f"{figures.mean():.1f} dB (mean of their PSNR)"),
+        _vae(model, material),
         _row("Processor time of a picture, 20 steps, one core", f"{seconds_per_picture(model, Wish()):.2f} s"),
     ]
 
 
-def _ranks(label: str, found: list[Found]) -> str:
-    return _row(
-        f"{label} ({len(found)}): the right one is the nearest, among the nearest five",
-        f"{share(f.rank == 0 for f in found):.1f} %, {share(f.rank < 5 for f in found):.1f} %",
+def _vae(model: Model, material: Material) -> str:
+    number = len(material.vae_test.pictures)
+    kept = "held out: it was never trained on them" if material.held_out else "that are not taught as things"
+    if not number:
+        return _row("VAE", "all pictures are taught")
+    pictures = plain_pictures(material.vae_test, torch.device("cpu"))
+    with torch.no_grad():
+        figures = torch.cat([psnr(model.vae, part) for part in pictures.split(8)])
+    return _row(f"VAE on {number} pictures {kept}", f"{figures.mean():.1f} dB (mean of their PSNR)")
+
+
+def _more(model: Model, material: Material, wish: Wish, extent: Extent) -> list[str]:
+    """Of what only a model that was trained on a GPU was taught."""
+    said = "other sizes were taught" if extent.sizes else "no other size was taught"
+    asked, everything = evenly(material.things, 12), material.everything
+    rows = []
+    for height, width in _SIZES:
+        first, five = in_size(model, asked, everything, replace(wish, size=(height, width)))
+        what = f"Pictures at {width} × {height} ({said}): the right one is the nearest, among the nearest five"
+        rows.append(_row(what, f"{first:.0f} %, {five:.0f} %"))
+    if material.painted.pictures:
+        two = colours_of_two(model, material.things, material.painted, 24, wish)
+        figures = (
+            f"both {two.both:.0f} %; both and the colour at the right one {two.right:.0f} %, at the other {two.astray:.0f} %"
+        )
+        rows.append(_row('"A cat and a red ball"', figures))
+    return rows
+
+
+def conditions(path: Path, wish: Wish, extent: Extent) -> str:
+    """What the figures are of, in words."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    seeds = f"seed {wish.seed}" if extent.seeds == 1 else f"seeds {wish.seed} to {wish.seed + extent.seeds - 1}"
+    return (
+        f"Measured with {wish.steps} steps, CFG scale {wish.guidance_scale:g} and {seeds} (negative prompts and unlikeness of "
+        f"seeds: 1 to 4), of `{path.name}` with the SHA-256 `{digest}`. The time is the processor's, of one thread, prompt and "
+        f"decoding included, the least of four pictures, on {devices.name(torch.device('cpu'))}."
     )
 
 
-def _series(keys: tuple[float, ...], figures: list[float]) -> str:
+def _series(keys: Sequence[float], figures: Sequence[float]) -> str:
     return ", ".join(f"{key:g}: {figure:.2f}" for key, figure in zip(keys, figures, strict=True))
+
+
+def _yes(truth: bool) -> str:
+    return "yes" if truth else "no"
 
 
 def _row(what: str, figure: str) -> str:
@@ -172,15 +317,11 @@ def _row(what: str, figure: str) -> str:
     return row
 
 
-def _write(text: str, shown: list[Found]) -> None:
-    """Replace what stands between the two marks of the document, and the sheet."""
-    document = _DOCUMENT.read_text("utf-8")
-    before, _, rest = document.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    _DOCUMENT.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}", "utf-8")
-    some = shown[:: max(1, len(shown) // 96)][:96]
+def show(found: list[Found], sheet: Path) -> None:
+    """Some of the pictures, small."""
+    some = found[:: max(1, len(found) // 96)][:96]
     images = [torch.nn.functional.interpolate(f.drawn[None], scale_factor=0.75, mode="area")[0] for f in some]
-    save_sheet(images, _SHEET, columns=12, captions=[f.picture.name for f in some], colours=128)
+    save_sheet(images, sheet, columns=12, captions=[f.picture.name for f in some], colours=128)
 
 
 def _options() -> argparse.Namespace:
@@ -191,6 +332,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--painted", type=int, default=60, help="how many pairs of colour and thing to ask for")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=1, help="draw things and shapes with so many seeds, from --seed on")
+    parser.add_argument(
+        "--more",
+        action="store_true",
+        help="also other sizes, and a colour for one of two things: for models that were taught them",
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--write", action="store_true", help="into docs/starter-model.md")
     return parser.parse_args()

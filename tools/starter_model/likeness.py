@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -45,15 +47,32 @@ def main_word(picture: Tensor, ground: Tensor) -> str:
         ground: (3,) in 0…1.
     """
     words = list(PAINT)
-    pixels = ((picture + 1) / 2).clamp(0, 1).permute(1, 2, 0).reshape(-1, 3)
-    pixels = pixels[(pixels - ground).abs().amax(1) > 0.2].double().numpy()
+    pixels = _standing_out(picture, ground)
     if not len(pixels):
         return "nothing"
     counts = torch.bincount(torch.from_numpy(word_of(pixels)), minlength=len(words))
-    coloured = to_hsv(pixels)[:, 1] > 0.3
+    hsv = to_hsv(pixels)
+    coloured = (hsv[:, 1] > 0.3) & (hsv[:, 2] > 0.2)  # nearly black is black, whatever its tint
     if coloured.mean() > 0.25:  # wheels, eyes and outlines have no say in the colour of a car
         counts[[words.index(word) for word in ("black", "white", "gray")]] = 0
     return words[int(counts.argmax())]
+
+
+def word_share(picture: Tensor, ground: Tensor, word: str) -> float:
+    """How much of what stands out from the ground has this colour word, 0…1; 0 where nothing does.
+
+    Args:
+        picture: (3, height, width) in −1…1.
+        ground: (3,) in 0…1.
+    """
+    pixels = _standing_out(picture, ground)
+    return float((word_of(pixels) == list(PAINT).index(word)).mean()) if len(pixels) else 0.0
+
+
+def _standing_out(picture: Tensor, ground: Tensor) -> NDArray[np.floating]:
+    """(number, 3), in 0…1."""
+    pixels = ((picture + 1) / 2).clamp(0, 1).permute(1, 2, 0).reshape(-1, 3)
+    return pixels[(pixels - ground).abs().amax(1) > 0.2].double().numpy()
 
 
 def _edges(pictures: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a model is measured by: does it draw what was asked, in the colour that was asked, and does each setting do its part?"""
+"""What a model is measured by: does each setting do its part, and what becomes of two things and of other sizes?"""
 
 from __future__ import annotations
 
@@ -6,39 +6,18 @@ import random
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
-from torch import Tensor
 
-from tools.starter_model.canvas import GROUND_TABLE, GROUND_WORDS, Places, grounds, over, place, premultiplied
+from tools.starter_model.canvas import GROUND_TABLE
 from tools.starter_model.colours import PAINT
-from tools.starter_model.likeness import likeness_features, main_word, nearest
-from tools.starter_model.pictures import SIZE, Picture, PictureSet
+from tools.starter_model.likeness import likeness_features, main_word, nearest, word_share
+from tools.starter_model.lookup import Known, draw_all, find, prompt_of, rank_of, references, subject_of
+from tools.starter_model.pictures import SIZE, PictureSet
 from tools.starter_model.sampling import Model, Wish, make_pictures
 
-_AT_ONCE = 8
-
-
-@dataclass(frozen=True)
-class Found:
-    """What one prompt gave.
-
-    Attributes:
-        rank: the place of the right picture among all references by likeness, 0 for the nearest.
-        shape_rank: the same, colours ignored, among pictures of other things.
-        word: the main colour word of what was drawn.
-    """
-
-    picture: Picture
-    drawn: Tensor
-    rank: int
-    shape_rank: int
-    word: str
-
-    @property
-    def obedient(self) -> bool:
-        """The right thing in the right colour."""
-        return self.word == self.picture.colour and self.shape_rank < 5
+_WHITE = GROUND_TABLE[0]
 
 
 def share(truths: Iterable[bool]) -> float:
@@ -47,40 +26,16 @@ def share(truths: Iterable[bool]) -> float:
     return 100 * sum(values) / max(1, len(values))
 
 
-def prompt_of(picture: Picture) -> str:
-    """White things are asked for on blue, where they can be seen."""
-    return picture.name + (" on a blue background" if picture.colour == "white" else "")
+def evenly(pictures: PictureSet, number: int) -> PictureSet:
+    """So many of them, or all, from the first to the last."""
+    count = len(pictures.pictures)
+    number = min(number, count)
+    return pictures.take([index * count // number for index in range(number)])
 
 
-def references(pictures: PictureSet) -> Tensor:
-    """Each picture as `prompt_of` asks for it, (number, 3, SIZE, SIZE) in −1…1."""
-    words = torch.tensor([GROUND_WORDS.index("blue") if p.colour == "white" else 0 for p in pictures.pictures])
-    number = len(words)
-    places = Places(torch.full((number,), 0.97), torch.zeros(number, 2), torch.zeros(number, dtype=torch.bool))
-    layers = place(premultiplied(torch.from_numpy(pictures.pixels)), places, (SIZE, SIZE))
-    return over(layers, grounds(words, (SIZE, SIZE), "cpu")) * 2 - 1
-
-
-def draw_all(model: Model, prompts: Sequence[str], wish: Wish) -> Tensor:
-    """(number, 3, height, width) in −1…1, a few at a time."""
-    parts = [list(prompts[begin : begin + _AT_ONCE]) for begin in range(0, len(prompts), _AT_ONCE)]
-    return torch.cat([make_pictures(model, part, wish) for part in parts])
-
-
-def find(model: Model, asked: PictureSet, others: PictureSet, wish: Wish) -> list[Found]:
-    """Draw every asked picture once and look it up among the asked and the others."""
-    drawn = draw_all(model, [prompt_of(picture) for picture in asked.pictures], wish)
-    known = torch.cat([references(asked), references(others)])
-    things = [picture.thing for picture in (*asked.pictures, *others.pictures)]
-    order = nearest(likeness_features(drawn), likeness_features(known)).tolist()
-    shapes = nearest(likeness_features(drawn, colours=False), likeness_features(known, colours=False)).tolist()
-    found = []
-    for index, picture in enumerate(asked.pictures):
-        different = list(dict.fromkeys(things[other] for other in shapes[index]))
-        ground = GROUND_TABLE[GROUND_WORDS.index("blue") if picture.colour == "white" else 0]
-        word = main_word(drawn[index], ground)
-        found.append(Found(picture, drawn[index], order[index].index(index), different.index(picture.thing), word))
-    return found
+def rises(figures: Sequence[float]) -> bool:
+    """Whether each is above the one before."""
+    return all(before < after for before, after in pairwise(figures))
 
 
 def guidance(model: Model, prompts: Sequence[str], scales: Sequence[float], wish: Wish) -> list[float]:
@@ -92,16 +47,35 @@ def guidance(model: Model, prompts: Sequence[str], scales: Sequence[float], wish
     ]
 
 
-def negatives(model: Model, shapes: Sequence[str], wish: Wish) -> float:
-    """How often a colour that a shape without a colour word is drawn in goes away when it is put into the negative prompt."""
-    gone = []
+@dataclass(frozen=True)
+class Negatives:
+    """How much of a shape has the colour that it has without a negative prompt, mean shares in per cent.
+
+    Attributes:
+        without: with no negative prompt.
+        named: with this colour in it.
+        control: with another colour in it, which also changes pictures.
+    """
+
+    without: float
+    named: float
+    control: float
+
+
+def negatives(model: Model, shapes: Sequence[str], wish: Wish) -> Negatives:
+    """Of shapes that are asked for without a colour, four seeds each."""
+    rng = random.Random(0)
+    shares = []
     for seed in range(1, 5):
-        for shape, picture in zip(shapes, draw_all(model, shapes, replace(wish, seed=seed)), strict=True):
-            word = main_word(picture, GROUND_TABLE[0])
-            if word in PAINT:
-                without = make_pictures(model, [shape], replace(wish, seed=seed, negative=word))[0]
-                gone.append(main_word(without, GROUND_TABLE[0]) != word)
-    return share(gone)
+        plain = replace(wish, seed=seed)
+        for shape, picture in zip(shapes, draw_all(model, shapes, plain), strict=True):
+            word = main_word(picture, _WHITE)
+            if word not in PAINT:
+                continue
+            other = rng.choice([colour for colour in PAINT if colour != word])
+            named, control = (make_pictures(model, [shape], replace(plain, negative=colour))[0] for colour in (word, other))
+            shares.append([word_share(drawn, _WHITE, word) for drawn in (picture, named, control)])
+    return Negatives(*(100 * sum(column) / len(shares) for column in zip(*shares, strict=True))) if shares else Negatives(0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -146,22 +120,64 @@ def variety(model: Model, prompts: Sequence[str], wish: Wish, seeds: int = 4) ->
 def two_things(model: Model, pictures: PictureSet, number: int, wish: Wish) -> tuple[float, float]:
     """For prompts "a … left of a …": how often both things are there, and how often each on its side, in per cent.
 
-    Each half of the picture is looked up among all things, drawn into such a half; one of the nearest five counts.
+    Each half of the picture is looked up among all these things, drawn into such a half; one of the nearest five counts.
     """
     rng = random.Random(0)
-    pairs = [rng.sample(range(len(pictures.pictures)), 2) for _ in range(number)]
     names = [picture.name for picture in pictures.pictures]
-    drawn = draw_all(model, [f"a {names[left]} left of a {names[right]}" for left, right in pairs], wish)
-    halves = torch.cat(drawn.chunk(2, 3))
-    count = len(names)
-    places = Places(torch.full((count,), 0.98), torch.zeros(count, 2), torch.zeros(count, dtype=torch.bool))
-    layers = place(premultiplied(torch.from_numpy(pictures.pixels)), places, (SIZE, SIZE // 2))
-    known = over(layers, grounds(torch.zeros(count, dtype=torch.long), (SIZE, SIZE // 2), "cpu")) * 2 - 1
-    order = nearest(likeness_features(halves), likeness_features(known))[:, :5].tolist()
+    pairs = [rng.sample(range(len(names)), 2) for _ in range(number)]
+    drawn = draw_all(model, [f"{_a(names[left])} left of {_a(names[right])}" for left, right in pairs], wish)
+    halves = likeness_features(torch.cat(drawn.chunk(2, 3)))
+    order = nearest(halves, Known.of(pictures, (SIZE, SIZE // 2)).features)[:, :5].tolist()
     seen = list(zip(order[:number], order[number:], strict=True))
     sides = [left in here and right in there for (left, right), (here, there) in zip(pairs, seen, strict=True)]
-    both = [{left, right} <= {*here, *there} for (left, right), (here, there) in zip(pairs, seen, strict=True)]
+    both = [sides[i] or (left in seen[i][1] and right in seen[i][0]) for i, (left, right) in enumerate(pairs)]
     return share(both), share(sides)
+
+
+@dataclass(frozen=True)
+class Coloured:
+    """Of prompts "a cat and a red ball", in per cent.
+
+    Attributes:
+        both: each thing is in a half of its own, colours ignored.
+        right: so it is, and the one whose colour was named has it.
+        astray: so it is, and the other one has that colour.
+    """
+
+    both: float
+    right: float
+    astray: float
+
+
+def colours_of_two(model: Model, things: PictureSet, painted: PictureSet, number: int, wish: Wish) -> Coloured:
+    """A thing, and another one in a colour; each half is looked up as in `two_things`, one of the nearest five counts."""
+    rng = random.Random(0)
+    pairs = []
+    while len(pairs) < number:
+        plain, coloured = rng.choice(things.pictures), rng.choice(painted.pictures)
+        if plain.thing != coloured.thing and plain.colour != coloured.colour:
+            pairs.append((plain, coloured))
+    drawn = draw_all(model, [f"{_a(plain.name)} and {_a(coloured.name)}" for plain, coloured in pairs], wish)
+    known = Known.of(things, (SIZE, SIZE // 2))
+    subjects = known.subjects
+    both, right, astray = [], [], []
+    for (plain, coloured), picture in zip(pairs, drawn, strict=True):
+        halves = torch.stack(picture.chunk(2, 2))
+        order = nearest(likeness_features(halves, colours=False), known.edges).tolist()
+        ranks = [[rank_of(subject_of(p), [subjects[i] for i in row]) for p in (plain, coloured)] for row in order]
+        side = int(ranks[1][1] + ranks[0][0] < ranks[0][1] + ranks[1][0])  # where the coloured one is more likely
+        words = [main_word(half, _WHITE) for half in halves]
+        there = ranks[side][1] < 5 and ranks[1 - side][0] < 5
+        both.append(there)
+        right.append(there and words[side] == coloured.colour)
+        astray.append(there and words[1 - side] == coloured.colour)
+    return Coloured(share(both), share(right), share(astray))
+
+
+def in_size(model: Model, asked: PictureSet, everything: PictureSet, wish: Wish) -> tuple[float, float]:
+    """How often the right one is the nearest, and among the nearest five, on canvases of `wish.size`, in per cent."""
+    found = find(model, asked, Known.of(everything, wish.size), wish)
+    return share(f.rank == 0 for f in found), share(f.rank < 5 for f in found)
 
 
 def seconds_per_picture(model: Model, wish: Wish) -> float:
@@ -177,3 +193,7 @@ def seconds_per_picture(model: Model, wish: Wish) -> float:
         return min(times)
     finally:
         torch.set_num_threads(threads)
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
