@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import random
 import signal
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,13 +19,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from tests.tools.starter import CPU, TINY_VAE, Line, few_shapes, lesson, shrink, things, toy_run
+from tests.tools.starter import CPU, TINY_VAE, Fellow, Line, few_shapes, lesson, shrink, things, toy_run
 from tools.starter_model import making, modules
+from tools.starter_model import samples as samples_module
+from tools.starter_model.canvas import GROUND_WORDS
 from tools.starter_model.latents import fold_statistics, latent_rgb
 from tools.starter_model.modules import SCALING_FACTOR, alphas_cumprod, encode
 from tools.starter_model.passthrough import start_as_passthrough
-from tools.starter_model.pictures import join
-from tools.starter_model.samples import LiveSamples
+from tools.starter_model.pictures import Picture, PictureSet, draw_shapes, join
+from tools.starter_model.samples import CachedSamples, LiveSamples
 from tools.starter_model.start import Start, open_model
 from tools.starter_model.training import Figures, Machine, Pace, Position, Recipe, Trainer
 from tools.starter_model.vae import Painter, plain_pictures, psnr
@@ -139,6 +142,18 @@ def test_signal_and_noise_are_those_of_stable_diffusion():
     assert alphas[999] == pytest.approx(0.00466, abs=1e-5)
 
 
+def test_live_samples_stand_out_from_their_grounds():
+    shapes = draw_shapes()
+    white, black = (next(i for i, p in enumerate(shapes.pictures) if p.name == f"{word} star") for word in ("white", "black"))
+    samples = LiveSamples(shapes, modules.make_vae(**TINY_VAE), Machine(CPU))
+    first, second = torch.tensor([white, black] * 40), torch.tensor([black, white] * 20)
+    words = [GROUND_WORDS[word] for word in samples._words(first, second, random.Random(0)).tolist()]
+    both, of_white, of_black = set(words[:40]), set(words[40::2]), set(words[41::2])
+    assert not both & {None, "black"}
+    assert None not in of_white and "black" in of_white
+    assert "black" not in of_black and None in of_black
+
+
 def test_live_samples_draw_one_thing_and_two_in_many_sizes():
     torch.manual_seed(0)
     vae = modules.make_vae(**TINY_VAE)
@@ -209,3 +224,50 @@ def test_a_run_stopped_in_each_stage_makes_the_file_of_one_that_was_not(
     assert stopped == [1, 2, 3, 4]
     first, second = (load_file(path / "starter.safetensors") for path in (made, tmp_path))
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+def test_what_a_finished_model_knows_stands_in_its_header(made: Path):
+    start = Start.of(made / "starter.safetensors")
+    barn, leaf = things().pictures
+    crane = Picture("leaf barn", (), "thing", None, "leaf barn")  # of words that were trained
+    assert start.knows(barn) and start.knows(leaf) and not start.knows(crane)
+    assert all(start.knows(shape) for shape in few_shapes().pictures)
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one whenever latents are made."""
+    found: list[int] = []
+
+    def count(*args: Any) -> Tensor:
+        found.append(1)
+        return encode_rows(*args)
+
+    encode_rows = samples_module._encoded
+    monkeypatch.setattr(samples_module, "_encoded", count)
+    return found
+
+
+def test_latents_are_made_anew_for_other_pictures_seeds_and_weights(tmp_path: Path, encoded: list[int]):
+    torch.manual_seed(0)
+    vae, other_vae = modules.make_vae(**TINY_VAE), modules.make_vae(**TINY_VAE)
+    both, shapes = join(few_shapes(), things()), few_shapes()
+
+    def make(vae: Any, pictures: PictureSet, seed: int) -> CachedSamples:
+        return CachedSamples.made(vae, pictures, tmp_path / "latents.pt", Machine(CPU), seed)
+
+    first, again = make(vae, both, 1), make(vae, both, 1)
+    assert len(encoded) == 1 and torch.equal(first.latents, again.latents)
+    assert int(make(vae, shapes, 1).owners.max()) == len(shapes.pictures) - 1
+    assert not torch.equal(make(vae, both, 2).latents, first.latents)
+    assert not torch.equal(make(other_vae, both, 2).latents, make(vae, both, 2).latents)
+    assert len(encoded) == 5
+
+
+def test_one_process_makes_the_latents_of_all(tmp_path: Path, encoded: list[int]):
+    vae = modules.make_vae(**TINY_VAE)
+    leader, other = (
+        CachedSamples.made(vae, few_shapes(), tmp_path / "latents.pt", Machine(CPU, company=Fellow(rank, 2)), 1)
+        for rank in (0, 1)
+    )
+    assert len(encoded) == 1 and torch.equal(leader.latents, other.latents)

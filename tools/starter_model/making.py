@@ -149,7 +149,7 @@ def make(run: Run, lesson: Lesson, start: Start | None) -> bool:
     text_encoder = modules.make_text_encoder(**modules.TEXT_SIZES, vocabulary=len(tokens))
     nn.Module.to(text_encoder, device)
     writer = Writer(tokens, text_encoder, device)
-    samples = _samples(run, lesson.wanted, vae, start, tokens)
+    samples = _samples(run, lesson.wanted, vae, start)
     if start:
         _take_text(text_encoder, start, tokens, run.seed)
     elif not train_text(writer, samples, run.profile.text, run.stage("text")):
@@ -177,12 +177,11 @@ def _vae(run: Run, lesson: Lesson, start: Start | None) -> AutoencoderKL | None:
     return vae.requires_grad_(False).eval()
 
 
-def _samples(run: Run, wanted: PictureSet, vae: AutoencoderKL, start: Start | None, tokens: Tokens) -> Samples:
+def _samples(run: Run, wanted: PictureSet, vae: AutoencoderKL, start: Start | None) -> Samples:
     if run.profile.live:
         return LiveSamples(wanted, vae, run.machine)
-    known = frozenset(p.name for p in wanted.pictures if start and p.kind != "painted" and start.knows(p.name, tokens))
-    path = run.folder / f"latents.{run.machine.company.rank}.pt"
-    return CachedSamples.made(vae, wanted, path, run.machine, run.seed, known)
+    known = frozenset(p.name for p in wanted.pictures if start and p.kind != "painted" and start.knows(p))
+    return CachedSamples.made(vae, wanted, run.folder / "latents.pt", run.machine, run.seed, known)
 
 
 def _write(run: Run, model: Model, text_encoder: CLIPTextModel, tokens: Tokens, lesson: Lesson) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
@@ -15,7 +18,7 @@ from torch.nn import functional
 from tools.starter_model.canvas import GROUND_WORDS, Places, grounds, over, place, premultiplied
 from tools.starter_model.captions import caption, caption_of_two
 from tools.starter_model.modules import SCALING_FACTOR, encode
-from tools.starter_model.pictures import SIZE, PictureSet
+from tools.starter_model.pictures import SIZE, Picture, PictureSet
 from tools.starter_model.training import Machine, choose, write_safely
 
 #: How often each kind is drawn.
@@ -81,12 +84,16 @@ class CachedSamples:
         seed: int,
         known: frozenset[str] = frozenset(),
     ) -> CachedSamples:
-        """Encode everything once, or read what an earlier run encoded."""
-        if not path.exists():
-            owners, words = _rows(pictures, torch.Generator().manual_seed(seed))
-            write_safely((_encoded(vae, pictures, owners, words, machine, seed), words, owners), path)
-        latents, words, owners = torch.load(path, weights_only=True)
-        return cls(pictures, latents, words, owners, known)
+        """Encode everything once, or read what an earlier run encoded of the same; the first of several processes does it."""
+        if machine.company.leads:
+            made_of = _digest(vae, pictures, seed)
+            if not path.exists() or torch.load(path, weights_only=True)["made of"] != made_of:
+                owners, words = _rows(pictures, torch.Generator().manual_seed(seed))
+                latents = _encoded(vae, pictures, owners, words, machine, seed)
+                write_safely({"made of": made_of, "latents": latents, "grounds": words, "owners": owners}, path)
+        machine.company.told_by_leader(1.0)  # that the file is there
+        content = torch.load(path, weights_only=True)
+        return cls(pictures, content["latents"], content["grounds"], content["owners"], known)
 
     def draw(self, number: int, generator: torch.Generator) -> tuple[Tensor, Tensor, list[str]]:
         rows = choose(self._weights, number, generator)
@@ -97,13 +104,30 @@ class CachedSamples:
         return self.latents[rows, 0], self.latents[rows, 1], texts
 
 
+def _digest(vae: AutoencoderKL, pictures: PictureSet, seed: int) -> str:
+    """Of everything that latents are made of, so that those of other pictures, places or weights are told from them."""
+    told = [(p.name, p.kind, p.colour) for p in pictures.pictures]
+    digest = hashlib.blake2b(repr((seed, told)).encode())
+    digest.update(np.ascontiguousarray(pictures.pixels).data)
+    for name, tensor in vae.state_dict().items():
+        if name.startswith(("encoder.", "quant_conv.")):
+            digest.update(tensor.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _fitting(*pictures: Picture) -> tuple[bool, list[int]]:
+    """Which grounds pictures stand out from: whether white does, and the coloured ones."""
+    taken = {picture.colour for picture in pictures}
+    return "white" not in taken, [i for i, word in enumerate(GROUND_WORDS) if word is not None and word not in taken]
+
+
 def _rows(pictures: PictureSet, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """The picture and the ground of each row; the first ground of a picture is white, unless the picture is."""
     owners, words = [], []
     for index, picture in enumerate(pictures.pictures):
-        coloured = [i for i, word in enumerate(GROUND_WORDS) if word is not None and word != picture.colour]
+        white, coloured = _fitting(picture)
         turns = torch.randperm(len(coloured), generator=generator).tolist()
-        plain = picture.colour != "white" and (picture.kind != "painted" or float(torch.rand((), generator=generator)) < 0.75)
+        plain = white and (picture.kind != "painted" or float(torch.rand((), generator=generator)) < 0.75)
         chosen = ([0] if plain else []) + [coloured[turn] for turn in turns]
         owners += [index] * _PAIRS[picture.kind]
         words += chosen[: _PAIRS[picture.kind]]
@@ -151,9 +175,9 @@ class LiveSamples:
         (size,) = rng.choices(*zip(*_SIZES, *_LARGE, strict=True))
         number = max(8, number * SIZE * SIZE // (size[0] * size[1]) // 8 * 8)
         pairs = int(number * self.two)
-        words = self._words(number, rng)
         first = choose(self._weights, number, generator)
         second = choose(self._weights, pairs, generator)
+        words = self._words(first, second, rng)
         alone = [self._encoded(self._one(first[pairs:], words[pairs:], size, generator)) for _ in range(2)]
         both = [self._encoded(self._two(first[:pairs], second, words[:pairs], size, generator)) for _ in range(2)]
         named = [self.pictures.pictures[index] for index in first.tolist()]
@@ -166,8 +190,13 @@ class LiveSamples:
         ]
         return torch.cat([both[0], alone[0]]), torch.cat([both[1], alone[1]]), texts
 
-    def _words(self, number: int, rng: random.Random) -> Tensor:
-        return torch.tensor([0 if rng.random() < 0.6 else rng.randrange(1, len(GROUND_WORDS)) for _ in range(number)])
+    def _words(self, first: Tensor, second: Tensor, rng: random.Random) -> Tensor:
+        """A ground for each of the first; the second ones stand beside the first of these."""
+        words = []
+        for own, beside in zip_longest(first.tolist(), second.tolist()):
+            white, coloured = _fitting(*(self.pictures.pictures[index] for index in (own, beside) if index is not None))
+            words.append(0 if white and rng.random() < 0.6 else rng.choice(coloured))
+        return torch.tensor(words)
 
     def _one(self, indices: Tensor, words: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
         places = Places.drawn(len(indices), generator, low=0.8, high=1.04, shift=0.06, mirror=0.0)

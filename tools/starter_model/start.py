@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from torch import Tensor
 
-from tools.starter_model.tokens import Tokens, table_of
+from tools.starter_model.pictures import Picture
 from webui.checkpoints.catalog import Catalog
 from webui.checkpoints.header import read_header
 from webui.checkpoints.loader import load_checkpoint
@@ -21,11 +20,17 @@ from webui.checkpoints.pipeline import Pipeline
 
 @dataclass(frozen=True)
 class Start:
-    """The three networks of a finished model, as the program itself loads them, and what they were never shown."""
+    """The three networks of a finished model, as the program itself loads them, and what its header tells of their training.
+
+    Attributes:
+        things: what they were taught.
+        unseen: what they were never shown.
+    """
 
     unet: UNet2DConditionModel
     vae: AutoencoderKL
     text_encoder: Any
+    things: frozenset[str] = frozenset()
     unseen: frozenset[str] = frozenset()
 
     @classmethod
@@ -33,16 +38,13 @@ class Start:
         pipeline = open_model(path)
         for module in (pipeline.unet, pipeline.vae, pipeline.text_encoders[0].module):
             module.requires_grad_(True).train()
-        told = read_header(path).metadata.get("periplus.unseen", "[]")
-        return cls(pipeline.unet, pipeline.vae, pipeline.text_encoders[0].module, frozenset(json.loads(told)))
+        told = read_header(path).metadata
+        things, unseen = (frozenset(json.loads(told.get(f"periplus.{name}", "[]"))) for name in ("things", "unseen"))
+        return cls(pipeline.unet, pipeline.vae, pipeline.text_encoders[0].module, things, unseen)
 
-    @property
-    def table(self) -> Tensor:
-        return table_of(self.text_encoder).detach()
-
-    def knows(self, name: str, tokens: Tokens) -> bool:
-        """Whether all tokens of a name were trained."""
-        return bool((self.table[tokens.ids(name)].abs().sum(1) > 0).all())
+    def knows(self, picture: Picture) -> bool:
+        """Whether it was taught: shapes always are."""
+        return picture.kind == "shape" or picture.name in self.things
 
 
 def open_model(path: Path) -> Pipeline:
