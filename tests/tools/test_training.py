@@ -192,6 +192,12 @@ def test_the_whole_program_writes_a_file_that_the_loader_takes(made: Path):
     assert (made / "vae.png").is_file() and (made / "samples-000003.png").is_file()
 
 
+def test_a_file_says_where_more_sizes_than_its_own_were_taught(made: Path):
+    with safe_open(made / "starter.safetensors", framework="pt") as file:
+        assert "periplus.sizes" not in file.metadata()
+    assert making.PROFILES["cuda"].credits() == {"periplus.sizes": "many"}
+
+
 def test_a_run_can_go_on_from_a_finished_model(made: Path, tmp_path: Path):
     assert making.make(toy_run(tmp_path), lesson(), Start.of(made / "starter.safetensors"))
     before, after = (load_file(path / "starter.safetensors") for path in (made, tmp_path))

@@ -50,6 +50,10 @@ class Profile:
     decay: float
     live: bool
 
+    def credits(self) -> dict[str, str]:
+        """What a file tells of sizes: nothing where only its own was taught."""
+        return {"periplus.sizes": "many"} if self.live else {}
+
 
 PROFILES = {
     "cpu": Profile((60, 4, 150, 6), Batches(crops=8, wholes=2), 32, 32, 1.2e-3, 0.998, live=False),
@@ -189,7 +193,8 @@ def _write(run: Run, model: Model, text_encoder: CLIPTextModel, tokens: Tokens, 
     matrix, bias, explained = latent_rgb(vae, _calibration(lesson.wanted, run.machine.device))
     path = run.folder / "starter.safetensors"
     table = whole_table(table_of(text_encoder), tokens)
-    export(path, model.unet, vae, text_encoder, table, (matrix, bias), extra=lesson.credits())
+    extra = lesson.credits() | run.profile.credits()
+    export(path, model.unet, vae, text_encoder, table, (matrix, bias), extra=extra)
     print(f"written: {path}, {path.stat().st_size / 1e6:.1f} MB; R² of the preview {explained:.3f}")
 
 
