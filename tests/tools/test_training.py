@@ -189,6 +189,7 @@ def test_the_whole_program_writes_a_file_that_the_loader_takes(made: Path):
     assert len(json.loads(metadata["periplus.latent_rgb"])["matrix"]) == 4
     assert json.loads(metadata["periplus.things"]) == ["barn", "leaf"]
     assert len(json.loads(metadata["periplus.unseen"])) == 2
+    assert json.loads(metadata["periplus.vae_unseen"]) == ["leaf"]
     assert (made / "vae.png").is_file() and (made / "samples-000003.png").is_file()
 
 
@@ -204,6 +205,8 @@ def test_a_run_can_go_on_from_a_finished_model(made: Path, tmp_path: Path):
     same = {name for name in before if torch.equal(before[name], after[name])}
     assert "first_stage_model.encoder.conv_in.weight" in same
     assert "model.diffusion_model.out.2.weight" not in same
+    with safe_open(tmp_path / "starter.safetensors", framework="pt") as file:
+        assert "periplus.vae_unseen" not in file.metadata()  # an earlier program may have shown it anything
 
 
 def test_the_same_seed_makes_the_same_weights(made: Path, tmp_path: Path):

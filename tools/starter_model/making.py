@@ -25,7 +25,7 @@ from tools.starter_model.sampling import Model
 from tools.starter_model.start import Start
 from tools.starter_model.tokens import Tokens, rows_of, table_of, whole_table
 from tools.starter_model.training import Machine, Pace, Recipe, Stage
-from tools.starter_model.vae import Batches, plain_pictures, train_decoder, train_vae
+from tools.starter_model.vae import Batches, plain_pictures, split, train_decoder, train_vae
 
 _STAGES = ("vae", "text", "pictures", "decoder")
 
@@ -80,10 +80,13 @@ class Lesson:
         unseen = held_out(wanted.pictures, unseen_before)
         return cls(_without(wanted, unseen), _without(everything, unseen), unseen)
 
-    def credits(self) -> dict[str, str]:
-        """What a file made of it tells of it."""
+    def credits(self, start: Start | None) -> dict[str, str]:
+        """What a file made of it tells of it; what the VAE of a start was kept from is not known here."""
         things = [self.wanted.pictures[index].name for index in self.wanted.where("thing")]
-        return {"periplus.things": json.dumps(things), "periplus.unseen": json.dumps(sorted(self.unseen))}
+        told = {"things": things, "unseen": sorted(self.unseen)}
+        if start is None:
+            told["vae_unseen"] = [picture.name for picture in split(self.everything)[1].pictures]
+        return {f"periplus.{name}": json.dumps(names) for name, names in told.items()}
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ def make(run: Run, lesson: Lesson, start: Start | None) -> bool:
     if not train_decoder(vae, lesson.everything, run.profile.batches, run.stage("decoder")):
         return False
     if run.machine.company.leads:
-        _write(run, model, text_encoder, tokens, lesson)
+        _write(run, model, text_encoder, tokens, lesson, start)
     return True
 
 
@@ -188,12 +191,12 @@ def _samples(run: Run, wanted: PictureSet, vae: AutoencoderKL, start: Start | No
     return CachedSamples.made(vae, wanted, run.folder / "latents.pt", run.machine, run.seed, known)
 
 
-def _write(run: Run, model: Model, text_encoder: CLIPTextModel, tokens: Tokens, lesson: Lesson) -> None:
+def _write(run: Run, model: Model, text_encoder: CLIPTextModel, tokens: Tokens, lesson: Lesson, start: Start | None) -> None:
     vae = model.vae.eval()
     matrix, bias, explained = latent_rgb(vae, _calibration(lesson.wanted, run.machine.device))
     path = run.folder / "starter.safetensors"
     table = whole_table(table_of(text_encoder), tokens)
-    extra = lesson.credits() | run.profile.credits()
+    extra = lesson.credits(start) | run.profile.credits()
     export(path, model.unet, vae, text_encoder, table, (matrix, bias), extra=extra)
     print(f"written: {path}, {path.stat().st_size / 1e6:.1f} MB; R² of the preview {explained:.3f}")
 
