@@ -17,6 +17,8 @@ import signal
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -39,11 +41,10 @@ def main(argv: list[str]) -> int:
         testing = argv[:1] == ["test"]
         if not testing and {"-h", "--help"} & set(argv):
             return show_help(argv)
-        if not testing and not os.environ.get(GUARD):
-            check_flags(argv)
+        check = nothing_to_check if testing else partial(check_flags, argv)
         if not in_environment():
-            return restart_in(make_environment(ROOT / ".venv"), argv)
-        install(Path(sys.prefix), testing, mcp="--mcp" in argv)
+            return restart_in(make_environment(ROOT / ".venv", check), argv)
+        install(Path(sys.prefix), testing, mcp="--mcp" in argv, check=check)
     except LaunchError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -63,16 +64,23 @@ def show_help(argv: list[str]) -> int:
 
 
 def check_flags(argv: list[str]) -> None:
-    """Flags that end a start end it before the installation, not minutes later: unknown ones, a port that is taken."""
-    from webui.cli import check_address
+    """Flags that end a start end it before an installation, not minutes later: unknown ones, a folder that is not there, a port
+    that is taken. Where nothing is to be installed the application says so itself."""
+    from webui.cli import check
     from webui.errors import WebUIError
 
     if argv[:1] == ["new-extension"]:
         return
     try:
-        check_address(argv)
+        check(argv)
     except WebUIError as error:
         raise LaunchError(f"Periplus could not be started. {error}") from error
+    except OSError as error:
+        raise LaunchError(f"Periplus could not be started. {error.filename}: {error.strerror or error}.") from error
+
+
+def nothing_to_check() -> None:
+    """pytest's flags are none of ours."""
 
 
 # ---- the environment
@@ -103,11 +111,12 @@ def python_of(environment: Path) -> Path:
     return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def make_environment(environment: Path) -> Path:
-    """The Python of the environment; made first where there is none, made afresh where its Python is gone."""
+def make_environment(environment: Path, check: Callable[[], None] = nothing_to_check) -> Path:
+    """The Python of the environment; made first where there is none, made afresh where its Python is gone. Before, `check`."""
     python = python_of(environment)
     if python.exists():
         return python
+    check()
     say(f"First start: making an environment in {environment}")
     command = [sys.executable, "-m", "venv", *(["--clear"] if environment.exists() else []), str(environment)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -215,14 +224,16 @@ def torch_attempts(flavour: str, system: str, pin: str, index: str | None, drive
 # ---- installing
 
 
-def install(environment: Path, testing: bool, mcp: bool = False) -> None:
-    """Install what is missing; a stamp in the environment says what is there, so that usually nothing is asked of pip."""
+def install(environment: Path, testing: bool, mcp: bool = False, check: Callable[[], None] = nothing_to_check) -> None:
+    """Install what is missing, after `check`; a stamp in the environment says what is there, so that usually nothing is asked of
+    pip."""
     packages, test_packages = requirements()
     alone = lone_packages()
     stamps = read_stamps(environment)
     flavour = torch_flavour(platform.system(), stamps.get("torch"))
     wanted = fingerprint(packages + alone, flavour)
     if stamps.get("app") != wanted:
+        check()
         say(
             "The pinned packages have changed since the last start; installing what is new."
             if stamps
@@ -239,6 +250,7 @@ def install(environment: Path, testing: bool, mcp: bool = False) -> None:
     if mcp:
         wanted = fingerprint(packages + mcp_packages(), flavour)
         if stamps.get("mcp") != wanted:
+            check()
             say("Installing what --mcp needs")
             install_packages(environment, "what --mcp needs", packages + mcp_packages())
             stamps = {**stamps, "mcp": wanted}

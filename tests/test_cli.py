@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 from dataclasses import replace
@@ -115,6 +116,15 @@ def test_the_default_port_gives_way_to_the_next_and_a_chosen_one_does_not(tmp_pa
             listening_socket(Settings(data_dir=tmp_path, port=port))
     with listening_socket(Settings(data_dir=tmp_path)) as first, listening_socket(Settings(data_dir=tmp_path)) as second:
         assert first.getsockname()[1] != second.getsockname()[1]
+
+
+def test_a_kind_of_address_that_this_machine_has_not_is_told_in_words(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    with pytest.raises(WebUIError, match="Nothing can be served at ::1, port 7860: Address family not supported"):
+        listening_socket(Settings(data_dir=tmp_path, host="::1"))
 
 
 def test_the_address_is_one_that_a_browser_can_open(tmp_path):

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 import launch
+from webui.settings import Settings
+from webui.storage.lock import FolderLock
 
 ROOT = Path(__file__).resolve().parent.parent
 PIN = "torch==2.13.0"
@@ -229,7 +231,7 @@ def test_pip_runs_in_the_environment_and_its_words_are_kept(tmp_path: Path, monk
 def test_a_start_hands_the_flags_over_to_the_application(monkeypatch: pytest.MonkeyPatch):
     commands: list[list[str]] = []
     monkeypatch.setattr(launch, "in_environment", lambda: True)
-    monkeypatch.setattr(launch, "install", lambda environment, testing, mcp: None)
+    monkeypatch.setattr(launch, "install", lambda environment, testing, mcp, check: None)
     monkeypatch.setattr(launch, "hand_over", lambda command: commands.append(command) or 0)
     assert launch.main(["--port", "0"]) == 0
     assert launch.main(["test", "-k", "sigmas"]) == 0
@@ -239,7 +241,7 @@ def test_a_start_hands_the_flags_over_to_the_application(monkeypatch: pytest.Mon
 def test_outside_an_environment_it_goes_on_in_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     commands: list[list[str]] = []
     monkeypatch.setattr(launch, "in_environment", lambda: False)
-    monkeypatch.setattr(launch, "make_environment", lambda environment: tmp_path / "python")
+    monkeypatch.setattr(launch, "make_environment", lambda environment, check: tmp_path / "python")
     monkeypatch.setattr(launch, "hand_over", lambda command: commands.append(command) or 0)
     monkeypatch.setenv(launch.GUARD, "")
     assert launch.main(["--no-browser"]) == 0
@@ -248,7 +250,7 @@ def test_outside_an_environment_it_goes_on_in_its_own(monkeypatch: pytest.Monkey
 
 
 def test_a_failure_is_a_message_and_no_stack_trace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    def fail(environment: Path, testing: bool, mcp: bool) -> None:
+    def fail(environment: Path, testing: bool, mcp: bool, check: object) -> None:
         raise launch.LaunchError("Installing torch failed.")
 
     monkeypatch.setattr(launch, "in_environment", lambda: True)
@@ -257,34 +259,88 @@ def test_a_failure_is_a_message_and_no_stack_trace(monkeypatch: pytest.MonkeyPat
     assert capsys.readouterr().err == "\nInstalling torch failed.\n"
 
 
+@pytest.fixture
+def nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A first start, without an environment; what is run is noted."""
+    ran: list[str] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launch, "ROOT", tmp_path)
+    monkeypatch.setattr(launch, "in_environment", lambda: False)
+    monkeypatch.setattr(launch, "hand_over", lambda command: ran.append("start") or 0)
+    done = subprocess.CompletedProcess([], 0, "", "")
+    monkeypatch.setattr(launch.subprocess, "run", lambda *_, **__: ran.append("make") or done)
+    monkeypatch.setenv(launch.GUARD, "")
+    return ran
+
+
 @pytest.mark.parametrize("more", [[], ["--listen"]])
 def test_a_taken_port_is_told_before_anything_is_installed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], more: list[str]
+    nothing_there: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, more: list[str]
 ):
-    asked: list[Path] = []
-    monkeypatch.setattr(launch, "in_environment", lambda: False)
-    monkeypatch.setattr(launch, "make_environment", lambda environment: asked.append(environment) or environment)
-    monkeypatch.setattr(launch, "hand_over", lambda command: 0)
-    monkeypatch.setenv(launch.GUARD, "")
     with socket.create_server(("0.0.0.0" if more else "127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert launch.main(["--port", port, *more]) == 1
-        assert asked == []
+        assert nothing_there == []
         told = capsys.readouterr().err
         assert f"port {port}: " in told
         assert "Choose another with --port." in told
         assert launch.main(["test", "--port", port]) == 0  # pytest's flags are none of ours
+        assert nothing_there == ["make", "start"]
 
 
-def test_a_flag_that_is_none_is_told_before_anything_is_installed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_folder_that_is_not_there_is_told_before_anything_is_installed(
+    nothing_there: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(launch, "in_environment", lambda: False)
-    monkeypatch.setattr(launch, "make_environment", lambda environment: pytest.fail("made an environment"))
-    monkeypatch.setenv(launch.GUARD, "")
+    assert launch.main(["--mcp", "--ckpt-dir", str(tmp_path / "gone")]) == 1
+    assert nothing_there == []
+    assert capsys.readouterr().err == f"\nPeriplus could not be started. There is no folder {tmp_path / 'gone'}.\n"
+
+
+def test_the_package_of_a_flag_is_no_reason_to_install_nothing(nothing_there: list[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert launch.main(["--mcp"]) == 0
+    assert nothing_there == ["make", "start"]
+
+
+def test_a_program_that_runs_already_is_told_and_not_the_port_that_it_takes(
+    nothing_there: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    state = Settings(data_dir=tmp_path).state_dir
+    lock = FolderLock(state)
+    lock.tell_address("http://127.0.0.1:8000")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert launch.main(["--port", str(taken.getsockname()[1])]) == 1
+        assert "running already" in (told := capsys.readouterr().err) and "http://127.0.0.1:8000" in told
+        lock.release()
+        assert launch.main(["--port", str(taken.getsockname()[1])]) == 1
+        assert "Nothing can be served" in capsys.readouterr().err
+    assert launch.main([]) == 0
+    FolderLock(state).release()  # looking did not keep it
+
+
+def test_where_nothing_is_to_be_installed_the_application_checks_itself(
+    pip: FakePip, tmp_path: Path, nothing_there: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(launch, "ROOT", ROOT)
+    monkeypatch.setattr(launch, "in_environment", lambda: True)
+    monkeypatch.setattr(launch.sys, "prefix", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        flags = ["--port", str(taken.getsockname()[1])]
+        assert launch.main(flags) == 1
+        assert pip.asked == []
+        launch.install(tmp_path, testing=False)
+        assert launch.main(flags) == 0
+        assert nothing_there == ["start"]
+        pip.asked.clear()
+        assert launch.main([*flags, "--mcp"]) == 1
+        assert pip.asked == []
+
+
+def test_a_flag_that_is_none_is_told_before_anything_is_installed(nothing_there: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         launch.main(["--prot", "7861"])
     assert "--prot" in capsys.readouterr().err
+    assert nothing_there == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="on Windows the start's Python is a copy, not a link")

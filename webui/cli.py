@@ -16,6 +16,7 @@ from webui.errors import WebUIError
 from webui.library.folders import Folders, a1111_folders, comfyui_folders, joined
 from webui.listening import listening_socket
 from webui.settings import Settings
+from webui.storage.lock import FolderLock
 
 #: What libraries read of the environment. No request leaves the machine unless a person asks for a download. Threads of torch
 #: that wait for each other sleep: where other programs have work too, one that spins takes the core that the other waits for.
@@ -131,8 +132,6 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     for folder in (*arguments.ckpt_dir, *arguments.vae_dir, *arguments.embeddings_dir):
         if not folder.is_dir():
             raise WebUIError(f"There is no folder {folder.absolute()}.")
-    if arguments.mcp and importlib.util.find_spec("mcp") is None:
-        raise WebUIError(_NO_MCP)
     others = _folders_of_other_programs(arguments)
     return Settings(
         data_dir=arguments.data_dir.absolute(),
@@ -168,10 +167,12 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def check_address(given: Sequence[str]) -> None:
-    """Raise WebUIError where nothing could be served at the address that these flags name."""
-    arguments = make_parser().parse_args(given)
-    listening_socket(Settings(data_dir=Path(), host=_host(arguments), port=arguments.port)).close()
+def check(given: Sequence[str]) -> None:
+    """Raise WebUIError for flags with which a start would end: as a start would and in its order, but with nothing installed."""
+    settings = settings_from(make_parser().parse_args(given))
+    if settings.state_dir.is_dir():  # else nobody is in it
+        FolderLock(settings.state_dir).release()
+    listening_socket(settings).close()
 
 
 def _host(arguments: argparse.Namespace) -> str:
@@ -205,6 +206,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault(name, value)
     try:
         settings = settings_from(arguments)
+        if settings.mcp and importlib.util.find_spec("mcp") is None:
+            raise WebUIError(_NO_MCP)
         from webui import app  # not before: --help must be quick
 
         port = app.run(settings)

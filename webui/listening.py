@@ -24,18 +24,25 @@ def listening_socket(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     reason = ""
     for port in ports:
-        # Named as TCP: asyncio sends at once, rather than wait 40 ms for more, on such sockets alone.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        if os.name == "posix":  # elsewhere it would let two programs share a port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((settings.host, port))
-            listener.listen(128)
-            return listener
+            return _listening(family, settings.host, port)
         except OSError as error:
-            listener.close()
             reason = error.strerror or str(error)
     raise WebUIError(f"Nothing can be served at {settings.host}, port {first}: {reason}. Choose another with --port.")
+
+
+def _listening(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    # Named as TCP: asyncio sends at once, rather than wait 40 ms for more, on such sockets alone.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # elsewhere it would let two programs share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def address_of(listener: socket.socket) -> str:
