@@ -8,6 +8,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -293,6 +294,22 @@ def test_a_full_disk_is_told_before_anything_is_written(
     monkeypatch.setattr(download, "RESERVE", 10**18)
     assert "not enough room" in fetcher.fails(standin.url("/a.safetensors"))
     assert fetcher.names() == []
+
+
+def test_what_a_download_that_begins_anew_deletes_is_room_for_it(
+    fetcher: Fetcher, standin: StandIn, content: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    standin.add("/a.safetensors", content)
+    part = fetcher.folder / "a.safetensors.part"
+    part.write_bytes(bytes(len(content) // 2))
+
+    def usage(folder: Path) -> SimpleNamespace:
+        used = sum(path.stat().st_size for path in folder.glob("*.part"))
+        return SimpleNamespace(free=download.RESERVE + len(content) - used)
+
+    monkeypatch.setattr(download.shutil, "disk_usage", usage)
+    task = fetcher.fetch(standin.url("/a.safetensors"))
+    assert task.state is TaskState.DONE, task.error
 
 
 # ---- the token

@@ -165,7 +165,7 @@ class _Fetch:
     def _begin(self, answer: httpx.Response, partial: Partial, identity: dict[str, Any], handle: TaskHandle) -> None:
         if answer.status_code != 200:
             raise TaskFailed(f"{answer.url.host} answered {answer.status_code} to a request for the whole file.")
-        _check_room(partial.path.parent, identity["size"] or 0)
+        _check_room(partial.path.parent, (identity["size"] or 0) - partial.size())  # what is there goes first
         with _told_of_disk(partial.path):
             partial.begin(identity)
         self._store(answer, partial, identity["size"], handle)
