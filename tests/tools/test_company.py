@@ -7,8 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -83,18 +86,67 @@ if __name__ == "__main__":
 
 
 def test_the_others_end_when_the_first_is_ended_before_it_trains(tmp_path: Path):
-    program = tmp_path / "slow.py"
-    program.write_text(_SLOW)
-    command = [sys.executable, str(program), str(tmp_path), "--emojibase", "none", "--processes", "2"]
-    leader = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    try:
-        other = int(_waited_for(tmp_path / "1.pid", tmp_path / "0.pid"))
+    with _two(tmp_path, _SLOW) as (leader, other):
         leader.send_signal(signal.SIGTERM)
         leader.wait(30)
         assert _ends(other)
+
+
+#: The first one fails between two meetings, when the other one is on its way to the next.
+_FAILING = """
+import os, sys, time
+from pathlib import Path
+from tests.tools.starter import Line, lesson
+from tools.starter_model import making, sources
+from tools.starter_model.training import Pace
+
+def train(run, lesson, start):
+    rank = run.machine.company.rank
+    line = Line(run.folder, Pace(steps=10**9), run.machine)
+    Path(sys.argv[1], f"{rank}.pid").write_text(str(os.getpid()))
+
+    def loss(position):
+        if rank == 0 and position.step == 8:
+            while not Path(sys.argv[1], "fail").exists():
+                time.sleep(0.05)
+            raise RuntimeError("no memory")
+        return line.loss(position)
+
+    return line.trainer.run(loss)
+
+sources.require = lambda path, kind: path
+sources.read_emoji = lambda path: []
+making._pictures = lambda *_: lesson().wanted
+making.make = train
+if __name__ == "__main__":
+    making.main("")
+"""
+
+
+def test_all_end_when_the_first_fails_while_they_train(tmp_path: Path):
+    with _two(tmp_path, _FAILING) as (leader, other):
+        (tmp_path / "fail").touch()
+        assert leader.wait(60) == 1
+        assert _ends(other)
+
+
+@contextmanager
+def _two(folder: Path, content: str) -> Iterator[tuple[subprocess.Popen[bytes], psutil.Process]]:
+    """A program as two processes, each of which has written who it is."""
+    program = folder / "program.py"
+    program.write_text(content)
+    command = [sys.executable, str(program), str(folder), "--emojibase", "none", "--processes", "2"]
+    leader = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    other = None
+    try:
+        other = psutil.Process(int(_waited_for(folder / "1.pid", folder / "0.pid")))
+        yield leader, other
     finally:
         leader.kill()
         leader.wait()
+        if other is not None:
+            with suppress(psutil.NoSuchProcess):
+                other.kill()
 
 
 def _waited_for(path: Path, *others: Path) -> str:
@@ -105,15 +157,12 @@ def _waited_for(path: Path, *others: Path) -> str:
     return path.read_text()
 
 
-def _ends(process: int) -> bool:
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        status = Path(f"/proc/{process}/stat")
-        if not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] == "Z":
-            return True
-        time.sleep(0.1)
-    os.kill(process, signal.SIGKILL)
-    return False
+def _ends(process: psutil.Process) -> bool:
+    try:
+        process.wait(30)
+    except psutil.TimeoutExpired:
+        return False
+    return True
 
 
 def test_several_processes_are_refused_for_a_gpu(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

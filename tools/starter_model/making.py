@@ -114,7 +114,12 @@ def main(description: str) -> None:
     others = [spawn.Process(target=_work, args=(options, rank), daemon=True) for rank in range(1, options.processes)]
     for other in others:
         other.start()
-    finished = _work(options, 0)
+    try:
+        finished = _work(options, 0)
+    except BaseException:
+        for other in others:
+            other.kill()  # one that trains takes SIGTERM for a wish to end after a step, which it waits for this process to take
+        raise
     for other in others:
         other.join()
     if not finished:
