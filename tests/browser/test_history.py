@@ -80,6 +80,26 @@ def test_pictures_are_found_liked_compared_sent_deleted_and_taken_back(studio: S
     assert studio.values("prompt", "seed") == {"prompt": f"{zebra} herd <b>", "seed": "18446744073709551615"}
 
 
+def test_to_save_a_picture_that_is_gone_does_not_leave_the_page(studio: Studio, app):
+    page, name = studio.page, f"yak{uuid4().hex}"
+    job = app.submit(prompt=name, width=128, height=128, steps=1)
+    picture = Path(app.wait(job)[0]["pictures"][0]["path"])
+    studio.show("History")
+    search(studio, name, 1)
+    cells(studio).first.click()
+    page.locator("#history_detail").get_by_text("Steps: 1,").wait_for()
+    cells(studio).first.dblclick()
+    page.locator(".viewer-image").wait_for()
+    address = page.url
+    picture.rename(picture.with_suffix(".gone"))
+    for save in (".viewer-save", "#history_download"):
+        with page.expect_event("download", timeout=30_000) as download:
+            page.locator(save).evaluate("link => link.click()")
+        assert download.value.failure()
+        assert page.url == address
+    expect(page.locator(".viewer-image")).to_be_visible()
+
+
 def test_a_phone_shows_the_pictures_and_a_sheet_with_what_can_be_done(phone: Studio, app):
     penguin = f"penguin{uuid4().hex}"
     app.wait(app.submit(prompt=penguin, width=128, height=128, steps=2))

@@ -74,7 +74,7 @@ export function historyDetail(on) {
     const others = sendButtons("history_send", () => detail && { picture: url(detail.url), infotext: detail.infotext }, [...PICTURE_TARGETS, ...(item.seed ? ["plot"] : [])]);
     const copy = button(t("action.copy"), "copy", withDetail(({ infotext }) => copyText(infotext).then(() => once(copy, t("action.copied")))));
     const link = linkButton("history_link", () => told);
-    const save = h("a", { class: "plain-button", href: `${url(item.url)}?download=1`, id: "history_download" }, icon("download"), t("action.download"));
+    const save = h("a", { class: "plain-button", href: `${url(item.url)}?download=1`, download: "", id: "history_download" }, icon("download"), t("action.download"));
     const folder = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname) && button(t("history.open_folder"), "folder", () => openFolder(item), { id: "history_folder" });
     return h("div", { class: "actions" }, send, others, favourite([item]), copy, link, save, ...(folder ? [folder] : []), deleting([item]));
   }

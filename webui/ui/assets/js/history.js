@@ -250,7 +250,7 @@ function open(item) {
     const shown = items.find((each) => each.id === id);
     if (shown) parts.grid.choose(shown, { focus: false });
   };
-  const saving = ({ url: picture }) => ({ href: `${url(picture)}?download=1` });
+  const saving = ({ url: picture }) => ({ href: `${url(picture)}?download=1`, download: "" });
   const compare = (one, other, on) => compareTwo({ id: one.index }, { id: other.index }, { view: "over", ...on });
   openViewer({ request: { prompt: item.prompt }, pictures }, item.id, { select, saving, compare });
 }
