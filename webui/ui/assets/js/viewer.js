@@ -17,8 +17,8 @@ export function openViewer(job, index, on) {
   const dialog = h("dialog", { class: "viewer", "aria-label": t("action.full_size") });
   const image = h("img", { class: "viewer-image", alt: job.request.prompt || t("picture.alt.empty"), draggable: "false" });
   const stage = h("div", { class: "viewer-stage" }, image);
-  const told = h("p", { class: "viewer-scale", role: "status", hidden: true });
-  const larger = iconButton(t("viewer.closer"), "zoom", () => zoom.toggle(), { class: "bare-button viewer-zoom", "aria-pressed": "false" });
+  const told = h("p", { class: "viewer-scale", hidden: true });
+  const larger = iconButton(t("viewer.closer"), "zoom", () => zoom.toggle(), { class: "bare-button viewer-zoom" });
   const save = h("a", { class: "bare-button viewer-save", title: t("action.download"), "aria-label": t("action.download") }, icon("download"));
   const zoom = zoomable(stage, image, { drawn, beside: () => dialog.close() });
   const keeping = several && keeper(pictures, on.compare);
@@ -66,7 +66,7 @@ export function openViewer(job, index, on) {
   dialog.showModal();
 
   function drawn(fitted, scale) {
-    larger.setAttribute("aria-pressed", String(!fitted));
+    larger.classList.toggle("closer", !fitted);
     for (const name of ["title", "aria-label"]) larger.setAttribute(name, t(fitted ? "viewer.closer" : "viewer.fit"));
     setText(told, fitted ? "" : `${Math.round(scale * 100)} %`);
     setHidden(told, fitted);
