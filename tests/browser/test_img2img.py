@@ -45,8 +45,9 @@ def yellow_part(image: Image.Image) -> tuple[float, float, list[tuple[int, ...]]
     return middle[0], middle[1], list(found.values())
 
 
-#: The bundled model knows things in the middle of a picture only, and in one size: from 0.5 on it draws a disc from elsewhere there,
-#: 25 pixels away. So elsewhere 0.4, where a circle is as it was; in the middle it gives the disc the rays of a sun, 1.5 times as large.
+#: The bundled model knows things in the middle of a picture only, and in one size: from 0.5 on it draws a disc from elsewhere
+#: there, 25 pixels away. So elsewhere 0.4, where a circle is as it was. In the middle it gives the disc the rays of a sun, 1.5
+#: times as large.
 @pytest.mark.parametrize(("place", "prompt", "strength"), [((64, 64), "sun", "0.5"), ((44, 78), "yellow circle", "0.4")])
 def test_a_sketched_disc_keeps_its_place_and_colour(studio: Studio, app, place, prompt, strength):
     easel = Easel(studio, "sketch").show()
@@ -123,6 +124,19 @@ def test_a_file_that_is_no_picture_is_refused_at_the_canvas_until_another_comes(
         Image.new("RGB", (64, 64), "blue").save(tmp_path / "blue.png")
         easel.choose(tmp_path / "blue.png")
         wrong.wait_for(state="detached")
+
+
+def test_over_the_whole_window_a_file_that_is_no_picture_is_refused_where_it_is_seen(lasting: Studio, tmp_path):
+    easel, page = Easel(lasting, "img2img").show(), lasting.page
+    Image.new("RGB", (64, 64), "blue").save(tmp_path / "blue.png")
+    easel.choose(tmp_path / "blue.png")
+    page.click("#canvas_img2img_enlarge")
+    page.locator("#canvas_img2img.large").evaluate(DROP_LETTERS)
+    notice = page.locator(".notice", has_text="letter.txt is no picture")
+    notice.get_by_role("button", name="Close").click()  # nothing lies over it
+    notice.wait_for(state="detached")
+    assert page.locator("#img2img_source > .field-error").count() == 0
+    page.click("#canvas_img2img_enlarge")
 
 
 def newest(app: RunningApp) -> list[str]:
