@@ -8,6 +8,7 @@ import pickle
 import random
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -196,7 +197,22 @@ def test_the_whole_program_writes_a_file_that_the_loader_takes(made: Path):
 def test_a_file_says_where_more_sizes_than_its_own_were_taught(made: Path):
     with safe_open(made / "starter.safetensors", framework="pt") as file:
         assert "periplus.sizes" not in file.metadata()
-    assert making.PROFILES["cuda"].credits() == {"periplus.sizes": "many"}
+    assert making.PROFILES["cuda"].credits(None) == {"periplus.sizes": "many"}
+
+
+def test_a_file_tells_of_sizes_and_of_its_vae_what_its_start_tells(made: Path):
+    start = Start.of(made / "starter.safetensors")
+    assert (start.vae_unseen, start.many_sizes) == ({"leaf"}, False)
+    assert [profile.credits(start) for profile in making.PROFILES.values()] == [{}, {}]
+    taught = {"periplus.sizes": "many"}
+    assert [profile.credits(replace(start, many_sizes=True)) for profile in making.PROFILES.values()] == [taught, taught]
+
+    def told(*unseen_before: str) -> str:
+        return lesson().credits(replace(start, vae_unseen=frozenset(unseen_before)))["periplus.vae_unseen"]
+
+    assert json.loads(told("leaf")) == ["leaf"]
+    assert json.loads(told("barn", "crane")) == ["crane"]  # the decoder's stage shows it the barn
+    assert "periplus.vae_unseen" not in lesson().credits(replace(start, vae_unseen=None))  # it may have seen anything
 
 
 def test_a_run_can_go_on_from_a_finished_model(made: Path, tmp_path: Path):
@@ -206,7 +222,7 @@ def test_a_run_can_go_on_from_a_finished_model(made: Path, tmp_path: Path):
     assert "first_stage_model.encoder.conv_in.weight" in same
     assert "model.diffusion_model.out.2.weight" not in same
     with safe_open(tmp_path / "starter.safetensors", framework="pt") as file:
-        assert "periplus.vae_unseen" not in file.metadata()  # an earlier program may have shown it anything
+        assert json.loads(file.metadata()["periplus.vae_unseen"]) == ["leaf"]
 
 
 def test_the_same_seed_makes_the_same_weights(made: Path, tmp_path: Path):

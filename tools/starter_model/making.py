@@ -50,9 +50,11 @@ class Profile:
     decay: float
     live: bool
 
-    def credits(self) -> dict[str, str]:
-        """What a file tells of sizes: nothing where only its own was taught."""
-        return {"periplus.sizes": "many"} if self.live else {}
+    def credits(self, start: Start | None) -> dict[str, str]:
+        """What a file tells of sizes: nothing where only its own was taught. Of a start it is what that one tells, for a short
+        run teaches no size, and on one size the others are not forgotten at once."""
+        many = start.many_sizes if start else self.live
+        return {"periplus.sizes": "many"} if many else {}
 
 
 PROFILES = {
@@ -81,11 +83,15 @@ class Lesson:
         return cls(_without(wanted, unseen), _without(everything, unseen), unseen)
 
     def credits(self, start: Start | None) -> dict[str, str]:
-        """What a file made of it tells of it; what the VAE of a start was kept from is not known here."""
+        """What a file made of it tells of it. The VAE of a start was kept from what that one tells, if it does, less what its
+        decoder is trained on here."""
         things = [self.wanted.pictures[index].name for index in self.wanted.where("thing")]
         told = {"things": things, "unseen": sorted(self.unseen)}
+        shown, kept = split(self.everything)
         if start is None:
-            told["vae_unseen"] = [picture.name for picture in split(self.everything)[1].pictures]
+            told["vae_unseen"] = [picture.name for picture in kept.pictures]
+        elif start.vae_unseen is not None:
+            told["vae_unseen"] = sorted(start.vae_unseen - {p.thing for p in shown.pictures if p.kind != "shape"})
         return {f"periplus.{name}": json.dumps(names) for name, names in told.items()}
 
 
@@ -201,7 +207,7 @@ def _write(run: Run, model: Model, text_encoder: CLIPTextModel, tokens: Tokens, 
     matrix, bias, explained = latent_rgb(vae, _calibration(lesson.wanted, run.machine.device))
     path = run.folder / "starter.safetensors"
     table = whole_table(table_of(text_encoder), tokens)
-    extra = lesson.credits(start) | run.profile.credits()
+    extra = lesson.credits(start) | run.profile.credits(start)
     export(path, model.unet, vae, text_encoder, table, (matrix, bias), extra=extra)
     print(f"written: {path}, {path.stat().st_size / 1e6:.1f} MB; R² of the preview {explained:.3f}")
 

@@ -25,6 +25,8 @@ class Start:
     Attributes:
         things: what they were taught.
         unseen: what they were never shown.
+        vae_unseen: what the VAE was never trained on; None where the file does not say.
+        many_sizes: whether other sizes than its own were taught.
     """
 
     unet: UNet2DConditionModel
@@ -32,6 +34,8 @@ class Start:
     text_encoder: Any
     things: frozenset[str] = frozenset()
     unseen: frozenset[str] = frozenset()
+    vae_unseen: frozenset[str] | None = None
+    many_sizes: bool = False
 
     @classmethod
     def of(cls, path: Path) -> Start:
@@ -40,7 +44,9 @@ class Start:
             module.requires_grad_(True).train()
         told = read_header(path).metadata
         things, unseen = (frozenset(json.loads(told.get(f"periplus.{name}", "[]"))) for name in ("things", "unseen"))
-        return cls(pipeline.unet, pipeline.vae, pipeline.text_encoders[0].module, things, unseen)
+        vae_unseen = frozenset(json.loads(told["periplus.vae_unseen"])) if "periplus.vae_unseen" in told else None
+        many = told.get("periplus.sizes") == "many"
+        return cls(pipeline.unet, pipeline.vae, pipeline.text_encoders[0].module, things, unseen, vae_unseen, many)
 
     def knows(self, picture: Picture) -> bool:
         """Whether it was taught: shapes always are."""
