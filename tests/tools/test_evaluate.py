@@ -49,8 +49,15 @@ def test_the_vae_is_measured_by_what_is_not_taught(drawn: Path):
     material = gather(drawn, drawn, taught)
     assert [p.name for p in material.vae_test.pictures] == ["leaf"]
     assert not material.held_out
-    assert gather(drawn, drawn, replace(taught, vae_unseen=frozenset(["leaf"]))).held_out
     assert gather(drawn, drawn, Taught(frozenset(["barn", "leaf"]), frozenset())).vae_test.pictures == ()
+
+
+def test_the_vae_is_measured_by_what_it_was_kept_from_where_the_file_says_so(drawn: Path):
+    taught = Taught(frozenset(["barn", "leaf"]), frozenset(), frozenset(["leaf"]))
+    material = gather(drawn, drawn, taught)
+    assert [p.name for p in material.vae_test.pictures] == ["leaf"]  # a thing that is taught: to the other networks
+    assert material.held_out
+    assert gather(drawn, drawn, replace(taught, vae_unseen=frozenset())).vae_test.pictures == ()
 
 
 def test_pairs_that_are_of_the_colour_anyway_are_left_out(drawn: Path, monkeypatch: pytest.MonkeyPatch):

@@ -89,7 +89,7 @@ class Material:
     Attributes:
         painted: all things of one colour in the others, taught and not.
         unseen: those painted ones that were not shown, but for those that are of this colour anyway.
-        vae_test: things that are not taught, and that the VAE was not trained on where `held_out`.
+        vae_test: things that the VAE was not trained on where `held_out`; else ones that are not taught.
     """
 
     things: PictureSet
@@ -160,9 +160,11 @@ def gather(emojibase: Path, font: Path, taught: Taught) -> Material:
     painted = paint_things(things)
     own = dict(zip((p.name for p in things.pictures), own_word(things), strict=True))
     unseen = [i for i, p in enumerate(painted.pictures) if p.name in taught.unseen and p.colour != own[p.thing]]
-    kept = taught.vae_unseen or frozenset(p.name for p in split(all_things)[1].pictures)
-    vae_test = all_things.take([i for i, name in enumerate(names) if name in kept - taught.things])
-    return Material(things, draw_shapes(), painted, painted.take(unseen), vae_test, bool(taught.vae_unseen))
+    kept = taught.vae_unseen
+    if kept is None:
+        kept = frozenset(p.name for p in split(all_things)[1].pictures) - taught.things
+    vae_test = all_things.take([i for i, name in enumerate(names) if name in kept])
+    return Material(things, draw_shapes(), painted, painted.take(unseen), vae_test, taught.vae_unseen is not None)
 
 
 def measure(model: Model, material: Material, wish: Wish, extent: Extent) -> tuple[list[str], list[Found]]:
