@@ -85,10 +85,8 @@ def test_a_step_that_compiles_does_not_count_as_time(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Machine, "clock", lambda _: now)
     assert line.trainer.run(loss)
-    assert (
-        line.trainer.position.seconds == 56.0
-    )  # eight steps, and two that compiled: the first one, and the first of another size
-    assert line.trainer.position.step == 10
+    # eight steps, and two that compiled: the first one, and the first of another size
+    assert (line.trainer.position.seconds, line.trainer.position.step) == (56.0, 10)
 
 
 def test_a_cpu_is_timed_by_its_own_work_and_a_gpu_by_the_wall(monkeypatch: pytest.MonkeyPatch):
@@ -273,7 +271,9 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def test_latents_are_made_anew_for_other_pictures_seeds_and_weights(tmp_path: Path, encoded: list[int]):
+def test_latents_are_made_anew_for_other_pictures_seeds_weights_and_code(
+    tmp_path: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+):
     torch.manual_seed(0)
     vae, other_vae = modules.make_vae(**TINY_VAE), modules.make_vae(**TINY_VAE)
     both, shapes = join(few_shapes(), things()), few_shapes()
@@ -287,6 +287,9 @@ def test_latents_are_made_anew_for_other_pictures_seeds_and_weights(tmp_path: Pa
     assert not torch.equal(make(vae, both, 2).latents, first.latents)
     assert not torch.equal(make(other_vae, both, 2).latents, make(vae, both, 2).latents)
     assert len(encoded) == 5
+    monkeypatch.setattr(samples_module, "_VERSION", 0)
+    make(vae, both, 2)
+    assert len(encoded) == 6
 
 
 def test_one_process_makes_the_latents_of_all(tmp_path: Path, encoded: list[int]):

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from tools.starter_model.training import Machine, choose, write_safely
 
 #: How often each kind is drawn.
 SHARES = {"thing": 0.66, "painted": 0.22, "shape": 0.12}
+
+#: Of how latents are made, by the code here and what it calls: whoever changes that counts on, and all are made anew.
+_VERSION = 1
 
 _PAIRS = {"thing": 2, "painted": 1, "shape": 2}
 
@@ -87,12 +90,16 @@ class CachedSamples:
         """Encode everything once, or read what an earlier run encoded of the same; the first of several processes does it."""
         if machine.company.leads:
             made_of = _digest(vae, pictures, seed)
-            if not path.exists() or torch.load(path, weights_only=True)["made of"] != made_of:
+            content: dict[str, Any] = torch.load(path, weights_only=True) if path.exists() else {}
+            if content.get("made of") != made_of:
                 owners, words = _rows(pictures, torch.Generator().manual_seed(seed))
                 latents = _encoded(vae, pictures, owners, words, machine, seed)
-                write_safely({"made of": made_of, "latents": latents, "grounds": words, "owners": owners}, path)
-        machine.company.told_by_leader(1.0)  # that the file is there
-        content = torch.load(path, weights_only=True)
+                content = {"made of": made_of, "latents": latents, "grounds": words, "owners": owners}
+                write_safely(content, path)
+            machine.company.told_by_leader(1.0)  # that the file is there
+        else:
+            machine.company.told_by_leader(0.0)
+            content = torch.load(path, weights_only=True)
         return cls(pictures, content["latents"], content["grounds"], content["owners"], known)
 
     def draw(self, number: int, generator: torch.Generator) -> tuple[Tensor, Tensor, list[str]]:
@@ -105,9 +112,10 @@ class CachedSamples:
 
 
 def _digest(vae: AutoencoderKL, pictures: PictureSet, seed: int) -> str:
-    """Of everything that latents are made of, so that those of other pictures, places or weights are told from them."""
+    """Of everything that latents are made of, so that those of other pictures, seeds or weights are told from them; of the code
+    that makes them there is its `_VERSION`."""
     told = [(p.name, p.kind, p.colour) for p in pictures.pictures]
-    digest = hashlib.blake2b(repr((seed, told)).encode())
+    digest = hashlib.blake2b(repr((_VERSION, seed, told)).encode())
     digest.update(np.ascontiguousarray(pictures.pixels).data)
     for name, tensor in vae.state_dict().items():
         if name.startswith(("encoder.", "quant_conv.")):
