@@ -28,10 +28,12 @@ def write_models(data_dir: Path) -> None:
 
 @dataclass
 class StandIn:
-    """Serves `files` by path, such as "/a.safetensors"; `pause` is waited before each piece, in seconds."""
+    """Serves `files` by path, such as "/a.safetensors"; `pause` is waited before each piece, in seconds. Without `etag` no part
+    is gone on with."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     pause: float = 0.0
+    etag: str = '"one"'
     address: str = ""
 
 
@@ -46,6 +48,8 @@ def stand_in_server() -> Iterator[StandIn]:
                 return self.send_error(404)
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
+            if served.etag:
+                self.send_header("ETag", served.etag)
             self.end_headers()
             try:
                 for start in range(0, len(data), PIECE):

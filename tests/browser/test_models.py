@@ -220,15 +220,24 @@ def test_a_download_is_cancelled(tab: Studio, server: StandIn, data_dir):
     tab.page.locator(".task-running .task-cancel").click()
     tab.page.locator(".task-cancelled", has_text="endless").wait_for()
     assert not (data_dir / "models" / "Stable-diffusion" / "endless.safetensors").exists()
-    server.pause = 0.05
-    server.files["/halfway.safetensors"] = bytes(400 * 65_536)
-    tab.page.fill("#get_source", f"{server.address}/halfway.safetensors")
+
+
+@pytest.mark.parametrize(("etag", "words"), [('"one"', re.compile("What has come is kept")), ("", "Cancelled")])
+def test_a_download_that_is_cancelled_halfway_says_whether_it_is_gone_on_with(
+    tab: Studio, server: StandIn, data_dir, etag: str, words: str | re.Pattern[str]
+):
+    server.pause, server.etag = 0.05, etag
+    name = f"halfway{len(etag)}"
+    server.files[f"/{name}.safetensors"] = bytes(400 * 65_536)
+    tab.page.click("#models_view_get")
+    tab.page.fill("#get_sha256", "")
+    tab.page.fill("#get_source", f"{server.address}/{name}.safetensors")
     tab.page.click("#get_download")
-    halfway = tab.page.locator(".task", has_text="halfway")
+    halfway = tab.page.locator(".task", has_text=name)
     expect(halfway.locator(".task-words")).to_contain_text(re.compile(r"[1-9]\d? %"))
     halfway.locator(".task-cancel").click()
-    expect(halfway.locator(".task-words")).to_contain_text("What has come is kept")
-    assert (data_dir / "models" / "Stable-diffusion" / "halfway.safetensors.part").stat().st_size > 0
+    expect(halfway.locator(".task-words")).to_have_text(words)
+    assert (data_dir / "models" / "Stable-diffusion" / f"{name}.safetensors.part").stat().st_size > 0
 
 
 def test_a_download_that_fails_says_why(tab: Studio, server: StandIn):

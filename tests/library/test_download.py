@@ -227,6 +227,39 @@ def test_cancelling_hangs_up_at_once_and_keeps_what_came(
     assert fetcher.fetch(standin.url("/a.safetensors")).state is TaskState.DONE
 
 
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({}, True),
+        ({"etag": None}, False),
+        ({"etag": 'W/"weak"'}, False),
+        ({"etag": None, "headers": {"Last-Modified": "x"}}, True),
+    ],
+)
+def test_a_cancelled_download_says_whether_it_is_gone_on_with(
+    fetcher: Fetcher, standin: StandIn, content: bytes, board: TaskBoard, finish: Finish, options: Any, kept: bool
+):
+    standin.add("/a.safetensors", content, pause=(pause := threading.Event()), **options)
+    task = fetcher.start(standin.url("/a.safetensors"))
+    wait_until(lambda: (board.get(task.id).fraction or 0) > 0.2)
+    board.cancel(task.id)
+    assert finish(task).kept is kept
+    pause.set()
+    fetcher.fetch(standin.url("/a.safetensors"))
+    assert ("Range" in standin.requests[-1][1]) is kept
+
+
+def test_a_download_that_is_cancelled_between_two_tries_says_that_it_is_kept(
+    fetcher: Fetcher, standin: StandIn, content: bytes, board: TaskBoard, finish: Finish
+):
+    fetcher.downloader = Downloader(board, lambda: None, retries=(60.0,))
+    standin.add("/a.safetensors", content, break_after=BREAKS)
+    task = fetcher.start(standin.url("/a.safetensors"))
+    wait_until(lambda: "Trying again" in board.get(task.id).text)
+    board.cancel(task.id)
+    assert finish(task).kept
+
+
 def test_progress_tells_bytes_and_size(fetcher: Fetcher, standin: StandIn, content: bytes, board: TaskBoard):
     pause = threading.Event()
     standin.add("/a.safetensors", content, pause=pause)

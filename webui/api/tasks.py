@@ -32,7 +32,7 @@ def router(services: Services) -> APIRouter:
 
     @routes.delete("/tasks/{task_id}")
     def cancel(task_id: TaskId) -> dict[str, Any]:
-        """End a running task. What a download has fetched is kept, so that it can be gone on with."""
+        """End a running task. Once it has ended, `kept` tells whether the same download goes on from there."""
         return task_json(services.tasks.cancel(task_id))
 
     return routes

@@ -16,7 +16,7 @@ import httpx
 
 from webui.checkpoints.header import read_header
 from webui.checkpoints.scan import PICKLED
-from webui.errors import InvalidRequest, TaskFailed, UnsupportedCheckpoint
+from webui.errors import Cancelled, InvalidRequest, TaskFailed, UnsupportedCheckpoint
 from webui.library.answers import Asker, Broken, first_byte, identity_of, is_web_page
 from webui.library.names import check_name
 from webui.library.partial import Partial, promised_size
@@ -97,6 +97,13 @@ class _Fetch:
 
     def run(self, handle: TaskHandle) -> str:
         """The file's name. Raise TaskFailed, Cancelled; what has come is kept where it may be gone on with."""
+        try:
+            return self._run(handle)
+        except Cancelled:
+            handle.kept = self.partial is not None and self.partial.can_go_on()
+            raise
+
+    def _run(self, handle: TaskHandle) -> str:
         handle.begin(f"Asking {self.asker.address.shown.partition('/')[0]}")
         with self.asker, contextlib.ExitStack() as claimed:
             tries, size = 0, 0

@@ -35,6 +35,10 @@ class Partial:
             return None
         return identity if isinstance(identity, dict) else None
 
+    def can_go_on(self) -> bool:
+        """Whether there is something, of a file that the server marks so that it is known again."""
+        return bool(self.size() and (self.identity() or {}).get("mark"))
+
     def begin(self, identity: dict[str, Any]) -> None:
         """Start anew."""
         self.path.write_bytes(b"")

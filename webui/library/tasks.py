@@ -35,7 +35,8 @@ class TaskState(StrEnum):
 
 @dataclass(frozen=True)
 class Task:
-    """`fraction` is None where nobody can tell; `error` is for people; `result` names what was made; `started` is time.time()."""
+    """`fraction` is None where nobody can tell; `error` is for people; `result` names what was made; `started` is time.time();
+    `kept`: it was cancelled, and the same again goes on from there."""
 
     id: str
     kind: Kind
@@ -46,6 +47,7 @@ class Task:
     error: str = ""
     result: str = ""
     started: float = 0.0
+    kept: bool = False
 
 
 class TaskHandle:
@@ -58,6 +60,7 @@ class TaskHandle:
         self._stops: list[Callable[[], None]] = []
         self._told = 0.0
         self.conclusion = ""  # the text of the task once it is done
+        self.kept = False  # whether the same again goes on from here, should the task be cancelled
 
     def begin(self, text: str) -> None:
         """Say what the task does next. Nobody can tell yet how far that is."""
@@ -161,7 +164,7 @@ class TaskBoard:
                 result = work(handle)
             ending = {"state": TaskState.DONE, "fraction": 1.0, "text": handle.conclusion, "result": result}
         except Cancelled:
-            ending = {"state": TaskState.CANCELLED, "text": ""}
+            ending = {"state": TaskState.CANCELLED, "text": "", "kept": handle.kept}
         except WebUIError as error:
             ending = {"state": TaskState.FAILED, "text": "", "error": str(error)}
         except Exception as error:

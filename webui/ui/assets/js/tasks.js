@@ -76,7 +76,7 @@ function update(made, task) {
 
 export function taskWords(task) {
   if (task.state === "failed") return task.error || t("tasks.failed");
-  if (task.state === "cancelled" && task.kind === "download" && task.fraction) return t("tasks.cancelled.kept");
+  if (task.kept) return t("tasks.cancelled.kept");
   if (task.state !== "running") return task.text || t(`tasks.${task.state}`);
   const percent = task.fraction === null || task.fraction === undefined ? null : `${Math.floor(task.fraction * 100)} %`;
   const left = secondsLeft(task);
