@@ -98,18 +98,26 @@ def test_choosing_a_broken_file_changes_nothing_and_says_why(services, form):
     payloads = {name: component.value for name, component in form.components.items()} | {"checkpoint": "broken"}
     assert choose_checkpoint(services, [form], given(form, payloads), payloads["checkpoint"]) == {}
     assert services.preferences.current.checkpoint is None
-    answer = checkpoint_answer(services, "broken")
+    answer = checkpoint_answer(services, [form], "broken")
     assert answer["note"] == ""
     assert answer["problem"].startswith("broken.safetensors is too short")
+    assert answer["shapes"] is None and answer["fresh"] is None  # the page keeps those of the checkpoint before
+
+
+def test_the_page_is_told_what_each_form_begins_with_under_a_checkpoint(services, form):
+    services.form_defaults.set("txt2img", {"steps": 7})
+    fresh = checkpoint_answer(services, [form], "starter")["fresh"]
+    assert list(fresh) == ["txt2img"]
+    assert fresh["txt2img"].items() >= {**BUNDLED, "steps": 7}.items()
 
 
 def test_shapes_are_offered_that_the_checkpoint_can_draw(services, monkeypatch: pytest.MonkeyPatch):
     starter = models.find(services.catalog, "starter")
     assert starter is not None
-    assert checkpoint_answer(services, "starter")["shapes"] == {"square": (128, 128)}
+    assert checkpoint_answer(services, [], "starter")["shapes"] == {"square": (128, 128)}
     other = replace(starter, own_size_only=False)
     monkeypatch.setattr(models, "find", lambda *_: other)
-    assert set(checkpoint_answer(services, "starter")["shapes"]) == {"square", "portrait", "landscape"}
+    assert set(checkpoint_answer(services, [], "starter")["shapes"]) == {"square", "portrait", "landscape"}
 
 
 def test_a_pickled_file_is_refused_in_the_words_of_the_catalogue(services):

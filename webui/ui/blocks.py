@@ -163,7 +163,8 @@ def _connect_load(page: gr.Blocks, services: PageServices, forms: Sequence[Form]
         for form, text in reversed(list(zip(forms, texts, strict=True))):  # what they share holds what the first one says
             values = opening_values(services, form.tab, stored_values(text, services.plugins.kinds))
             updates |= _opening_updates(services, form, values, text)
-        answer = {**header.checkpoint_answer(services, values["checkpoint"]), **page_preferences(services), "version": version}
+        suited = header.checkpoint_answer(services, forms, values["checkpoint"])
+        answer = {**suited, **page_preferences(services), "version": version}
         updates |= {component: now() for component, now in filled.items()}
         updates[told] = answer
         return [_as_sent(updates.get(component, gr.skip())) for component in outputs]

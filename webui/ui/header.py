@@ -12,7 +12,6 @@ import gradio as gr
 from webui.checkpoints.catalog import CheckpointInfo, suited_values
 from webui.core.shapes import own_shape, shapes
 from webui.errors import SaveFailed
-from webui.storage.a1111_settings import TABS
 from webui.ui import extension_options, models, settings_lists
 from webui.ui.form import Form, collect, shown
 from webui.ui.script import call, host
@@ -55,7 +54,7 @@ def connect(services: PageServices, forms: Sequence[Form], refresh: gr.Button) -
 
     def on_checkpoint(given: Mapping[Any, Any]) -> dict[Any, Any]:
         name = given[checkpoint]
-        return {**choose_checkpoint(services, forms, given, name), told: checkpoint_answer(services, name)}
+        return {**choose_checkpoint(services, forms, given, name), told: checkpoint_answer(services, forms, name)}
 
     def on_vae(name: str) -> None:
         remember_choice(services, vae=name)
@@ -96,7 +95,7 @@ def _connect_use(services: PageServices, forms: Sequence[Form], told: gr.JSON) -
         updates = use_model(services, forms, given, kind, name)
         gone = kind == "checkpoint" and not updates
         current = given[forms[0].components["checkpoint"]]
-        answer = checkpoint_answer(services, current if gone or kind == "vae" else name)
+        answer = checkpoint_answer(services, forms, current if gone or kind == "vae" else name)
         return {**updates, told: {**answer, "problem": t("model.gone", name=name)} if gone else answer}
 
     order = sorted([*_controls(forms), wish], key=lambda component: component._id)
@@ -147,14 +146,18 @@ def choose_checkpoint(services: PageServices, forms: Sequence[Form], given: Mapp
     return updates
 
 
-def checkpoint_answer(services: PageServices, name: str | None) -> dict[str, Any]:
+def checkpoint_answer(services: PageServices, forms: Sequence[Form], name: str | None) -> dict[str, Any]:
     """What the script shows of the checkpoint: its sentence, what is wrong with it, the sizes that suit it by shape, and the
-    values with which a form begins under it."""
+    values with which each form begins under it. Under one that is broken the sizes and values of the one before still hold."""
     info = models.find(services.catalog, name)
     problem = models.problem(services.catalog, name)
     suited = (own_shape if info.own_size_only else shapes)(info.width or _SIDE, info.height or _SIDE) if info else None
-    fresh = {tab: {field: shown(field, value) for field, value in fresh_values(services, info, tab).items()} for tab in TABS}
+    fresh = None if problem else {form.tab: _shown(fresh_values(services, info, form.tab)) for form in forms}
     return {"note": "" if problem else models.note(info), "problem": problem, "shapes": suited, "fresh": fresh}
+
+
+def _shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: shown(field, value) for field, value in values.items()}
 
 
 def fresh_values(services: PageServices, info: CheckpointInfo | None, tab: str) -> dict[str, Any]:
