@@ -67,7 +67,8 @@ export function easel({ id, mode, label, changed, refused }) {
     try {
       await canvas.setPicture(file);
     } catch {
-      return refused(t("canvas.no_picture", { name: file.name ?? "" }));
+      const words = t("canvas.no_picture", { name: file.name ?? "" });
+      return large() ? post(words, "error") : refused(words); // what stands beside it lies beneath it then
     }
     offer(before.drawing ? before : null, t("canvas.replaced"));
   }
