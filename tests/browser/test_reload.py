@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.page import LONG, Studio
 
@@ -99,6 +99,21 @@ def test_the_open_tab_is_open_again_after_a_reload_unless_the_address_names_anot
     expect(open_tab(page)).to_have_text("Extras")
     studio.reload()
     expect(open_tab(page)).to_have_text("Extras")
+
+
+def test_a_tab_that_is_opened_before_the_page_is_ready_is_open_again_too(studio: Studio):
+    page = studio.page
+    held: list[Route] = []
+    page.route("**/gradio_api/run/opening", lambda route: held.append(route))
+    page.reload(wait_until="commit")
+    studio.show("History")
+    expect(open_tab(page)).to_have_text("History")
+    assert page.locator("html[data-periplus=ready]").count() == 0
+    for route in held:
+        route.continue_()
+    page.unroute_all()
+    studio.wait_until_ready().reload()
+    expect(open_tab(page)).to_have_text("History")
 
 
 def test_on_a_phone_the_tab_that_is_open_again_is_in_view_in_the_strip(phone: Studio):

@@ -28,7 +28,8 @@ export function keepTab(name) {
 export function comeBackToTab() {
   whenReady(() => {
     const kept = sessionStorage.getItem(KEPT);
-    if (kept && openTab() === TABS[0] && !location.hash) showTab(kept);
+    if (openTab() && openTab() !== TABS[0]) keepTab(openTab()); // somebody was quicker than the page
+    else if (kept && !location.hash) showTab(kept);
     new MutationObserver(() => openTab() && keepTab(openTab())).observe(strip(), { subtree: true, attributeFilter: ["aria-selected"] });
   });
 }
