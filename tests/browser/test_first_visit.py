@@ -88,6 +88,33 @@ def test_the_simple_view_offers_the_shapes_that_a_checkpoint_can_draw(nearby, la
     expect(page.locator("#txt2img_shape .shape-size")).to_have_text("128 × 128")
 
 
+#: A box that is out of sight.
+EMPTY = """id => {
+    const box = document.querySelector(`#${id} :is(input, textarea)`);
+    box.value = "";
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+
+
+def test_the_simple_view_tells_that_results_are_resized_by_a_factor(nearby, lasting: Studio):
+    page = lasting.page
+    page.select_option("#view", "full")
+    lasting.show("img2img")
+    page.click("#img2img_resize_by")
+    page.fill("#img2img_scale", "1.5")
+    page.select_option("#view", "simple")
+    told = page.locator("#img2img_unseen")
+    expect(told).to_contain_text("Resize by 1.5")
+    lasting.reload()
+    expect(told).to_contain_text("Resize by 1.5")
+    page.select_option("#view", "full")
+    page.click("#img2img_resize_to")
+    page.select_option("#view", "simple")
+    expect(told).not_to_contain_text("Resize by")
+    page.select_option("#view", "full")
+    lasting.show("txt2img")
+
+
 def test_the_simple_view_tells_what_is_set_where_it_cannot_be_seen(nearby, lasting: Studio):
     page = lasting.page
     told = page.locator("#txt2img_unseen")
@@ -101,10 +128,13 @@ def test_the_simple_view_tells_what_is_set_where_it_cannot_be_seen(nearby, lasti
     page.locator("#txt2img_hr input[type=checkbox]").first.check()
     send = "async text => (await import('/webui-assets/js/form.js')).sendInfotext(text)"
     page.select_option("#view", "simple")
-    expect(told).to_contain_text("Negative prompt a text that is longer than wha…, Steps 5, Seed 78, Hires. fix")
+    expect(told).to_contain_text("Negative prompt a text that is longer than wha…, Sampling steps 5, Seed 78, Hires. fix")
     page.evaluate(send, "a cat\nSteps: 20, Seed: 79, RNG: CPU, Refiner: starter, Refiner switch at: 0.7")
     expect(told).to_contain_text("Seed 79, Refiner · starter at 0.7")
-    expect(told).not_to_contain_text("Steps")
+    expect(told).not_to_contain_text("Sampling steps")
+    lasting.page.evaluate(EMPTY, "txt2img_seed")
+    expect(told).to_contain_text("Refiner")
+    expect(told).not_to_contain_text("Seed")  # an empty box is a random seed, as at the beginning
     page.click("#txt2img_full_view")
     expect(told).to_be_hidden()
     page.evaluate(send, "a cat\nSteps: 20, Seed: -1, RNG: CPU")

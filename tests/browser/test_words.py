@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.conftest import DESKTOP, Watch
 from tests.browser.long_words import NAME, faults
 from tests.browser.page import Studio
-from tests.browser.test_accessibility import DRAWN
+from tests.browser.test_accessibility import COMPLETE, DRAWN
 from tests.running import RunningApp
 from webui.ui.language import COOKIE
 
@@ -122,9 +122,10 @@ def test_no_english_is_left_and_what_is_sent_stays_as_it_is(speaking: Callable[[
     page = speaking(language).page
     assert english_in(page.evaluate(_WORDS)) == []
     left = {}
-    for tab, drawn in zip(tabs_of(page), ["#txt2img_prompt", *DRAWN.values()], strict=True):
+    for tab, (name, drawn) in zip(tabs_of(page), {"txt2img": "#txt2img_prompt", **DRAWN}.items(), strict=True):
         tab.click()
-        expect(page.locator(drawn).first).to_be_attached()
+        for part in (drawn, COMPLETE.get(name, drawn)):
+            expect(page.locator(part).first).to_be_attached()
         left[tab.inner_text()] = english_in([*page.evaluate(_SEEN), *page.evaluate(_NAMES_READ)], _ENGLISH_NAME)
     assert {tab: words for tab, words in left.items() if words} == {}
     tabs_of(page)[1].click()
@@ -132,6 +133,16 @@ def test_no_english_is_left_and_what_is_sent_stays_as_it_is(speaking: Callable[[
     expect(shown).to_have_value(resized)
     value = "async () => (await import('/webui-assets/js/form.js')).valuesOf('img2img').resize_mode"
     assert page.evaluate(value) == "Just resize"
+
+
+def test_the_simple_view_tells_in_the_pages_language_what_it_hides(speaking: Callable[[str], Studio]):
+    page = speaking("Русский").page
+    tell = "async values => (await import('/webui-assets/js/unseen.js')).unseen('txt2img', values)"
+    values = {"vae": "None", "steps": 5, "variation_strength": 0.5, "seed_resize_width": 512, "mask_mode": "Inpaint not masked"}
+    told = page.evaluate(tell, {**values, "masked_padding": 8})
+    assert len(told) == 6
+    assert english_in(told) == []
+    assert "Перерисовать вне маски" in told[4]
 
 
 @pytest.mark.parametrize(

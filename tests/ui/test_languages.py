@@ -66,6 +66,7 @@ def cookie(language: str) -> str:
 def client() -> TestClient:
     page: dict = {"components": [{"type": "button", "props": {"value": "Generate"}}]}
     script = {"texts": {"on": "on", "off": "off"}, "fields": {"width": {"label": "Width", "default": 512}}}
+    script["fields"]["fill"] = {"label": "Fill", "choices": {"Width": "Width", "Generate": "Generate"}}
     page["head"] = f"<script>window.periplusConfig = {json.dumps(script)};</script>"
     html = f"<script>window.gradio_config = {json.dumps(page)};</script>".replace('</script>"', '\\u003c/script>"')
     routes = [
@@ -106,6 +107,7 @@ def test_the_page_and_its_script_are_translated_on_their_way(client: TestClient)
     told = script_of(answer.text)
     assert told["texts"] == {"on": "an", "off": "off"}
     assert told["fields"]["width"] == {"label": "Breite", "default": 512}
+    assert told["fields"]["fill"]["choices"] == {"Width": "Breite", "Generate": "Generate"}  # a word, not the button's sentence
     assert told["language"]["name"] == "Deutsch"
     assert told["language"]["known"] == ["English", "Deutsch", "Русский"]
     assert int(answer.headers["content-length"]) == len(answer.content)

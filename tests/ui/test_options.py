@@ -42,5 +42,7 @@ def test_the_script_knows_defaults_seeds_as_text_and_what_an_option_needs():
     assert config["fields"]["eta"]["default"] is None
     assert config["fields"]["seed_resize_width"]["multiple_of"] == 8
     assert config["fields"]["unipc_order"]["needs"] == {"sampler": ["UniPC"]}
+    assert config["fields"]["mask_mode"]["choices"]["Inpaint not masked"] == "Inpaint not masked"
+    assert config["fields"]["sampler"]["choices"] == {}  # names, which extensions add to
     assert config["options"] == list(options.OPTIONS)
     assert config["extra"] == list(EXTRA)

@@ -8,6 +8,7 @@ from typing import Any
 from webui import __version__
 from webui.core.effects import NEEDS
 from webui.core.extras import ExtraKinds
+from webui.core.growing import Listing
 from webui.core.params import FieldSpec
 from webui.ui import extension_options, extras, img2img, scripts
 from webui.ui.form import shown, specs_with
@@ -56,8 +57,10 @@ def head(kinds: ExtraKinds | None = None) -> str:
 
 
 def describe_field(spec: FieldSpec) -> dict[str, Any]:
-    """What the script knows of a field. `short` names it where there is little room; `needs` says where it has an effect."""
+    """What the script knows of a field. `short` names it where there is little room; `needs` says where it has an effect;
+    `choices` has the words of each, but not of what is called by a name in every language (samplers)."""
     param = spec.param
+    choices = () if isinstance(param.choices, Listing) else param.choices
     return {
         "label": param.label,
         "short": param.label if spec.kind is bool else param.infotext or param.label,
@@ -67,4 +70,5 @@ def describe_field(spec: FieldSpec) -> dict[str, Any]:
         "multiple_of": param.multiple_of,
         "default": shown(spec.name, spec.default),
         "needs": NEEDS.get(spec.name, {}),
+        "choices": {choice: choice for choice in choices},
     }

@@ -136,9 +136,13 @@ def _words(text: str, said: Mapping[str, str]) -> str:
 def _of_script(
     config: dict[str, Any], sentences: Sentences, said: Mapping[str, str], language: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the page's script knows: its sentences by key, the words of fields wherever they stand, and the language itself."""
+    """What the page's script knows: its sentences by key, the words of fields wherever they stand, their choices in the words of
+    the form's lists, and the language itself."""
     texts = {key: sentences.get(key) or said.get(english, english) for key, english in config.get("texts", {}).items()}
     others = {name: _everywhere(value, said) for name, value in config.items() if name != "texts"}
+    for field in others.get("fields", {}).values():
+        if "choices" in field:
+            field["choices"] = {value: sentences.get(value, value) for value in field["choices"]}
     return {**others, "texts": texts, "language": language}
 
 

@@ -67,6 +67,7 @@ function draw() {
   parts.detect.disabled = !source;
   const { width, height } = { ...valuesOf("img2img"), ...resized() };
   setText(parts.words, source ? t("img2img.resize.words", { from: `${source.width}×${source.height}`, to: `${width}×${height}` }) : "");
+  document.dispatchEvent(new Event("periplus:resize"));
 }
 
 document.addEventListener("periplus:form", ({ detail: { tab } }) => tab === "img2img" && draw());

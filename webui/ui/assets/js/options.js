@@ -73,9 +73,10 @@ export function changedInWords(values, names) {
   return names.filter((name) => !isDefault(name, values[name])).map((name) => inWords(name, values[name])).join(", ");
 }
 
-export function inWords(name, value) {
-  const { short } = fields[name];
-  return typeof value === "boolean" ? (value ? short : t("options.off", { name: short })) : `${short} ${value ?? "?"}`;
+// `called`: what the field is called there.
+export function inWords(name, value, called = fields[name].short) {
+  if (typeof value === "boolean") return value ? called : t("options.off", { name: called });
+  return `${called} ${fields[name].choices[value] ?? value ?? "?"}`;
 }
 
 // Makes a field visible that stands in something closed.

@@ -84,6 +84,6 @@ export function mountShape(host, tab) {
     setText(hidden, names && t("view.unseen", { names }));
   });
   listeners.add(tell);
-  for (const event of ["periplus:form", "change", "click"]) document.addEventListener(event, tell);
+  for (const event of ["periplus:form", "periplus:resize", "change", "click"]) document.addEventListener(event, tell);
   tell();
 }
