@@ -95,6 +95,13 @@ def test_a_page_says_in_a_sentence_what_it_is():
     assert '<meta name="description" content="Periplus: ' in head
 
 
+def test_a_page_says_what_it_is_in_its_own_language():
+    ours = f"<script>window.periplusConfig = {json.dumps({'texts': {'page.description': 'Это <Periplus>'}})};</script>"
+    head = lightened(page_of({**CONFIG, "head": ours}), "v-1").split("</head>")[0]
+    assert head.count('name="description"') == 1
+    assert '<meta name="description" content="Это &lt;Periplus&gt;">' in head
+
+
 def test_what_is_no_page_leaves_as_it_is():
     assert lightened("<p>Sign in</p>", "v-1") == "<p>Sign in</p>"
 

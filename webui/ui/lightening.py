@@ -11,6 +11,7 @@ from typing import Any
 from webui.ui import asset_files
 from webui.ui.language import PAGE, SCRIPT, as_data
 from webui.ui.script import ASSETS_URL
+from webui.ui.texts import t
 
 #: Gradio's description of its HTTP API, with examples in four languages for each event; the page's events go by number.
 _API = re.compile(r"(?<=window\.gradio_api_info = )\{.*?\}(?=;</script>)", re.DOTALL)
@@ -21,9 +22,6 @@ _UNREAD = ("api_info", "api_info_as_input", "api_info_as_output", "example_input
 
 #: What Gradio calls languages where it calls them otherwise.
 _GRADIOS_CODES = {"zh": "zh-CN"}
-
-#: Here and not in the head that Gradio is given: its script stumbles over such an element there, and draws nothing.
-_DESCRIPTION = '<meta name="description" content="Periplus: a browser-based web UI for Stable Diffusion.">'
 
 #: How Gradio introduces itself where a link to the page is shown.
 _GRADIOS_CARD = re.compile(r'<meta\s+(?:property|name)="(?:og|twitter):[^>]*>\s*')
@@ -42,9 +40,10 @@ def lightened(html: str, version: str) -> str:
     html = html[: found.start()] + as_data(config) + html[found.end() :]
     html = _GRADIOS_CARD.sub("", _API.sub(lambda _: as_data(_NO_API), html, count=1))
     opening = f'<script type="module" async src="{address}/js/{asset_files.OPENING}"></script>'
-    first = _language(config["head"]) + _import_map(address) + opening
+    ours = _of_script(config["head"])
+    first = _language(ours) + _import_map(address) + opening
     html = html.replace("<script>window.gradio_config", first + "<script>window.gradio_config", 1)
-    html = html.replace("</head>", _DESCRIPTION + _to_fetch(config["head"], address) + "</head>", 1)
+    html = html.replace("</head>", _description(ours) + _to_fetch(config["head"], address) + "</head>", 1)
     return re.sub(r"<body\b[^>]*>", lambda body: body[0] + _frame(config), html, count=1)
 
 
@@ -68,10 +67,21 @@ def _pruned(node: Mapping[str, Any], without: set[int]) -> dict[str, Any]:
     return {**node, "children": [_pruned(child, without) for child in node["children"] if child["id"] not in without]}
 
 
-def _language(head: str) -> str:
-    """Gradio's own words are in the language that the browser names, so it names the page's, where Gradio has that."""
+def _of_script(head: str) -> dict[str, Any]:
+    """What the page's script is told, in the page's language."""
     found = SCRIPT.search(head)
-    code = json.loads(found[0])["language"]["code"] if found else ""
+    return json.loads(found[0]) if found else {}
+
+
+def _description(ours: Mapping[str, Any]) -> str:
+    """Not in the head that Gradio is given: its script stumbles over such an element there, and draws nothing."""
+    said = ours.get("texts", {}).get("page.description") or t("page.description")
+    return f'<meta name="description" content="{escape(said)}">'
+
+
+def _language(ours: Mapping[str, Any]) -> str:
+    """Gradio's own words are in the language that the browser names, so it names the page's, where Gradio has that."""
+    code = ours.get("language", {}).get("code", "")
     named = as_data(_GRADIOS_CODES.get(code, code))
     return f'<script>Object.defineProperty(navigator, "language", {{value: {named}}})</script>' if code else ""
 
