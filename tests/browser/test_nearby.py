@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from tests.browser.conftest import stop_everything
 from tests.browser.page import LONG, Studio
 from tests.running import RunningApp
 
@@ -45,12 +46,13 @@ def nearby(other_context: BrowserContext) -> Iterator[Nearby]:
 
 
 @pytest.fixture
-def newcomer(stranger: Page, nearby: Nearby, app: RunningApp) -> Studio:
+def newcomer(stranger: Page, nearby: Nearby, app: RunningApp) -> Iterator[Studio]:
     """Somebody who sees the empty stage: the newest job, which others made, was broken off."""
     job_id = app.submit(prompt="castle", width=128, height=128, steps=150)
     app.http.delete(f"/api/v1/jobs/{job_id}")
     app.wait(job_id)
-    return Studio(stranger, app.address).open()
+    yield Studio(stranger, app.address).open()
+    stop_everything(app)
 
 
 def test_the_empty_stage_offers_them_until_that_is_declined(newcomer: Studio, nearby: Nearby):

@@ -31,9 +31,12 @@ NOTIFIED = """async ({ tell, events, permission = "granted", looked = false, wan
     window.Notification = class { static permission = permission; constructor(title, { body }) { told.push([title, body]) } };
     state.preferences = { ...state.preferences, notify_when_done: wanted };
     document.hasFocus = () => looked;
-    await eval(tell)(events);
-    [window.Notification, state.preferences] = kept;
-    delete document.hasFocus;
+    try {
+        await eval(tell)(events);
+    } finally {
+        [window.Notification, state.preferences] = kept;
+        delete document.hasFocus;
+    }
     return told;
 }"""
 
