@@ -1,12 +1,13 @@
 """The page beside the pictures of it that people have looked at (`docs/states.py` makes them).
 
 Both are drawn with the fonts of one kind of machine, where every opening looks the same; what differs is what the pictures,
-which are kept with losses, have lost. Where other fonts are installed, every letter differs: take the pictures anew there.
+which are kept with losses, have lost. Where other fonts are installed, every letter differs, and nothing is compared.
 """
 
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,24 @@ SCATTER = 20
 ICONS: list[Box] = [(left, 328, left + 44, 372) for left in (394, 438, 482, 526)]
 
 
+#: Pixels of a text in the page's fonts, so high that no two fonts make them equal.
+TEXT_WIDTH = """() => {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = `100px ${getComputedStyle(document.body).fontFamily}`;
+    return pen.measureText("Sampling steps, Größe 0123").width;
+}"""
+
+#: Where the pictures were taken.
+TAKEN_WITH = 1420
+
+
+def require_fonts(page: Page) -> None:
+    """Those with which the pictures were taken; on the machine that runs all tests of every change they are there."""
+    width = page.evaluate(TEXT_WIDTH)
+    if abs(width - TAKEN_WITH) > 2 and not os.environ.get("CI"):
+        pytest.skip(f"other fonts than in the pictures: a text is {width:.0f} pixels wide, not {TAKEN_WITH}")
+
+
 def kept(size: str, name: str) -> Image.Image:
     with Image.open(PICTURES / size / f"{name}.webp") as image:
         return image.convert("RGB")
@@ -78,9 +97,23 @@ def without(image: Image.Image, box: Box) -> Image.Image:
     return image
 
 
+def test_nothing_is_compared_with_other_fonts_but_where_every_change_is_tested(lasting: Studio, monkeypatch: pytest.MonkeyPatch):
+    page = lasting.page
+    page.evaluate("() => { document.body.style.fontFamily = 'monospace' }")
+    try:
+        monkeypatch.setenv("CI", "true")
+        require_fonts(page)
+        monkeypatch.delenv("CI")
+        with pytest.raises(pytest.skip.Exception, match="other fonts"):
+            require_fonts(page)
+    finally:
+        page.evaluate("() => { document.body.style.fontFamily = '' }")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_forms_and_header_look_as_in_the_pictures_of_them(lasting: Studio, theme: str):
     page = lasting.page
+    require_fonts(page)
     page.set_viewport_size(DESKTOP["viewport"])
     page.get_by_label("Theme").select_option(theme)
     seen, found = {}, {}
@@ -110,6 +143,7 @@ def test_forms_and_header_look_as_in_the_pictures_of_them(lasting: Studio, theme
 
 
 def test_header_and_prompt_of_a_phone_look_as_in_the_pictures_of_them(phone: Studio):
+    require_fonts(phone.page)
     for theme in ("light", "dark"):
         phone.page.locator("#theme").select_option(theme)
         phone.page.evaluate("() => { document.activeElement.blur(); window.scrollTo(0, 0) }")
