@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,7 +138,11 @@ def test_sizes_and_colours_of_two_things_are_measured_only_if_asked_for(monkeypa
     rows = _rows(measure(model, material, Wish(steps=1), Extent(more=True, sizes=True))[0])
     what = "Pictures at 160 × 96 (other sizes were taught): the right one is the nearest, among the nearest five"
     assert rows[what] == "100 %, 100 %"
-    assert rows['"A cat and a red ball"'].startswith("both ")
+    # a green leaf, whatever is asked for; both things are among the nearest five of two
+    assert rows['"A cat and a red ball"'] == "both 100 %; both and the colour at the right one 0 %, at the other 0 %"
+    none = material.painted.take([])
+    unpainted = replace(material, painted=none, unseen=none)
+    assert '"A cat and a red ball"' not in _rows(measure(model, unpainted, Wish(steps=1), Extent(more=True))[0])
 
 
 def test_the_page_says_of_which_file_and_with_how_many_steps(tmp_path: Path):
@@ -147,6 +152,13 @@ def test_the_page_says_of_which_file_and_with_how_many_steps(tmp_path: Path):
     assert "12 steps" in said and "seeds 3 to 4" in said and "some.safetensors" in said
     assert len(said.split("SHA-256 `")[1].split("`")[0]) == 64
     assert "and seed 1 (" in conditions(path, Wish(), Extent())
+
+
+def test_no_seed_at_all_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(sys, "argv", ["x", "model", "--emojibase", "none", "--seeds", "0"])
+    with pytest.raises(SystemExit):
+        evaluate.main()
+    assert "--seeds" in capsys.readouterr().err
 
 
 def test_only_what_stands_between_the_marks_is_replaced(tmp_path: Path):

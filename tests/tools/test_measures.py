@@ -17,8 +17,8 @@ from tools.starter_model.colours import PAINT
 from tools.starter_model.likeness import likeness_features, main_word, nearest, word_share
 from tools.starter_model.lookup import Found, Known, find, own_word, prompt_of, references
 from tools.starter_model.measures import (
+    Coloured,
     colours_of_two,
-    evenly,
     faithfulness,
     guidance,
     in_size,
@@ -28,7 +28,7 @@ from tools.starter_model.measures import (
     two_things,
     variety,
 )
-from tools.starter_model.pictures import SIZE, Picture, PictureSet, draw_shapes, join, paint_things
+from tools.starter_model.pictures import SIZE, Picture, PictureSet, draw_shapes, evenly, join, paint_things
 from tools.starter_model.sampling import Model, Wish
 
 Draw = Callable[[str, Wish], Tensor]
@@ -145,12 +145,12 @@ def test_shares_are_per_cent():
 
 
 def test_as_many_are_taken_as_were_asked_for_evenly():
-    shapes = draw_shapes()
-    taken = [shapes.pictures.index(p) for p in evenly(shapes, 40).pictures]
+    taken = evenly(66, 40)
     assert len(taken) == 40 and taken[0] == 0 and taken[-1] >= 64
     assert {b - a for a, b in pairwise(taken)} == {1, 2}
-    assert len(evenly(shapes, 100).pictures) == 66
-    assert evenly(shapes.take([]), 5).pictures == ()
+    assert evenly(66, 100) == list(range(66))
+    assert evenly(0, 5) == []
+    assert [p.name for p in things().some(1).pictures] == ["barn"]
 
 
 def test_a_series_rises_only_if_every_step_does():
@@ -159,13 +159,13 @@ def test_a_series_rises_only_if_every_step_does():
     assert not rises([0.1, 0.9, 0.2])
 
 
-def _heart(colour: str, monkeypatch: pytest.MonkeyPatch) -> Tensor:
+def _heart(colour: str) -> Tensor:
     shapes = draw_shapes()
     return references(shapes.take([[p.name for p in shapes.pictures].index(f"{colour} heart")]))[0]
 
 
 def test_a_negative_prompt_is_measured_against_another_colour_in_its_place(monkeypatch: pytest.MonkeyPatch):
-    hearts = {colour: _heart(colour, monkeypatch) for colour in ("red", "blue")}
+    hearts = {colour: _heart(colour) for colour in ("red", "blue")}
     fits = _model(monkeypatch, lambda _, wish: hearts["blue" if wish.negative == "red" else "red"])
     found = negatives(fits, ["heart"], Wish())
     assert found.without > 95 and found.named < 5 and found.control > 95
@@ -175,7 +175,7 @@ def test_a_negative_prompt_is_measured_against_another_colour_in_its_place(monke
 
 
 def test_guidance_is_the_unlikeness_to_no_guidance(monkeypatch: pytest.MonkeyPatch):
-    heart = _heart("red", monkeypatch)
+    heart = _heart("red")
     model = _model(monkeypatch, lambda _, wish: heart / wish.guidance_scale)
     one, two, four = guidance(model, ["red heart", "heart"], (1.0, 2.0, 4.0), Wish())
     assert one == 0
@@ -196,7 +196,7 @@ def test_img2img_is_measured_from_the_source_to_the_prompt(monkeypatch: pytest.M
 
 
 def test_variety_is_the_unlikeness_of_seeds(monkeypatch: pytest.MonkeyPatch):
-    heart = _heart("red", monkeypatch)
+    heart = _heart("red")
     assert variety(_model(monkeypatch, lambda _, wish: heart), ["heart"], Wish()) == 0
     assert variety(_model(monkeypatch, lambda _, wish: heart.roll(20 * wish.seed, 2)), ["heart"], Wish()) > 0.1
 
@@ -241,7 +241,7 @@ def test_the_colour_of_one_of_two_things_may_go_to_the_other(monkeypatch: pytest
         return _beside(plain, coloured)
 
     found = colours_of_two(_model(monkeypatch, right), things(), painted, 6, Wish())
-    assert (found.both, found.right, found.astray) == (100, 100, 0)
+    assert found == Coloured(100, 100, 0)
 
     def astray(prompt: str, wish: Wish) -> Tensor:
         plain, coloured = (one[name.removeprefix("an ").removeprefix("a ")] for name in prompt.split(" and "))
@@ -250,7 +250,21 @@ def test_the_colour_of_one_of_two_things_may_go_to_the_other(monkeypatch: pytest
         return _beside(one[other[0].name], one[own])
 
     found = colours_of_two(_model(monkeypatch, astray), things(), painted, 6, Wish())
-    assert (found.both, found.right, found.astray) == (100, 0, 100)
+    assert found == Coloured(100, 0, 100)
+
+
+def test_a_colour_does_not_go_to_a_thing_that_has_it_anyway(monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def draw(prompt: str, wish: Wish) -> Tensor:
+        asked.append(prompt)
+        return references(things())[0]
+
+    monkeypatch.setattr(measures, "own_word", lambda pictures: ["blue", "green"])  # the barn is listed as a red one
+    model, painted = _model(monkeypatch, draw), paint_things(things())
+    assert colours_of_two(model, things(), painted, 50, Wish()) is not None
+    assert len(asked) == 50 and "a barn and a blue leaf" not in asked and "a barn and a pink leaf" in asked
+    assert colours_of_two(model, things(), painted.take([]), 50, Wish()) is None  # there is no such pair
 
 
 def test_other_sizes_are_compared_with_pictures_of_that_size(monkeypatch: pytest.MonkeyPatch):

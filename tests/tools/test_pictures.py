@@ -14,7 +14,7 @@ from tools.starter_model import sources
 from tools.starter_model.canvas import Places, grounds, over, place, premultiplied
 from tools.starter_model.captions import caption, caption_of_two, every_text
 from tools.starter_model.colours import PAINT, THINGS, painted, to_hsv, to_rgb, word_of
-from tools.starter_model.pictures import draw_emoji, draw_shapes, held_out, join, paint_things
+from tools.starter_model.pictures import Picture, PictureSet, draw_emoji, draw_shapes, held_out, join, paint_things
 
 
 def test_hsv_there_and_back_is_the_same_colour():
@@ -64,16 +64,16 @@ def test_training_that_goes_on_keeps_from_the_model_what_it_was_never_shown():
 
 def test_a_name_of_a_thing_is_not_painted_over():
     set_of_two = things()
-    named = tuple(p if p.name != "leaf" else type(p)("blue shed", (), "thing", None, "blue shed") for p in set_of_two.pictures)
-    painted_names = {p.name for p in paint_things(type(set_of_two)(named, set_of_two.pixels)).pictures}
+    named = tuple(p if p.name != "leaf" else Picture("blue shed", (), "thing", None, "blue shed") for p in set_of_two.pictures)
+    painted_names = {p.name for p in paint_things(PictureSet(named, set_of_two.pixels)).pictures}
     assert "blue shed" not in painted_names
     assert "green shed" in painted_names
 
 
 def test_a_thing_is_not_painted_where_a_shape_has_that_name():
     set_of_two = things()
-    star = type(set_of_two.pictures[0])("star", (), "thing", "yellow", "star")
-    pictures = paint_things(type(set_of_two)((set_of_two.pictures[0], star), set_of_two.pixels)).pictures
+    star = Picture("star", (), "thing", "yellow", "star")
+    pictures = paint_things(PictureSet((set_of_two.pictures[0], star), set_of_two.pixels)).pictures
     assert {p.thing for p in pictures} == {"barn"}
 
 

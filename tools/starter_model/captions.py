@@ -18,7 +18,7 @@ def caption(picture: Picture, ground: str | None, rng: random.Random) -> str:
     text = rng.choices([form for form, _ in _PHRASES] + ["{}, {}"], [*(weight for _, weight in _PHRASES), 0.06])[0]
     name = _name(picture, rng)
     text = f"{picture.name}, {name}" if text == "{}, {}" and name != picture.name else text.replace("{}", name, 1)
-    return _with_article(text.replace(", {}", "") + _ground(ground, rng))
+    return with_article(text.replace(", {}", "") + _ground(ground, rng))
 
 
 def caption_of_two(left: Picture, right: Picture, ground: str | None, rng: random.Random) -> str:
@@ -29,7 +29,7 @@ def caption_of_two(left: Picture, right: Picture, ground: str | None, rng: rando
         names.reverse()
     if "left of" in form and rng.random() < 0.5:
         form, names = form.replace("left", "right"), names[::-1]
-    return _with_article(form.format(*names) + _ground(ground, rng))
+    return with_article(form.format(*names) + _ground(ground, rng))
 
 
 def every_text(pictures: Sequence[Picture]) -> list[str]:
@@ -52,7 +52,7 @@ def _ground(ground: str | None, rng: random.Random) -> str:
     return rng.choice(_GROUNDS).format(ground or "white")
 
 
-def _with_article(text: str) -> str:
+def with_article(text: str) -> str:
     """ "a apple" → "an apple"."""
     words = text.split(" ")
     for index, word in enumerate(words[:-1]):

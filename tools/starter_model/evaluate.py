@@ -18,7 +18,6 @@ from tools.starter_model import sources
 from tools.starter_model.lookup import Found, Known, find, own_word
 from tools.starter_model.measures import (
     colours_of_two,
-    evenly,
     faithfulness,
     guidance,
     in_size,
@@ -30,7 +29,7 @@ from tools.starter_model.measures import (
     variety,
 )
 from tools.starter_model.page import around, write_measured
-from tools.starter_model.pictures import PictureSet, draw_emoji, draw_shapes, join, paint_things
+from tools.starter_model.pictures import PictureSet, draw_emoji, draw_shapes, evenly, join, paint_things
 from tools.starter_model.sampling import Model, Wish
 from tools.starter_model.sheets import save_sheet
 from tools.starter_model.start import open_model
@@ -69,17 +68,13 @@ class Taught:
         told = read_header(path).metadata
         if "periplus.things" not in told:
             raise SystemExit(f"{path.name} does not tell what it was taught (periplus.things in its header).")
-        named = {key: json.loads(told[f"periplus.{key}"]) for key in _TOLD if f"periplus.{key}" in told}
-        kept = named.get("vae_unseen")
-        return cls(
-            frozenset(named["things"]),
-            frozenset(named.get("unseen", [])),
-            None if kept is None else frozenset(kept),
-            told.get("periplus.sizes") == "many",
-        )
 
+        def names(key: str) -> frozenset[str] | None:
+            listed = told.get(f"periplus.{key}")
+            return None if listed is None else frozenset(json.loads(listed))
 
-_TOLD = ("things", "unseen", "vae_unseen")
+        things, unseen = names("things") or frozenset(), names("unseen") or frozenset()
+        return cls(things, unseen, names("vae_unseen"), told.get("periplus.sizes") == "many")
 
 
 @dataclass(frozen=True)
@@ -171,7 +166,7 @@ def measure(model: Model, material: Material, wish: Wish, extent: Extent) -> tup
     """Rows of a table, and what was drawn on the way with the first seed."""
     known = Known.of(material.everything)
     seeds = [replace(wish, seed=wish.seed + index) for index in range(extent.seeds)]
-    some = evenly(material.unseen, extent.painted)
+    some = material.unseen.some(extent.painted)
     shapes, things, unseen = (
         [find(model, asked, known, one) for one in seeds] for asked in (material.shapes, material.things, some)
     )
@@ -278,14 +273,14 @@ def _vae(model: Model, material: Material) -> str:
 def _more(model: Model, material: Material, wish: Wish, extent: Extent) -> list[str]:
     """Of what only a model that was trained on a GPU was taught."""
     said = "other sizes were taught" if extent.sizes else "no other size was taught"
-    asked, everything = evenly(material.things, 12), material.everything
+    asked, everything = material.things.some(12), material.everything
     rows = []
     for height, width in _SIZES:
         first, five = in_size(model, asked, everything, replace(wish, size=(height, width)))
         what = f"Pictures at {width} × {height} ({said}): the right one is the nearest, among the nearest five"
         rows.append(_row(what, f"{first:.0f} %, {five:.0f} %"))
-    if material.painted.pictures:
-        two = colours_of_two(model, material.things, material.painted, 24, wish)
+    two = colours_of_two(model, material.things, material.painted, 24, wish)
+    if two:
         figures = (
             f"both {two.both:.0f} %; both and the colour at the right one {two.right:.0f} %, at the other {two.astray:.0f} %"
         )
@@ -321,7 +316,7 @@ def _row(what: str, figure: str) -> str:
 
 def show(found: list[Found], sheet: Path) -> None:
     """Some of the pictures, small."""
-    some = found[:: max(1, len(found) // 96)][:96]
+    some = [found[index] for index in evenly(len(found), 96)]
     images = [torch.nn.functional.interpolate(f.drawn[None], scale_factor=0.75, mode="area")[0] for f in some]
     save_sheet(images, sheet, columns=12, captions=[f.picture.name for f in some], colours=128)
 
@@ -334,7 +329,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--painted", type=int, default=60, help="how many pairs of colour and thing to ask for")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=1, help="draw things and shapes with so many seeds, from --seed on")
+    parser.add_argument("--seeds", type=int, default=1, help="draw things, shapes and pairs with so many seeds, from --seed on")
     parser.add_argument(
         "--more",
         action="store_true",
@@ -342,7 +337,10 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--write", action="store_true", help="into docs/starter-model.md")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.seeds < 1:
+        parser.error("--seeds is how many are drawn with: at least 1")
+    return options
 
 
 if __name__ == "__main__":

@@ -213,8 +213,7 @@ def _write(run: Run, model: Model, text_encoder: CLIPTextModel, tokens: Tokens, 
 
 
 def _calibration(wanted: PictureSet, device: torch.device) -> torch.Tensor:
-    some = wanted.take(range(0, len(wanted.pictures), max(1, len(wanted.pictures) // 256)))
-    return plain_pictures(some, device)
+    return plain_pictures(wanted.some(256), device)
 
 
 def _take_text(text_encoder: CLIPTextModel, start: Start, tokens: Tokens, seed: int) -> None:

@@ -11,9 +11,10 @@ from itertools import pairwise
 import torch
 
 from tools.starter_model.canvas import GROUND_TABLE
+from tools.starter_model.captions import with_article
 from tools.starter_model.colours import PAINT
 from tools.starter_model.likeness import likeness_features, main_word, nearest, word_share
-from tools.starter_model.lookup import Known, draw_all, find, prompt_of, rank_of, references, subject_of
+from tools.starter_model.lookup import Known, draw_all, find, own_word, prompt_of, rank_of, references, subject_of
 from tools.starter_model.pictures import SIZE, PictureSet
 from tools.starter_model.sampling import Model, Wish, make_pictures
 
@@ -24,13 +25,6 @@ def share(truths: Iterable[bool]) -> float:
     """In per cent."""
     values = list(truths)
     return 100 * sum(values) / max(1, len(values))
-
-
-def evenly(pictures: PictureSet, number: int) -> PictureSet:
-    """So many of them, or all, from the first to the last."""
-    count = len(pictures.pictures)
-    number = min(number, count)
-    return pictures.take([index * count // number for index in range(number)])
 
 
 def rises(figures: Sequence[float]) -> bool:
@@ -125,7 +119,7 @@ def two_things(model: Model, pictures: PictureSet, number: int, wish: Wish) -> t
     rng = random.Random(0)
     names = [picture.name for picture in pictures.pictures]
     pairs = [rng.sample(range(len(names)), 2) for _ in range(number)]
-    drawn = draw_all(model, [f"{_a(names[left])} left of {_a(names[right])}" for left, right in pairs], wish)
+    drawn = draw_all(model, [with_article(f"a {names[left]} left of a {names[right]}") for left, right in pairs], wish)
     halves = likeness_features(torch.cat(drawn.chunk(2, 3)))
     order = nearest(halves, Known.of(pictures, (SIZE, SIZE // 2)).features)[:, :5].tolist()
     seen = list(zip(order[:number], order[number:], strict=True))
@@ -149,15 +143,23 @@ class Coloured:
     astray: float
 
 
-def colours_of_two(model: Model, things: PictureSet, painted: PictureSet, number: int, wish: Wish) -> Coloured:
-    """A thing, and another one in a colour; each half is looked up as in `two_things`, one of the nearest five counts."""
-    rng = random.Random(0)
-    pairs = []
-    while len(pairs) < number:
-        plain, coloured = rng.choice(things.pictures), rng.choice(painted.pictures)
-        if plain.thing != coloured.thing and plain.colour != coloured.colour:
-            pairs.append((plain, coloured))
-    drawn = draw_all(model, [f"{_a(plain.name)} and {_a(coloured.name)}" for plain, coloured in pairs], wish)
+def colours_of_two(model: Model, things: PictureSet, painted: PictureSet, number: int, wish: Wish) -> Coloured | None:
+    """A thing, and another one in a colour, which the first one does not have anyway; None where there is no such pair.
+
+    Each half of the picture is looked up among all these things, drawn into such a half, colours ignored; one of the nearest
+    five counts.
+    """
+    own = own_word(things)
+    fitting = [
+        (plain, coloured)
+        for plain, word in zip(things.pictures, own, strict=True)
+        for coloured in painted.pictures
+        if plain.thing != coloured.thing and coloured.colour != word
+    ]
+    if not fitting:
+        return None
+    pairs = random.Random(0).choices(fitting, k=number)
+    drawn = draw_all(model, [with_article(f"a {plain.name} and a {coloured.name}") for plain, coloured in pairs], wish)
     known = Known.of(things, (SIZE, SIZE // 2))
     subjects = known.subjects
     both, right, astray = [], [], []
@@ -193,7 +195,3 @@ def seconds_per_picture(model: Model, wish: Wish) -> float:
         return min(times)
     finally:
         torch.set_num_threads(threads)
-
-
-def _a(name: str) -> str:
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

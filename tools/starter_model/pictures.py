@@ -58,6 +58,16 @@ class PictureSet:
     def take(self, indices: Sequence[int]) -> PictureSet:
         return PictureSet(tuple(self.pictures[index] for index in indices), self.pixels[list(indices)])
 
+    def some(self, number: int) -> PictureSet:
+        """See `evenly`."""
+        return self.take(evenly(len(self.pictures), number))
+
+
+def evenly(count: int, number: int) -> list[int]:
+    """The indices of so many of `count`, or of all, from the first on."""
+    number = min(number, count)
+    return [index * count // number for index in range(number)]
+
 
 def draw_emoji(emoji: Sequence[Emoji], font_path: Path, number: int | None) -> PictureSet:
     """The first `number` emoji (None: all) that the font has, as pictures of things."""
