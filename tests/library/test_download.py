@@ -180,6 +180,12 @@ def test_a_download_that_was_given_up_is_gone_on_with_later(fetcher: Fetcher, st
     assert fetcher.names() == ["a.safetensors"]
 
 
+def test_a_download_that_was_given_up_promises_only_what_holds(fetcher: Fetcher, standin: StandIn, content: bytes):
+    standin.add("/a.safetensors", content, etag=None, break_after=[1_200_000] * 10)
+    error = fetcher.fails(standin.url("/a.safetensors"))
+    assert "broke" in error and "kept" not in error
+
+
 def test_a_file_that_changed_meanwhile_is_begun_anew(fetcher: Fetcher, standin: StandIn, content: bytes):
     standin.add("/a.safetensors", bytes(len(content)), break_after=BREAKS)
     fetcher.fails(standin.url("/a.safetensors"))

@@ -126,7 +126,9 @@ class _Fetch:
         if self.partial is None and (tries >= len(self.retries) or not broken.reached):
             raise TaskFailed(str(broken)) from broken
         if tries >= len(self.retries):
-            raise TaskFailed(f"{broken} What has come is kept: start the download again to go on from there.") from broken
+            kept = self.partial is not None and self.partial.can_go_on()
+            more = " What has come is kept: start the download again to go on from there." if kept else ""
+            raise TaskFailed(f"{broken}{more}") from broken
         handle.begin(f"{broken} Trying again.")
         end = time.monotonic() + self.retries[tries]
         while time.monotonic() < end:
