@@ -148,7 +148,7 @@ class Studio:
     # ---- elsewhere
 
     def show(self, tab: str) -> None:
-        self.page.get_by_role("tab", name=tab, exact=True).click()
+        self.page.locator("#tabs > .tab-wrapper").get_by_role("tab", name=tab, exact=True).click()
 
     def inspect(self, path: Path) -> None:
         """Hand a file to PNG Info and wait for what it says."""
