@@ -113,7 +113,7 @@ def test_the_event_stream_tells_a_newcomer_of_tasks(server: str, services: Servi
     with httpx.stream("GET", f"http://{server}/api/v1/events", timeout=20) as answer:
         line = next(line for line in answer.iter_lines() if '"type": "task"' in line)
     task = json.loads(line.removeprefix("data:"))["task"]
-    assert set(task) == set("id kind title state fraction text error result started".split())
+    assert set(task) == set("id kind title state fraction text error result started kept".split())
     assert task["title"] == "Hash of a"
 
 

@@ -130,10 +130,10 @@ def test_settings_are_saved_at_once_and_hold(studio: Studio, app):
 def test_the_script_knows_every_preference_after_a_reload(studio: Studio, app):
     known = "async () => (await import('/webui-assets/js/state.js')).state.preferences"
     studio.show("Settings")
-    studio.page.get_by_label("Notify when done").check()
+    studio.page.get_by_role("checkbox", name="Notify when done").check()
     studio.page.get_by_text("Saved: Notify when done is on.").wait_for()
     studio.reload()
     assert studio.page.evaluate(known)["notify_when_done"] is True
     studio.show("Settings")
-    studio.page.get_by_label("Notify when done").uncheck()
+    studio.page.get_by_role("checkbox", name="Notify when done").uncheck()
     studio.page.get_by_text("Saved: Notify when done is off.").wait_for()

@@ -129,10 +129,12 @@ def test_nothing_moves_for_those_who_ask_for_that(lasting: Studio):
     assert page.evaluate(MOVING) != []
     page.emulate_media(reduced_motion="reduce")
     try:
-        for opener in ("#queue_opener", "#engine_opener", "#show_keys"):
+        for opener, opened in (("#queue_opener", "#queue"), ("#engine_opener", "#engine_panel"), ("#show_keys", "#key_sheet")):
             page.click(opener)
+            expect(page.locator(opened)).to_be_visible()
             assert page.evaluate(MOVING) == [], opener
             page.keyboard.press("Escape")
+            expect(page.locator(opened)).to_be_hidden()
         lasting.show("Models")
         assert page.evaluate(MOVING) == []
     finally:

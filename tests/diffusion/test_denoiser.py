@@ -209,7 +209,7 @@ def test_rescaling_of_a_picture_does_not_depend_on_its_batch():
         return Denoiser(unet, conditioning, guidance, SIGMAS, "epsilon", len(latents))(latents, 3.0)
 
     latents = random(3) * 3
-    assert torch.allclose(denoised(latents)[1:2], denoised(latents[1:2]), atol=1e-5)
+    assert torch.allclose(denoised(latents)[1:2], denoised(latents[1:2]), atol=1e-4)  # the scale multiplies what a sum rounds
     assert not torch.allclose(denoised(latents), denoised(latents, Guidance(scale=9.0)), atol=1e-2)
 
 
