@@ -1,4 +1,4 @@
-"""Photographs every tab and every state of the page: `python -m docs.states` (it takes about three minutes).
+"""Photographs every tab and every state of the page: `python -m docs.states` (it takes about five minutes).
 
 In both themes, every language and the sizes of a desktop and of a phone, into `docs/screenshots/SIZE/`; and what opens over the
 page or in it, once. They are looked at before a release, and `tests/browser/test_looks.py` compares the page with some of them.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import signal
 import tempfile
 import time
@@ -25,7 +26,7 @@ from docs.screenshots import settle
 from tests.__main__ import find_chromium
 from tests.browser.conftest import ARGUMENTS, DESKTOP, PHONE
 from tests.browser.page import LONG, Studio
-from tests.browser.test_accessibility import DRAWN
+from tests.browser.test_accessibility import COMPLETE, DRAWN
 from tests.running import RunningApp
 from webui.ui.language import CODES, COOKIE
 from webui.ui.localisation import ENGLISH
@@ -40,10 +41,6 @@ LANGUAGES = {"en": ENGLISH, **{code: name for code, name in CODES.items() if cod
 TABS = {"txt2img": "#txt2img_prompt", **DRAWN, "img2img": ".subtabs [role=tab]"}
 
 
-#: What comes later than what they draw, and is waited for.
-COMPLETE = {"History": "#tab_history [data-state=ready]", "Checkpoint Merger": "#merger_sentence:not(:empty)"}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("into", type=Path, nargs="?", default=FOLDER)
@@ -51,8 +48,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
         for size in SIZES:
-            with RunningApp(Path(folder) / size) as app:
-                take_states(browser, app, size, into)
+            for code in LANGUAGES:
+                with RunningApp(Path(folder) / size / code) as app:  # of its own, for it must be empty at first
+                    take_states(browser, app, size, code, into)
         with RunningApp(Path(folder) / "tabs") as app:
             take_tabs(browser, app, into)
             take_views(browser, app, into / "desktop")
@@ -75,12 +73,12 @@ def take_tabs(browser: Browser, app: RunningApp, into: Path) -> None:
             studio.page.context.close()
 
 
-def take_states(browser: Browser, app: RunningApp, size: str, into: Path) -> None:
-    """What the panel shows from the first visit to a failure, in English."""
-    studio = open_studio(browser, app, size, ENGLISH)
+def take_states(browser: Browser, app: RunningApp, size: str, code: str, into: Path) -> None:
+    """What the panel shows from the first visit to a failure."""
+    studio = open_studio(browser, app, size, LANGUAGES[code])
     for state, reach in STATES.items():
         reach(studio, app)
-        in_both_themes(studio, lambda theme, state=state: f"state-{state}-{theme}", into / size)
+        in_both_themes(studio, lambda theme, state=state: f"state-{state}-{theme}-{code}", into / size)
     studio.page.context.close()
 
 
@@ -97,11 +95,11 @@ def take_views(browser: Browser, app: RunningApp, into: Path) -> None:
 
 def take_offline(browser: Browser, app: RunningApp, into: Path) -> None:
     """The program ends for it."""
-    studios = {size: open_studio(browser, app, size, ENGLISH) for size in SIZES}
+    opened = [(size, code, open_studio(browser, app, size, language)) for size in SIZES for code, language in LANGUAGES.items()]
     app.kill()
-    for size, studio in studios.items():
+    for size, code, studio in opened:
         studio.wait_for("offline")
-        in_both_themes(studio, lambda theme: f"state-offline-{theme}", into / size)
+        in_both_themes(studio, lambda theme, code=code: f"state-offline-{theme}-{code}", into / size)
 
 
 def be_empty(studio: Studio, app: RunningApp) -> None:
@@ -130,7 +128,7 @@ def be_queued(studio: Studio, app: RunningApp) -> None:
         app.submit(prompt=prompt, width=128, height=128, steps=20, batch_count=100)
     studio.fill(prompt="castle", steps="12", seed="21")
     studio.press_generate()
-    studio.page.locator(".status-text", has_text="2nd").wait_for()
+    studio.page.locator(".status-text", has_text="2").wait_for()  # 2nd in queue, in any language
 
 
 def be_loading(studio: Studio, app: RunningApp) -> None:
@@ -154,7 +152,7 @@ def be_sampling(studio: Studio, app: RunningApp) -> None:
     studio.fill(**LONG)
     studio.press_generate()
     studio.page.locator(".thumb").nth(1).wait_for()
-    studio.wait_for_step()
+    studio.page.locator(".status-text", has_text=re.compile(r"\d\D+\d")).wait_for()  # step 3 of 20, in any language
     os.kill(app.engine_pid, signal.SIGSTOP)
 
 

@@ -145,12 +145,12 @@ def test_the_line_between_the_columns_is_moved_and_stays_where_it_was(lasting: S
     line.press("ArrowLeft")
     page.mouse.move(0, 0)
 
+    line.hover(position={"x": 8, "y": 150})  # when it stands still, and nothing lies over it
     before = width(lasting, "left")
     box = line.bounding_box()
     assert box
-    page.mouse.move(box["x"] + 8, 300)
     page.mouse.down()
-    page.mouse.move(box["x"] - 92, 320, steps=2)
+    page.mouse.move(box["x"] - 92, box["y"] + 170, steps=2)
     page.mouse.up()
     page.wait_for_function(f"() => Math.abs({LEFT}.getBoundingClientRect().width - {before - 100}) <= 2")
     moved = width(lasting, "left")
