@@ -12,6 +12,7 @@ import io
 import os
 import re
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -47,6 +48,7 @@ def main() -> None:
     into: Path = parser.parse_args().into
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+        require_letters(browser)
         for size in SIZES:
             for code in LANGUAGES:
                 with RunningApp(Path(folder) / size / code) as app:  # of its own, for it must be empty at first
@@ -265,6 +267,27 @@ VIEWS = {
     "accordions": accordions,
     "inpaint": inpaint,
 }
+
+
+#: Whether two letters look different: those that no font has are all the same box.
+DRAWN_APART = """letters => {
+    const [one, other] = letters.map((letter) => {
+        const pen = new OffscreenCanvas(100, 100).getContext("2d");
+        pen.font = "80px sans-serif";
+        pen.fillText(letter, 5, 85);
+        return pen.getImageData(0, 0, 100, 100).data;
+    });
+    return one.some((value, place) => value !== other[place]);
+}"""
+
+
+def require_letters(browser: Browser) -> None:
+    """Without a font for a language all its pictures would be of boxes."""
+    page = browser.new_page()
+    for name in LANGUAGES.values():
+        if not page.evaluate(DRAWN_APART, list(name[:2])):
+            sys.exit(f"No font here has the letters of {name}: install one (Debian: fonts-noto-cjk), then run this again.")
+    page.close()
 
 
 def open_studio(browser: Browser, app: RunningApp, size: str, language: str) -> Studio:
