@@ -55,6 +55,9 @@ MOVING = """() => [
         .map(style => `${style.animationName} ${style.transitionProperty}`),
 ]"""  # noqa: E501
 
+#: How the page scrolls to what it wants seen.
+SCROLLS = "async () => (await import('/webui-assets/js/dom.js')).scrolling()"
+
 
 def job(name: str, state: str, *, owner: str = "this page", lasted: float = 0, **more: Any) -> dict[str, Any]:
     """As the stream tells of one."""
@@ -137,6 +140,8 @@ def test_nothing_moves_for_those_who_ask_for_that(lasting: Studio):
             expect(page.locator(opened)).to_be_hidden()
         lasting.show("Models")
         assert page.evaluate(MOVING) == []
+        assert page.evaluate(SCROLLS) == "auto"
     finally:
         page.emulate_media(reduced_motion="no-preference")
+        assert page.evaluate(SCROLLS) == "smooth"
         page.evaluate(TELL, [job("moving", "cancelled")])

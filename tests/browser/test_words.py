@@ -117,6 +117,18 @@ def test_longer_words_from_the_right_fit_on_every_tab_of_a_desktop_and_of_a_phon
     assert {name: told for name, told in found.items() if told} == {}
 
 
+@pytest.mark.parametrize(("language", "key"), [("English", "ArrowRight"), (NAME, "ArrowLeft")])
+def test_the_arrow_that_points_on_opens_the_next_tab_within_a_tab(speaking: Callable[[str], Studio], language: str, key: str):
+    page = speaking(language).page
+    page.locator(".inner-tab:visible").first.click()  # another one was left open
+    page.locator(".inner-tab:visible").first.press(key)
+    expect(page.locator(".inner-tab:visible").nth(1)).to_have_attribute("aria-selected", "true")
+    tabs_of(page)[1].click()
+    page.locator("#subtab_img2img_tab").click()
+    page.locator("#subtab_img2img_tab").press(key)
+    expect(page.locator("#subtab_sketch_tab")).to_have_attribute("aria-selected", "true")
+
+
 @pytest.mark.parametrize(("language", "resized"), [("Русский", "Просто изменить размер"), ("中文", "仅调整大小")])
 def test_no_english_is_left_and_what_is_sent_stays_as_it_is(speaking: Callable[[str], Studio], language: str, resized: str):
     page = speaking(language).page

@@ -86,6 +86,12 @@ export function iconButton(text, iconName, onclick, attributes = {}) {
   return h("button", { type: "button", class: "bare-button", ...labels, ...attributes, onclick }, icon(iconName));
 }
 
+// Which way what comes next lies: 1 to the right, -1 where one reads from the right.
+export const forward = (element) => (getComputedStyle(element).direction === "rtl" ? -1 : 1);
+
+// For what scrolls by itself.
+export const scrolling = () => (window.matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
+
 // Change the text only where it differs, so that a selection in it survives.
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

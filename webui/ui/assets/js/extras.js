@@ -1,7 +1,7 @@
 // The tab Extras: pictures that are there already are made larger, cut and mirrored. What is chosen is handed in at once and
 // named by its digest from then on, so that it survives a reload.
 
-import { button, h, icon, iconButton, setHidden, setText } from "./dom.js";
+import { button, h, icon, iconButton, scrolling, setHidden, setText } from "./dom.js";
 import { checkBox, keepOver, selectBox, slider, textBox } from "./controls.js";
 import { clearError, markField } from "./errors.js";
 import { post } from "./notices.js";
@@ -286,7 +286,7 @@ async function generate() {
     follow(job.id);
     changed();
     if (job.problems.length) post(t("extras.problems", { count: job.problems.length, list: job.problems.slice(0, 5).join("\n") }), "warning", { seconds: 12 });
-    if (window.matchMedia("(max-width: 899px)").matches) document.getElementById("extras_output")?.scrollIntoView({ behavior: "smooth" });
+    if (window.matchMedia("(max-width: 899px)").matches) document.getElementById("extras_output")?.scrollIntoView({ behavior: scrolling() });
   } catch (error) {
     const element = controls[error.field]?.element ?? views[kept.view].element;
     const closed = element.closest("details");

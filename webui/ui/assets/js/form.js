@@ -2,6 +2,7 @@
 // What the script wants to set goes through a bridge, whose event takes the value from here.
 
 import { promptChanged } from "./counters.js";
+import { scrolling } from "./dom.js";
 import { clearError, clearErrors, showErrors } from "./errors.js";
 import { TABS, activeTab, fieldElement, labelFields, press } from "./fields.js";
 import { post } from "./notices.js";
@@ -149,7 +150,7 @@ export function submitted(tab, answer) {
   }
   showErrors({ ...answer?.errors, ...problems }, tab);
   if (answer?.message) post(answer.message, "error");
-  if (answer?.job && window.matchMedia("(max-width: 899px)").matches) window.scrollTo({ top: 0, behavior: "smooth" });
+  if (answer?.job && window.matchMedia("(max-width: 899px)").matches) window.scrollTo({ top: 0, behavior: scrolling() });
 }
 
 export function pressGenerate() {

@@ -1,6 +1,6 @@
 // A grid of very many pictures, of which only those in the window are elements. It scrolls with the page.
 
-import { coalesce, h, icon } from "./dom.js";
+import { coalesce, forward, h, icon } from "./dom.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
 
@@ -40,7 +40,7 @@ export function pictureGrid({ hungry, chosen, opened }) {
     shape.columns = Math.max(1, Math.floor((width + GAP) / (least + GAP)));
     shape.cell = (width - GAP * (shape.columns - 1)) / shape.columns;
     shape.row = shape.cell + GAP;
-    shape.forward = getComputedStyle(element).direction === "rtl" ? -1 : 1; // where one reads from the right, columns go left
+    shape.forward = forward(element);
     element.style.height = `${Math.max(0, Math.ceil(items.length / shape.columns) * shape.row - GAP)}px`;
   }
 

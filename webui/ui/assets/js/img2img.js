@@ -4,7 +4,7 @@
 import { easel } from "./canvas-easel.js";
 import { batchPanel, batchScript } from "./batch.js";
 import { load, save } from "./canvas-store.js";
-import { button, h } from "./dom.js";
+import { button, forward, h } from "./dom.js";
 import { clearError, showErrors } from "./errors.js";
 import { addAtGenerate, sendInfotext, valuesOf } from "./form.js";
 import { fieldElement, fields } from "./fields.js";
@@ -109,7 +109,7 @@ export function mountImg2img(element) {
   const panels = h("div", { class: "subtab-panels" });
   const list = h("div", { class: "subtabs", role: "tablist", "aria-label": t("img2img.tabs") }, ...Object.values(tabs));
   list.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key] * forward(list);
     if (!step) return;
     event.preventDefault();
     show(names[(names.indexOf(chosen) + step + names.length) % names.length]);

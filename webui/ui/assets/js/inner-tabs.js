@@ -1,7 +1,7 @@
 // The tabs beside "Generation" in a form: LoRAs, embeddings, hypernetworks and checkpoints as cards. What is pressed goes into the
 // prompts of this form, and out of them again; a checkpoint is chosen.
 
-import { h, setHidden } from "./dom.js";
+import { forward, h, setHidden } from "./dom.js";
 import { buildCards, makeQuery } from "./cards.js";
 import { chosen, useModel } from "./form.js";
 import { buildDetail } from "./model-detail.js";
@@ -57,7 +57,7 @@ export function mountInnerTabs(host, tab) {
   }
 
   function onKey(event) {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key] * forward(event.currentTarget);
     if (!step) return;
     const seen = tabs.filter((each) => !each.hidden);
     const to = seen[(seen.indexOf(event.currentTarget) + step + seen.length) % seen.length];

@@ -1,6 +1,6 @@
 // The line between a form and its pictures, to be moved. Each browser keeps its place, the same for all tabs with two columns.
 
-import { coalesce, h } from "./dom.js";
+import { coalesce, forward, h } from "./dom.js";
 import { pressed } from "./key-table.js";
 import { t } from "./texts.js";
 
@@ -35,7 +35,6 @@ export function mountSplitter(host, tab) {
   host.replaceChildren(line);
   const frame = document.getElementById(`${tab}_frame`);
   const columns = () => ["left", "right"].map((side) => document.getElementById(`${tab}_${side}`).getBoundingClientRect().width);
-  const isMirrored = () => getComputedStyle(frame).direction === "rtl";
   lines.add(tell);
   new ResizeObserver(coalesce(tell)).observe(frame);
   line.addEventListener("keydown", onKey);
@@ -62,7 +61,7 @@ export function mountSplitter(host, tab) {
 
   function onKey(event) {
     const { low, high, now } = limits();
-    const forth = isMirrored() ? -STEP : STEP;
+    const forth = STEP * forward(frame);
     const shares = { left: now - forth, right: now + forth, narrowest: low, widest: high, usual: null };
     const action = pressed(event, "splitter");
     if (!action) return;
@@ -76,7 +75,7 @@ export function mountSplitter(host, tab) {
     if (!down.isPrimary || down.button !== 0) return; // a second finger moves nothing
     const [left, right] = columns();
     const move = ({ clientX }) => {
-      const moved = (clientX - down.clientX) * (isMirrored() ? -1 : 1);
+      const moved = (clientX - down.clientX) * forward(frame);
       if (moved) choose(within(((left + moved) / (left + right)) * 100));
     };
     const end = () => {
