@@ -92,6 +92,18 @@ def test_the_others_end_when_the_first_is_ended_before_it_trains(tmp_path: Path)
         assert _ends(other)
 
 
+def test_the_first_ends_when_another_is_ended_before_they_meet(tmp_path: Path):
+    with _two(tmp_path, _SLOW) as (leader, other):
+        other.kill()
+        assert leader.wait(30) == 1
+
+
+def test_the_first_ends_when_another_is_ended_while_they_train(tmp_path: Path):
+    with _two(tmp_path, _FAILING) as (leader, other):
+        other.kill()
+        assert leader.wait(30) == 1
+
+
 #: The first one fails between two meetings, when the other one is on its way to the next.
 _FAILING = """
 import os, sys, time

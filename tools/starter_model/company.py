@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
@@ -66,6 +68,23 @@ def end_with_leader() -> None:
         os._exit(1)  # from wherever it waits
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def end_with_others(others: Sequence[BaseProcess], over: threading.Event) -> None:
+    """End this process, the first one, when one of the others has failed: it would wait for that one for an hour.
+
+    Args:
+        over: set when this process itself ends them.
+    """
+
+    def watch(other: BaseProcess) -> None:
+        other.join()
+        if other.exitcode and not over.is_set():
+            print("stopped: another process failed; the same command goes on from the last state", file=sys.stderr, flush=True)
+            os._exit(1)
+
+    for other in others:
+        threading.Thread(target=watch, args=(other,), daemon=True).start()
 
 
 def join_company(rank: int, size: int, meeting: Path) -> Company:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from transformers import CLIPTextModel
 
 from tools.starter_model import modules, sources
 from tools.starter_model.captions import every_text
-from tools.starter_model.company import end_with_leader, join_company
+from tools.starter_model.company import end_with_leader, end_with_others, join_company
 from tools.starter_model.diffusion import Writer, train_pictures, train_text
 from tools.starter_model.export import export
 from tools.starter_model.latents import fold_statistics, latent_rgb
@@ -120,9 +121,12 @@ def main(description: str) -> None:
     others = [spawn.Process(target=_work, args=(options, rank), daemon=True) for rank in range(1, options.processes)]
     for other in others:
         other.start()
+    over = threading.Event()
+    end_with_others(others, over)
     try:
         finished = _work(options, 0)
     except BaseException:
+        over.set()
         for other in others:
             other.kill()  # one that trains takes SIGTERM for a wish to end after a step, which it waits for this process to take
         raise
