@@ -134,6 +134,7 @@ LEFT = "document.getElementById('txt2img_left')"
 def test_the_line_between_the_columns_is_moved_and_stays_where_it_was(lasting: Studio):
     page = lasting.page
     lasting.show("txt2img")
+    lasting.generate(prompt="cat face", steps="2")  # a picture that can be dragged itself, and comes below the pointer
     line = page.get_by_role("separator", name="Width of the form")
     line.press("Enter")
     expect(line).to_have_attribute("aria-valuenow", "55")
@@ -150,7 +151,7 @@ def test_the_line_between_the_columns_is_moved_and_stays_where_it_was(lasting: S
     box = line.bounding_box()
     assert box
     page.mouse.down()
-    page.mouse.move(box["x"] - 92, box["y"] + 170, steps=2)
+    page.mouse.move(box["x"] - 92, box["y"] + 170, steps=2)  # so far at once that the picture is where it was gripped
     page.mouse.up()
     page.wait_for_function(f"() => Math.abs({LEFT}.getBoundingClientRect().width - {before - 100}) <= 2")
     moved = width(lasting, "left")

@@ -40,7 +40,6 @@ export function mountSplitter(host, tab) {
   line.addEventListener("keydown", onKey);
   line.addEventListener("dblclick", () => (choose(null), keep()));
   line.addEventListener("pointerdown", drag);
-  line.addEventListener("dragstart", (event) => event.preventDefault()); // of a selection that reaches over it
 
   function limits() {
     const [left, right] = columns();
@@ -78,7 +77,9 @@ export function mountSplitter(host, tab) {
       const moved = (clientX - down.clientX) * forward(frame);
       if (moved) choose(within(((left + moved) / (left + right)) * 100));
     };
+    const stay = (event) => event.preventDefault(); // a picture that comes below the pointer, or words chosen before
     const end = () => {
+      document.removeEventListener("dragstart", stay, true);
       line.removeEventListener("pointermove", move);
       line.removeEventListener("pointerup", move);
       line.classList.remove("moves");
@@ -86,6 +87,7 @@ export function mountSplitter(host, tab) {
     };
     line.setPointerCapture(down.pointerId);
     line.classList.add("moves");
+    document.addEventListener("dragstart", stay, true);
     line.addEventListener("pointermove", move);
     line.addEventListener("pointerup", move); // where it was let go, whether or not the last move was told
     line.addEventListener("lostpointercapture", end, { once: true });
