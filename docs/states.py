@@ -1,4 +1,4 @@
-"""Photographs every tab and every state of the page: `python -m docs.states` (it takes about five minutes).
+"""Photographs every tab and every state of the page: `python -m docs.states` (it takes about three minutes).
 
 In both themes, every language and the sizes of a desktop and of a phone, into `docs/screenshots/SIZE/`; and what opens over the
 page or in it, once. They are looked at before a release, and `tests/browser/test_looks.py` compares the page with some of them.
