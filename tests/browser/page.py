@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -15,6 +17,15 @@ LONG = {"steps": "20", "batch_count": "100"}
 
 #: Typing in a box that has the focus, letter by letter, so fast that no pause is between them.
 AT_ONCE = "(box, text) => [...text].forEach(letter => document.execCommand('insertText', false, letter))"
+
+
+def answer_of(page: Page, asynchronous: str, arg: object = None, seconds: float = 30) -> Any:
+    """Ask the page until what it answers is true, and return that. `wait_for_function` takes any promise for true."""
+    end = time.monotonic() + seconds
+    while not (answer := page.evaluate(asynchronous, arg)):
+        assert time.monotonic() < end, f"not within {seconds} s: {asynchronous}"
+        page.wait_for_timeout(50)
+    return answer
 
 
 class Studio:

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.page import Studio
+from tests.browser.page import Studio, answer_of
 
 
 def follow(studio: Studio, link: str) -> None:
@@ -40,7 +40,7 @@ def test_a_copied_link_fills_the_form_of_another_browser_and_makes_nothing(studi
     told = studio.infotext
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.click("#output_link")
-    page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('#txt2img?infotext=owl')")
+    answer_of(page, "async () => (await navigator.clipboard.readText()).includes('#txt2img?infotext=owl')")
     link = page.evaluate("() => navigator.clipboard.readText()")
     assert link.startswith(f"{app.address}/#txt2img?infotext=owl") and not re.search(r"[\s()'*!]", link)
     before = made(app)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator
 
 from tests.browser.conftest import stop_everything
-from tests.browser.page import Studio
+from tests.browser.page import Studio, answer_of
 
 QUICK = {"width": 128, "height": 128, "steps": 2}
 
@@ -100,7 +100,7 @@ def test_what_is_being_changed_survives_a_reload_and_can_be_left_as_it_was(studi
     studio.reload()
     studio.page.click("#queue_discard")
     studio.page.locator("#queue_editing").wait_for(state="detached")
-    studio.page.wait_for_function(f"async () => !(await (await fetch('/api/v1/jobs/{job_id}')).json()).held")
+    answer_of(studio.page, f"async () => !(await (await fetch('/api/v1/jobs/{job_id}')).json()).held")
     with studio.new_job():  # now it is a job of its own again
         studio.page.click("#txt2img_generate")
     assert len(order(app)) == 2

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.page import Studio
+from tests.browser.page import Studio, answer_of
 
 QUALITY = "Quality for saved jpeg and avif images"
 
@@ -88,10 +88,10 @@ def test_what_is_changed_while_the_page_is_still_being_opened_is_in_its_forms_to
     with page.expect_request("**/gradio_api/run/opening"):
         page.goto(app.address)
     page.wait_for_function("() => window.periplusConfig")
-    before = page.wait_for_function(VERSION, arg=None).json_value()
+    before = answer_of(page, VERSION)
     answer = held[0].fetch()
     app.http.post("/sdapi/v1/options", json={"hide_samplers": ["Heun"]}).raise_for_status()
-    page.wait_for_function(VERSION, arg=before)
+    answer_of(page, VERSION, before)
     held[0].fulfill(response=answer)
     page.wait_for_selector("html[data-periplus=ready]")
     Studio(page, app.address).field("sampler").click()
