@@ -130,6 +130,7 @@ def be_queued(studio: Studio, app: RunningApp) -> None:
         app.submit(prompt=prompt, width=128, height=128, steps=20, batch_count=100)
     studio.fill(prompt="castle", steps="12", seed="21")
     studio.press_generate()
+    studio.wait_for("queued")
     studio.page.locator(".status-text", has_text="2").wait_for()  # 2nd in queue, in any language
 
 
