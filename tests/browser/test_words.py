@@ -129,6 +129,34 @@ def test_the_arrow_that_points_on_opens_the_next_tab_within_a_tab(speaking: Call
     expect(page.locator("#subtab_sketch_tab")).to_have_attribute("aria-selected", "true")
 
 
+@pytest.mark.parametrize(
+    ("language", "on", "mirrored"), [("English", "ArrowRight", "none"), (NAME, "ArrowLeft", "matrix(-1, 0, 0, 1, 0, 0)")]
+)
+def test_the_viewers_next_picture_lies_where_one_reads_on(
+    speaking: Callable[[str], Studio], app: RunningApp, language: str, on: str, mirrored: str
+):
+    job = app.submit(prompt="red heart", steps=1, width=128, height=128, batch_size=3, seed=31)
+    app.wait(job)
+    studio = speaking(language)
+    page, chosen = studio.page, studio.page.locator(".thumb[aria-selected=true]")
+    expect(studio.panel).to_have_attribute("data-job", job)
+    page.locator(".thumb").first.click()
+    page.click(".stage-open")
+    page.locator(".viewer-image").wait_for()
+    following, window = page.locator(".viewer-next"), page.viewport_size or {}
+    at = following.bounding_box() or {}
+    assert (at["x"] > window["width"] / 2) == (on == "ArrowRight")
+    expect(following.locator("svg")).to_have_css("transform", mirrored)
+    following.click()
+    expect(chosen).to_have_attribute("data-index", "1")
+    page.keyboard.press(on)
+    expect(chosen).to_have_attribute("data-index", "2")
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.locator("[data-action='viewer.next'] kbd")).to_have_text("→" if on == "ArrowRight" else "←")
+    page.keyboard.press("Escape")
+
+
 @pytest.mark.parametrize(("language", "resized"), [("Русский", "Просто изменить размер"), ("中文", "仅调整大小")])
 def test_no_english_is_left_and_what_is_sent_stays_as_it_is(speaking: Callable[[str], Studio], language: str, resized: str):
     page = speaking(language).page

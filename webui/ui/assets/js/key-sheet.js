@@ -1,7 +1,7 @@
 // The sheet of all keys, which "?" opens.
 
 import { h, iconButton } from "./dom.js";
-import { KEYS } from "./key-table.js";
+import { KEYS, keysIn } from "./key-table.js";
 import { t } from "./texts.js";
 
 const NAMES = { ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", Escape: "Esc", Delete: "Del", Arrows: "← ↑ ↓ →", " ": t("keys.space"), Ctrl: /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘" : "Ctrl" };
@@ -15,7 +15,7 @@ export function openKeySheet() {
 }
 
 function build() {
-  const groups = Object.entries(KEYS).map(([place, actions]) => group(place, actions));
+  const groups = Object.keys(KEYS).map((place) => group(place, keysIn(place)));
   const head = h("header", {}, h("h2", { id: "key_sheet_title" }, t("keys.title")), iconButton(t("action.close"), "close", () => dialog.close()));
   const dialog = h("dialog", { class: "sheet drawn key-sheet", id: "key_sheet", "aria-labelledby": "key_sheet_title", onclick: (event) => event.target === dialog && dialog.close() }, head, h("div", { class: "key-groups" }, ...groups));
   return dialog;

@@ -90,8 +90,14 @@ export function comboOf({ key = "", code = "", ctrlKey, metaKey, altKey, shiftKe
   return [...held, bare(key, code)].filter(Boolean).join("+");
 }
 
+// Where one reads from the right, the viewer's next picture lies to the left.
+export function keysIn(place) {
+  const { previous, next, ...others } = KEYS[place];
+  return place === "viewer" && document.dir === "rtl" ? { previous: next, next: previous, ...others } : KEYS[place];
+}
+
 // The action of a place that a key event asks for, or null.
 export function pressed(event, place) {
   const combo = comboOf(event);
-  return Object.entries(KEYS[place]).find(([, combos]) => combos.includes(combo))?.[0] ?? null;
+  return Object.entries(keysIn(place)).find(([, combos]) => combos.includes(combo))?.[0] ?? null;
 }
