@@ -3,7 +3,7 @@
 
 import { button, coalesce, copyText, h, icon, once, setHidden, setText } from "./dom.js";
 import { finished, onChange, state } from "./state.js";
-import { choose, isChosen, shownJob } from "./page.js";
+import { choose, isChosen, lastPictured, mayStay, shownJob } from "./page.js";
 import { percent, starting, statusText, titleText } from "./status.js";
 import { ask, url } from "./stream.js";
 import { reachable } from "./reach.js";
@@ -24,7 +24,7 @@ const PIXELS_AT_MOST = 3; // small pictures are shown enlarged, but not to a blu
 const hosts = new Set(); // one in every tab that shows the panel
 let parts = null;
 let selection = { job: null, index: null }; // index null: the newest picture
-let stage = { url: null }; // what the large picture shows
+let stage = { url: null, job: null, stays: false }; // what the large picture shows, of which job, and whether it may while another waits
 let bundled = true;
 
 // There is one panel, which stands in the tab that is seen: what is made is the same whoever asked for it.
@@ -130,9 +130,12 @@ function drawStage(job) {
   const picture = selectedPicture(job);
   const preview = job && state.preferences.live_preview && selection.index === null ? state.previews.get(job.id) : null;
   const source = preview ?? (picture ? url(picture.url) : null);
-  // Between two jobs the last picture stays until there is something of the new one.
-  const keep = job && !finished(job) && source === null && stage.url !== null;
-  if (!keep && source !== stage.url) showPicture(source, job);
+  // Until there is something of the job, the last picture stays; of what others have under way nothing does.
+  const awaited = job && !finished(job) && source === null;
+  if (awaited && !stage.stays && stage.job !== job.id) showLast();
+  if (!awaited && source !== stage.url) showPicture(source, job);
+  if (!awaited) stage.stays = Boolean(job) && mayStay(job);
+  const keep = awaited && stage.url !== null;
   const failed = job?.state === "failed" && !picture;
   parts.open.classList.toggle("stale", Boolean(keep));
   setHidden(parts.fail, !failed);
@@ -157,8 +160,14 @@ function emptyWords(job) {
   return t(job ? "state.empty.again" : "state.empty");
 }
 
+function showLast() {
+  const last = lastPictured();
+  const source = last && url(selectedPicture(last).url);
+  if (source !== stage.url) showPicture(source, last);
+}
+
 function showPicture(source, job) {
-  stage = { url: source };
+  stage = { url: source, job: job?.id ?? null, stays: false };
   if (!source) return parts.image.removeAttribute("src");
   const { prompt } = job.request;
   const { width, height } = source.startsWith("data:") ? job.request : (selectedPicture(job) ?? job.request);

@@ -28,6 +28,14 @@ export function choose(jobId) {
 export const isOwn = (job) => job.owner === pageId || submitted.has(job.id);
 export const isChosen = () => chosen !== null;
 
+// Whether a job's picture may be seen while another one waits.
+export const mayStay = (job) => isOwn(job) || finished(job);
+
+// The last job of this page that has made something.
+export const lastPictured = () => [...state.jobs.values()].filter((job) => isOwn(job) && finished(job) && job.pictures.length).sort(lastFirst)[0] ?? null;
+
+const lastFirst = (a, b) => b.finished - a.finished;
+
 // The job in the panel: what was opened; else this page's running job, its next waiting one, its newest;
 // where this page has made none, the same among all jobs.
 export function shownJob() {
@@ -39,5 +47,5 @@ export function shownJob() {
   const next = waiting().find((job) => candidates.includes(job));
   if (next) return next;
   // The one that ended last: a job that was taken out of the queue long ago does not come before one that has run since.
-  return candidates.filter(finished).sort((a, b) => b.finished - a.finished)[0] ?? null;
+  return candidates.filter(finished).sort(lastFirst)[0] ?? null;
 }
