@@ -16,7 +16,7 @@ from tools.starter_model import evaluate, lookup, measures, modules
 from tools.starter_model.evaluate import Extent, Material, Taught, conditions, gather, measure, show
 from tools.starter_model.lookup import prompt_of, references
 from tools.starter_model.page import BEGIN, END, around, write_measured
-from tools.starter_model.pictures import PictureSet, draw_shapes, join, paint_things
+from tools.starter_model.pictures import Picture, PictureSet, draw_shapes, join, paint_things
 from tools.starter_model.sampling import Model, Wish
 
 
@@ -68,10 +68,24 @@ def test_pairs_that_are_of_the_colour_anyway_are_left_out(drawn: Path, monkeypat
     assert [p.name for p in gather(drawn, drawn, taught).unseen.pictures] == ["purple leaf"]
 
 
+def test_things_that_are_never_painted_are_asked_for_in_a_colour_that_is_not_theirs(drawn: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(evaluate, "paint_things", lambda pictures: paint_things(pictures.take([1])))
+    monkeypatch.setattr(evaluate, "own_word", lambda pictures: ["red", "green"])
+    taught = Taught(frozenset(["barn", "leaf"]), frozenset())
+    assert [(p.name, p.thing) for p in gather(drawn, drawn, taught).unpainted.pictures] == [("orange shed", "barn")]
+
+
 def _material() -> Material:
     painted = paint_things(things())
     unseen = painted.take([i for i, p in enumerate(painted.pictures) if p.name in ("blue shed", "yellow leaf", "pink leaf")])
-    return Material(things(), draw_shapes(), painted, unseen, few_shapes(), held_out=False)
+    return Material(things(), draw_shapes(), painted, unseen, _unpainted(), few_shapes(), held_out=False)
+
+
+def _unpainted() -> PictureSet:
+    """Two that the painter does not know: the green leaf that it draws is the first, and nothing of the second."""
+    barn, leaf = (picture.name for picture in things().pictures)
+    asked = (Picture("green foliage", (), "painted", "green", leaf), Picture("pink hut", (), "painted", "pink", barn))
+    return PictureSet(asked, things().pixels[::-1])
 
 
 def _painter(pictures: PictureSet, monkeypatch: pytest.MonkeyPatch, asked: list[tuple[str, Wish]]) -> Model:
@@ -109,6 +123,8 @@ def test_the_table_tells_what_was_found(monkeypatch: pytest.MonkeyPatch):
     assert rows["Shapes in colours (66): the right one is the nearest, among the nearest five"] == "100.0 %, 100.0 %"
     unseen = rows["Things in a colour that training never showed them in (2 pairs)"]
     assert unseen.startswith("100.0 % obeyed, 100.0 % if only the nearest thing counts")
+    others = rows["Things that training painted in no colour, asked for in one (2 pairs)"]
+    assert others == "50.0 % obeyed, 50.0 % if only the nearest thing counts: 50.0 % in the colour, 100.0 % the thing"
     assert rows["By chance, one of the nearest five of 8 things and forms, of 80 pictures"] == "62.5 %, 6.2 %"
     assert rows["CFG scale: unlikeness to scale 1"].endswith("always rises: no")
     assert "VAE on 4 pictures that are not taught as things" in rows

@@ -14,7 +14,16 @@ from tools.starter_model import sources
 from tools.starter_model.canvas import Places, grounds, over, place, premultiplied
 from tools.starter_model.captions import caption, caption_of_two, every_text
 from tools.starter_model.colours import PAINT, THINGS, painted, to_hsv, to_rgb, word_of
-from tools.starter_model.pictures import Picture, PictureSet, draw_emoji, draw_shapes, held_out, join, paint_things
+from tools.starter_model.pictures import (
+    Picture,
+    PictureSet,
+    ask_in_colours,
+    draw_emoji,
+    draw_shapes,
+    held_out,
+    join,
+    paint_things,
+)
 
 
 def test_hsv_there_and_back_is_the_same_colour():
@@ -75,6 +84,21 @@ def test_a_thing_is_not_painted_where_a_shape_has_that_name():
     star = Picture("star", (), "thing", "yellow", "star")
     pictures = paint_things(PictureSet((set_of_two.pictures[0], star), set_of_two.pixels)).pictures
     assert {p.thing for p in pictures} == {"barn"}
+
+
+def test_what_is_not_painted_is_asked_for_in_a_colour_that_neither_it_nor_another_thing_has():
+    named = tuple(
+        Picture(name, words, "thing", None, name)
+        for name, words in (("kite", ()), ("plane", ("jet",)), ("red car", ()), ("orange jet", ()), ("leaf", ()))
+    )
+    pictures = PictureSet(named, np.repeat(things().pixels[:1], 5, axis=0))
+    painted_leaf = PictureSet((Picture("blue leaf", (), "painted", "blue", "leaf"),), things().pixels[1:])
+    asked = ask_in_colours(pictures, ["red", "blue", "red", "orange", "green"], painted_leaf)
+    assert [(p.name, p.colour, p.thing) for p in asked.pictures] == [
+        ("orange kite", "orange", "kite"),
+        ("yellow jet", "yellow", "plane"),
+    ]
+    assert asked.pixels.shape[0] == 2
 
 
 def test_tags_that_other_things_or_plain_words_mean_are_left_out():

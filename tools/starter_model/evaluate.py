@@ -29,7 +29,7 @@ from tools.starter_model.measures import (
     variety,
 )
 from tools.starter_model.page import around, write_measured
-from tools.starter_model.pictures import PictureSet, draw_emoji, draw_shapes, evenly, join, paint_things
+from tools.starter_model.pictures import PictureSet, ask_in_colours, draw_emoji, draw_shapes, evenly, join, paint_things
 from tools.starter_model.sampling import Model, Wish
 from tools.starter_model.sheets import save_sheet
 from tools.starter_model.start import open_model
@@ -84,6 +84,7 @@ class Material:
     Attributes:
         painted: all things of one colour in the others, taught and not.
         unseen: those painted ones that were not shown, but for those that are of this colour anyway.
+        unpainted: see `ask_in_colours`.
         vae_test: things that the VAE was not trained on where `held_out`; else ones that are not taught.
     """
 
@@ -91,6 +92,7 @@ class Material:
     shapes: PictureSet
     painted: PictureSet
     unseen: PictureSet
+    unpainted: PictureSet
     vae_test: PictureSet
     held_out: bool
 
@@ -105,13 +107,13 @@ class Extent:
 
     Attributes:
         seeds: of each thing, shape and painted thing.
-        painted: how many pairs of colour and thing are asked for.
+        painted: how many pairs of colour and thing are asked for, of things that training painted and of others.
         more: whether other sizes and the colours of two things are measured too.
         sizes: see `Taught`.
     """
 
     seeds: int = 1
-    painted: int = 60
+    painted: int = 80
     more: bool = False
     sizes: bool = False
 
@@ -153,28 +155,32 @@ def gather(emojibase: Path, font: Path, taught: Taught) -> Material:
     names = [picture.name for picture in all_things.pictures]
     things = all_things.take([i for i, name in enumerate(names) if name in taught.things])
     painted = paint_things(things)
-    own = dict(zip((p.name for p in things.pictures), own_word(things), strict=True))
+    words = own_word(things)
+    own = dict(zip((p.name for p in things.pictures), words, strict=True))
     unseen = [i for i, p in enumerate(painted.pictures) if p.name in taught.unseen and p.colour != own[p.thing]]
     kept = taught.vae_unseen
     if kept is None:
         kept = frozenset(p.name for p in split(all_things)[1].pictures) - taught.things
     vae_test = all_things.take([i for i, name in enumerate(names) if name in kept])
-    return Material(things, draw_shapes(), painted, painted.take(unseen), vae_test, taught.vae_unseen is not None)
+    unpainted = ask_in_colours(things, words, painted)
+    held_out = taught.vae_unseen is not None
+    return Material(things, draw_shapes(), painted, painted.take(unseen), unpainted, vae_test, held_out)
 
 
 def measure(model: Model, material: Material, wish: Wish, extent: Extent) -> tuple[list[str], list[Found]]:
     """Rows of a table, and what was drawn on the way with the first seed."""
     known = Known.of(material.everything)
     seeds = [replace(wish, seed=wish.seed + index) for index in range(extent.seeds)]
-    some = material.unseen.some(extent.painted)
-    shapes, things, unseen = (
-        [find(model, asked, known, one) for one in seeds] for asked in (material.shapes, material.things, some)
+    some, others = material.unseen.some(extent.painted), material.unpainted.some(extent.painted)
+    shapes, things, unseen, unpainted = (
+        [find(model, asked, known, one) for one in seeds] for asked in (material.shapes, material.things, some, others)
     )
     rows = [
         _ranks("Things", things),
         _ranks("Shapes in colours", shapes),
         _row("Shapes drawn in the colour asked for", _told(shapes, lambda f: f.coloured)),
-        *([_unseen(unseen)] if some.pictures else []),
+        *([_obeyed("Things in a colour that training never showed them in", unseen)] if some.pictures else []),
+        *([_obeyed("Things that training painted in no colour, asked for in one", unpainted)] if others.pictures else []),
         _chance(known),
         *_settings(model, material, wish),
         *_others(model, material, wish),
@@ -195,9 +201,9 @@ def _ranks(label: str, found: list[list[Found]]) -> str:
     )
 
 
-def _unseen(found: list[list[Found]]) -> str:
+def _obeyed(label: str, found: list[list[Found]]) -> str:
     return _row(
-        f"Things in a colour that training never showed them in ({len(found[0])} pairs)",
+        f"{label} ({len(found[0])} pairs)",
         f"{_told(found, lambda f: f.obedient)} obeyed, {_told(found, lambda f: f.exact)} if only the nearest thing counts: "
         f"{_told(found, lambda f: f.coloured)} in the colour, {_told(found, lambda f: f.shape_rank < 5)} the thing",
     )
@@ -326,7 +332,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("model", type=Path)
     parser.add_argument("--emojibase", type=Path, required=True, help="data.json of emojibase-data")
     parser.add_argument("--font", type=Path, default=sources.FONT, help="NotoColorEmoji.ttf")
-    parser.add_argument("--painted", type=int, default=60, help="how many pairs of colour and thing to ask for")
+    parser.add_argument("--painted", type=int, default=80, help="how many pairs of colour and thing to ask for")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=1, help="draw things, shapes and pairs with so many seeds, from --seed on")

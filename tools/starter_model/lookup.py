@@ -49,7 +49,8 @@ class Found:
 
     Attributes:
         rank: the place of the right one by likeness, 0 for the nearest. Of a thing, which is asked for without a colour, among
-            things and forms, each in all its colours counting once; else among all pictures.
+            things and forms, each in all its colours counting once; else among all pictures, and behind them if it is none of
+            them.
         shape_rank: the place of the right thing or form, colours ignored.
         word: the main colour word of what was drawn.
     """
@@ -101,7 +102,7 @@ def draw_all(model: Model, prompts: Sequence[str], wish: Wish) -> Tensor:
 
 
 def find(model: Model, asked: PictureSet, known: Known, wish: Wish) -> list[Found]:
-    """Draw every asked picture once and look it up among the known ones, of which it is one."""
+    """Draw every asked picture once and look it up among the known ones. Its thing or form is one of them."""
     if not asked.pictures:
         return []
     drawn = draw_all(model, [prompt_of(picture) for picture in asked.pictures], wish)
@@ -114,8 +115,10 @@ def find(model: Model, asked: PictureSet, known: Known, wish: Wish) -> list[Foun
         subject = subject_of(picture)
         if picture.kind == "thing":
             rank = rank_of(subject, [subjects[other] for other in order[index]])
-        else:
+        elif (picture.kind, picture.name) in names:
             rank = rank_of((picture.kind, picture.name), [names[other] for other in order[index]])
+        else:
+            rank = len(names)
         shape_rank = rank_of(subject, [subjects[other] for other in shapes[index]])
         word = main_word(drawn[index], GROUND_TABLE[_ground_of(picture)])
         found.append(Found(picture, drawn[index], rank, shape_rank, word))

@@ -112,6 +112,27 @@ def paint_things(things: PictureSet, least: float = 0.2) -> PictureSet:
     return PictureSet(tuple(pictures), np.stack(pixels) if pixels else np.zeros((0, SIZE, SIZE, 4), np.uint8))
 
 
+def ask_in_colours(things: PictureSet, own: Sequence[str], painted: PictureSet) -> PictureSet:
+    """Every thing that was not painted, under the name that it would have in one of the colours, with its pixels as they are.
+
+    Left out are those whose own name begins with a colour: nobody asks for a red green apple.
+
+    Args:
+        own: the main colour word of each thing, which it is not asked for in.
+    """
+    done = {picture.thing for picture in painted.pictures}
+    taken = {name for picture in things.pictures for name in (picture.name, *picture.words)}
+    pictures, indices = [], []
+    for index, (picture, word) in enumerate(zip(things.pictures, own, strict=True)):
+        if picture.name in done or picture.name.split()[0] in PAINT:
+            continue
+        short = _short_names(picture)
+        colour = next(c for c in _turn(len(pictures)) if c != word and not taken & {f"{c} {name}" for name in short})
+        pictures.append(Picture(f"{colour} {short[0]}", (), "painted", colour, picture.name))
+        indices.append(index)
+    return PictureSet(tuple(pictures), things.pixels[indices])
+
+
 def join(*sets: PictureSet) -> PictureSet:
     return PictureSet(sum((s.pictures for s in sets), ()), np.concatenate([s.pixels for s in sets]))
 
@@ -128,10 +149,14 @@ def held_out(pictures: Sequence[Picture], before: frozenset[str] = frozenset()) 
     things = list(dict.fromkeys(p.thing for p in pictures if p.kind == "painted"))
     for number, thing in enumerate(things):
         names = {p.colour: p.name for p in pictures if p.thing == thing and p.kind == "painted"}
-        turn = [THINGS[(number + step) % len(THINGS)] for step in range(len(THINGS))]
-        in_turn = [names[colour] for colour in turn if colour in names]
+        in_turn = [names[colour] for colour in _turn(number) if colour in names]
         kept[thing] = next((name for name in in_turn if name in before), in_turn[0])
     return frozenset(kept.values())
+
+
+def _turn(number: int) -> list[str]:
+    """All colours, so that each is the first one equally often."""
+    return [THINGS[(number + step) % len(THINGS)] for step in range(len(THINGS))]
 
 
 def _short_names(picture: Picture) -> list[str]:
