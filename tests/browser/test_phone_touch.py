@@ -103,6 +103,25 @@ def test_fingers_scroll_over_sliders_and_paint_and_a_picture_made_in_sleep_is_sh
     touched.show("txt2img")
 
 
+#: What is on its way from one size or place to another.
+RESIZED = """() => document.getAnimations().filter(each => each instanceof CSSTransition && each.playState === "running")
+    .map(each => `${each.transitionProperty} of ${each.effect.target.id}`)
+    .filter(each => /^(width|height|(min|max)-|padding|margin|inset|top|left|transform)/.test(each))"""
+
+
+def test_nothing_grows_for_a_moment_when_a_tablet_is_turned(touched: Studio):
+    page = touched.open().page
+    page.set_viewport_size({"width": 820, "height": 1180})
+    expect(page.locator("#txt2img_generate")).to_be_visible()
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    page.evaluate(
+        "() => window.addEventListener('resize', () => requestAnimationFrame(() => (window.turned = true)), {once: true})"
+    )
+    page.set_viewport_size({"width": 1180, "height": 820})
+    page.wait_for_function("() => window.turned")
+    assert page.evaluate(RESIZED) == []
+
+
 def test_on_a_tablet_nothing_scrolls_sideways_and_a_finger_finds_every_button(touched: Studio):
     page = touched.open().page
     wide, small = {}, {}

@@ -107,6 +107,8 @@ def make_theme() -> Base:
         input_text_size="*text_md",
         slider_color="*primary_600",
         slider_color_dark="*primary_400",
+        # Of colours alone: Gradio's own is of everything, so that buttons grew for a moment when a tablet was turned.
+        button_transition="color 0.2s, background-color 0.2s, border-color 0.2s, box-shadow 0.2s",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_500",
