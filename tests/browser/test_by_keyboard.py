@@ -87,3 +87,12 @@ def test_a_picture_its_large_view_and_an_inpainted_part_are_made_by_keyboard(stu
         keys.press("Control+Enter")
     studio.wait_for("done")
     assert app.job(studio.job_id)["request"]["mask"]
+
+
+def test_tab_leads_from_a_long_list_to_the_field_behind_it(studio: Studio):
+    tab_to(studio, "#txt2img_sampler input")
+    options = studio.page.locator("#txt2img_sampler ul.option-list")
+    expect(options).to_be_visible()
+    assert options.evaluate("list => list.scrollHeight > list.clientHeight")
+    studio.page.keyboard.press("Tab")
+    expect(studio.field("scheduler")).to_be_focused()

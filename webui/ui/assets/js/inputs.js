@@ -11,8 +11,14 @@ export function watchInputs() {
   document.addEventListener("change", (event) => snap(event.target), true);
   // The list's box holds the chosen name: selected as a whole, so that typing replaces it and searches.
   document.addEventListener("focusin", ({ target }) => target.matches?.(".block input[role=listbox], .block input[role=combobox]") && target.select());
+  document.addEventListener("keydown", ({ key }) => key === "Tab" && passLists(), true);
   document.addEventListener("pointerdown", keepSlider, true);
   document.addEventListener("pointercancel", putSliderBack, true);
+}
+
+// Chromium stops at what can be scrolled: an open list is, and closes at once, so that the focus would be nowhere.
+function passLists() {
+  for (const list of document.querySelectorAll("ul.option-list")) list.tabIndex = -1;
 }
 
 let touched = null; // {slider, value}: as it was when the finger went down
