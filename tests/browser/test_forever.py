@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from playwright.sync_api import expect
+
 from tests.browser.page import Studio
 
 
@@ -33,7 +35,7 @@ def test_it_goes_on_over_a_reload_until_it_is_stopped_and_then_nothing_follows(s
     jobs = own_jobs(app, prompt)
     assert len(jobs) >= 3 and len({job["request"]["seed"] for job in jobs}) == len(jobs)
     studio.page.click("#txt2img_generate", button="right")
-    assert studio.page.locator("#generate_forever").inner_text() == "Generate forever"
+    expect(studio.page.locator("#generate_forever")).to_have_text("Generate forever")
     studio.page.keyboard.press("Escape")
     studio.page.locator("#generate_forever").wait_for(state="detached")
     last = studio.generate(prompt="castle", steps="1")

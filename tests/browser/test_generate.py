@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.page import LONG, Studio
 
@@ -112,7 +112,7 @@ def test_from_a_chosen_picture_there_is_a_way_back_to_the_live_preview(studio: S
     studio.page.wait_for_selector('.stage-image[src$="/0.png"]')
     studio.page.click("#output_live")
     studio.page.wait_for_selector('.stage-image[src^="data:image/jpeg"]')
-    assert not studio.page.locator("#output_live").is_visible()
+    expect(studio.page.locator("#output_live")).to_be_hidden()
 
 
 def test_a_fresh_browser_after_a_cancelled_job_is_offered_examples(stranger: Page, app):
@@ -148,7 +148,7 @@ def test_html_in_a_prompt_stays_text(studio: Studio):
     prompt = '<img src=x onerror="document.title=1">'
     studio.generate(prompt=prompt, steps="2")
     studio.page.click("#queue_opener")
-    assert studio.page.locator(".row-prompt").first.inner_text() == prompt
+    expect(studio.page.locator(".row-prompt").first).to_have_text(prompt)
     assert studio.infotext.startswith(prompt)
     assert studio.page.title() == "Periplus"
 

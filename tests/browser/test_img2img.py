@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from tests.browser.easel import Easel
 from tests.browser.page import Studio
@@ -76,7 +77,7 @@ def test_a_picture_that_was_made_is_sent_on_and_resized_by_a_factor(studio: Stud
     studio.page.locator(".notice", has_text="in the form").wait_for()
     studio.page.click("#img2img_resize_by")
     studio.page.fill("#img2img_scale", "1.5")
-    assert studio.page.locator(".resize-words").inner_text() == "from 128×128 to 192×192"
+    expect(studio.page.locator(".resize-words")).to_have_text("from 128×128 to 192×192")
     studio.page.keyboard.press("Control+Enter")
     studio.page.wait_for_function("before => document.querySelector('.output').dataset.job !== before", arg=studio.job_id)
     studio.wait_for("done", "failed")

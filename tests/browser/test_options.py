@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.page import Studio
 from webui.core import infotext
@@ -28,13 +29,13 @@ def test_options_are_not_rendered_before_they_are_opened_and_then_show_what_has_
     studio.choose("sampler", "Euler")
     studio.open_options()
     assert studio.page.evaluate(rendered, list(OPTIONS)) == len(OPTIONS)
-    assert studio.page.locator("#txt2img_sigma_churn").is_visible()
-    assert not studio.page.locator("#txt2img_unipc_order").is_visible()
-    assert "UniPC order" in studio.page.locator("#txt2img_options_unused").inner_text()
+    expect(studio.page.locator("#txt2img_sigma_churn")).to_be_visible()
+    expect(studio.page.locator("#txt2img_unipc_order")).to_be_hidden()
+    expect(studio.page.locator("#txt2img_options_unused")).to_contain_text("UniPC order")
     studio.choose("sampler", "UniPC")
     studio.page.locator("#txt2img_unipc_order").wait_for()
-    assert not studio.page.locator("#txt2img_sigma_churn").is_visible()
-    assert not studio.page.locator("#txt2img_beta_alpha").is_visible()
+    expect(studio.page.locator("#txt2img_sigma_churn")).to_be_hidden()
+    expect(studio.page.locator("#txt2img_beta_alpha")).to_be_hidden()
     studio.choose("scheduler", "Beta")
     studio.page.locator("#txt2img_beta_alpha").wait_for()
 
@@ -101,7 +102,7 @@ def test_extra_taken_away_no_longer_acts_and_comes_back_as_it_was(studio: Studio
     studio.extra.check()
     studio.fill(variation_seed=BIG, variation_strength="0.25")
     studio.extra.uncheck()
-    assert not studio.page.locator("#txt2img_variation_seed").is_visible()
+    expect(studio.page.locator("#txt2img_variation_seed")).to_be_hidden()
     studio.page.wait_for_function(f"() => ({held})('variation_strength') === 0")
     studio.page.wait_for_function(f"() => ({held})('variation_seed') === '-1'")  # each field stores itself
     studio.extra.check()
@@ -153,7 +154,7 @@ def test_a_message_at_a_field_that_is_closed_opens_it(studio: Studio, name, bad)
     studio.close_options()
     studio.page.click("#txt2img_generate")
     studio.page.locator(f"#txt2img_{name} > .field-error").wait_for()
-    assert studio.page.locator(f"#txt2img_{name}").is_visible()
+    expect(studio.page.locator(f"#txt2img_{name}")).to_be_visible()
 
 
 def test_nothing_is_wider_than_a_phone_with_everything_open(phone: Studio):

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.page import Studio
 from tests.browser.plot_tab import (
@@ -113,7 +114,7 @@ def test_a_cell_becomes_the_source_of_a_plot_over_img2img_that_is_exported_and_u
     open_tab(tab.reload())
     wait_for(tab, "done")
     press_cell(tab, 1, 0)
-    assert tab.page.locator("#plot_star").get_attribute("aria-pressed") == "true"
+    expect(tab.page.locator("#plot_star")).to_have_attribute("aria-pressed", "true")
     tab.page.keyboard.press("Escape")
     tab.show("img2img")
     tab.page.locator("#img2img_prompt textarea").fill("green star")
@@ -188,7 +189,7 @@ def test_all_values_of_a_list_are_taken_and_dropped_at_once(tab: Studio):
     tab.page.click("#plot_values_0_all")
     assert tab.page.locator("#plot_values_0_field .plot-chip").count() > 10
     tab.page.get_by_role("button", name="Take none").click()
-    assert tab.page.locator("#plot_values_0_field .plot-chip").count() == 0
+    expect(tab.page.locator("#plot_values_0_field .plot-chip")).to_have_count(0)
     tab.page.keyboard.type("karr")
     tab.page.keyboard.press("Enter")
     assert tab.page.locator("#plot_values_0_field .plot-chip").all_inner_texts() == ["Karras"]
@@ -209,7 +210,7 @@ def test_the_third_axis_and_figures_are_read_in_the_map(studio: Studio):
         studio.page.keyboard.press(key)
     assert [facts(studio)[name] for name in ("CFG Scale", "Steps", "Seed")] == ["2", "1", "3"]
     studio.page.keyboard.press("f")
-    assert studio.page.locator("#plot_star").get_attribute("aria-pressed") == "true"
+    expect(studio.page.locator("#plot_star")).to_have_attribute("aria-pressed", "true")
     studio.page.keyboard.press("Escape")
     studio.page.select_option("#plot_overlay", "sharpness")
     assert studio.page.locator(".plot-scale").inner_text().split() == ["10.0", "100"]

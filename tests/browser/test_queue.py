@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import stop_everything
 from tests.browser.page import Studio, answer_of
@@ -52,7 +52,7 @@ def test_jobs_that_wait_are_moved_held_back_changed_repeated_and_taken_out(studi
     first, *_ = [app.submit(prompt=prompt, seed="18446744073709551615", **QUICK) for prompt in ("sun", "moon", "star")]
     drawer = Drawer(studio)
     drawer.wait_for("sun", "moon", "star")
-    assert studio.page.locator("#queue_opener").inner_text() == "Queue 3 · paused"
+    expect(studio.page.locator("#queue_opener")).to_have_text("Queue 3 · paused")
 
     drawer.press("sun", "down")
     drawer.wait_for("moon", "sun", "star")
@@ -113,7 +113,7 @@ def test_the_jobs_of_a_plot_are_one_line_with_their_count(studio: Studio, app, p
     )
     drawer = Drawer(studio)
     drawer.row("Plot · 0 of 6").wait_for()
-    assert studio.page.locator(".queue-waiting li[data-job]").count() == 1
+    expect(studio.page.locator(".queue-waiting li[data-job]")).to_have_count(1)
     drawer.press("Plot · 0 of 6", "remove")
     studio.page.locator(".queue-waiting .none").wait_for()
     assert app.http.get(f"/api/v1/plots/{plot['id']}").json()["state"] == "cancelled"
