@@ -86,6 +86,12 @@ def test_offline_nothing_is_asked_and_the_page_says_why(orphan: Studio, tmp_path
     assert page.get_by_text("Connection to the server was lost").count() == 0
 
 
+def test_a_tab_that_is_opened_offline_says_why_it_is_empty(orphan: Studio):
+    orphan.show("History")
+    expect(orphan.page.locator("#history")).to_contain_text("What belongs here comes as soon as there is one.")
+    orphan.show("txt2img")
+
+
 def test_the_page_reconnects_by_itself_when_the_program_comes_back(orphan: Studio, folder: Path):
     assert "No connection" in orphan.status
     prompt = orphan.values("prompt")
@@ -98,3 +104,7 @@ def test_the_page_reconnects_by_itself_when_the_program_comes_back(orphan: Studi
         assert orphan.values("prompt", "seed") == prompt | {"seed": "7"}
         orphan.field("checkpoint").click()
         orphan.page.get_by_role("option", name="later").wait_for()
+        orphan.page.keyboard.press("Escape")
+        orphan.show("History")  # opened before, when there was nothing to draw it with
+        expect(orphan.page.locator("#history_search")).to_be_visible()
+        expect(orphan.page.locator(".out-of-reach")).to_have_count(0)
