@@ -34,6 +34,9 @@ def test_pictures_are_found_liked_compared_sent_deleted_and_taken_back(studio: S
     picture = Path(app.wait(*jobs)[0]["pictures"][0]["path"])
     outputs = picture.parents[2]
     studio.show("History")
+    page.locator("#history_search").wait_for()
+    page.keyboard.press("/")  # the tab itself has the focus
+    expect(page.locator("#history_search")).to_be_focused()
     search(studio, zebra, 2)
     elsewhere = outputs / f"from elsewhere {zebra}"
     elsewhere.mkdir()
@@ -70,6 +73,15 @@ def test_pictures_are_found_liked_compared_sent_deleted_and_taken_back(studio: S
     page.click("#history_trash_open")
     page.locator("#history_trash").get_by_role("button", name="Restore").first.click()
     wait_for_count(studio, 3)
+    expect(page.locator(".notice", has_text="is in the trash")).to_have_count(0)  # there is nothing more to take back
+
+    cells(studio).first.click()
+    page.keyboard.press("Delete")
+    wait_for_count(studio, 2)
+    page.evaluate("() => document.activeElement.blur()")  # as after a press of what is gone then
+    page.keyboard.press("Control+z")
+    wait_for_count(studio, 3)
+    expect(page.locator(".notice", has_text="is in the trash")).to_have_count(0)
 
     search(studio, f"{zebra} herd", 1)
     cells(studio).first.dblclick()

@@ -30,9 +30,9 @@ export async function remove(items, { gone, back }) {
   if (!items.length) return;
   try {
     const { deletion, problems } = await request("POST", `${HISTORY}/delete`, { ids: items.map(({ id }) => id) });
-    last = { deletion, back };
     const text = items.length === 1 ? t("history.deleted.one", { name: items[0].name }) : t("history.deleted", { count: items.length });
-    post(text, "info", { action: { text: t("action.undo"), press: () => restore(deletion, back) }, seconds: UNDO_SECONDS });
+    const close = post(text, "info", { action: { text: t("action.undo"), press: () => restore(deletion, back) }, seconds: UNDO_SECONDS });
+    last = { deletion, back, close };
     if (problems.length) post(problems.join("\n"), "error");
     gone(items.map(({ id }) => id));
     if (problems.length) back(); // those that stay are shown again
@@ -42,7 +42,10 @@ export async function remove(items, { gone, back }) {
 }
 
 export async function restore(deletion, back) {
-  if (last?.deletion === deletion) last = null;
+  if (last?.deletion === deletion) {
+    last.close();
+    last = null;
+  }
   try {
     const { pictures, problems } = await request("POST", `${HISTORY}/trash/${deletion}/restore`);
     post([t(pictures.length === 1 ? "history.restored.one" : "history.restored", { count: pictures.length }), ...problems].join("\n"), problems.length ? "warning" : "info");

@@ -35,6 +35,7 @@ export function mountHistory(host) {
   parts = build();
   host.replaceChildren(parts.root);
   onChange(coalesce(noticeNews));
+  document.addEventListener("keydown", onKeyOutside);
   new IntersectionObserver(([entry]) => entry.isIntersecting && missed && load()).observe(parts.root);
   drawTools();
   load();
@@ -265,6 +266,13 @@ async function deleteAll(items) {
     askAnew();
   };
   await remove(items, { gone, back: reload });
+}
+
+// Also where nothing of the tab has the focus: it was just opened, or what was pressed is gone.
+function onKeyOutside(event) {
+  const nowhere = event.target === document.body || event.target.closest?.("[role=tab]");
+  if (!nowhere || !parts.root.checkVisibility() || document.querySelector("dialog[open]")) return;
+  if (["search", "undo"].includes(pressed(event, "history"))) onKey(event);
 }
 
 // Keys of the whole tab; those of the grid are its own.
