@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from tests.tools.starter import few_shapes, lesson, things
 from tools.starter_model import sources
 from tools.starter_model.canvas import Places, grounds, over, place, premultiplied
 from tools.starter_model.captions import caption, caption_of_two, every_text
-from tools.starter_model.colours import PAINT, THINGS, painted, to_hsv, to_rgb, word_of
+from tools.starter_model.colours import PAINT, THINGS, main_word, painted, tinted, to_hsv, to_rgb, word_of
 from tools.starter_model.pictures import (
     Picture,
     PictureSet,
@@ -44,6 +45,29 @@ def test_painting_changes_the_main_colour_and_nothing_else(word: str):
     assert list(PAINT)[int(word_of(wall / 255))] == word
     assert np.array_equal(door, barn[80, 64, :3])
     assert np.array_equal(blue[..., 3], barn[..., 3])
+
+
+@pytest.mark.parametrize("word", THINGS)
+def test_a_tint_colours_all_of_a_picture_and_keeps_its_parts_apart(word: str):
+    barn = things().pixels[0]
+    tint = tinted(barn, word)
+    opaque = tint[barn[..., 3] > 60][:, :3] / 255
+    assert main_word(opaque) == word
+    lightness = [float(tint[y, x, :3].astype(int).sum()) for y, x in ((50, 40), (80, 64))]  # wall and door
+    was = [float(barn[y, x, :3] @ (0.299, 0.587, 0.114)) for y, x in ((50, 40), (80, 64))]
+    assert (lightness[0] < lightness[1]) == (was[0] < was[1])
+    assert abs(lightness[0] - lightness[1]) > 60
+    assert np.array_equal(tint[..., 3], barn[..., 3])
+
+
+def test_things_of_several_colours_are_tinted_in_all_but_their_own_and_named_ones_are_not():
+    two = things().pictures
+    named = (replace(two[0], colour=None), replace(two[1], colour=None, name="green leaf"))
+    plain = PictureSet(named, things().pixels)
+    assert {p.colour for p in paint_things(plain).pictures} == set(THINGS) - {"red"}
+    assert {p.thing for p in paint_things(plain).pictures} == {"barn"}
+    assert not paint_things(plain, tints=False).pictures
+    assert {p.thing for p in paint_things(things(), tints=False).pictures} == {"barn", "leaf"}
 
 
 def test_shapes_come_in_all_colours_and_lie_in_the_middle():

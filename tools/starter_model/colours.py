@@ -36,6 +36,9 @@ GROUND = {
 #: What things are painted in: colours that differ in hue, or much in lightness.
 THINGS = ("red", "orange", "yellow", "green", "blue", "purple", "pink")
 
+#: How bright red, green and blue are (ITU-R BT.601).
+_LUMA = np.array([0.299, 0.587, 0.114])
+
 Rgba = NDArray[np.uint8]
 
 
@@ -96,6 +99,37 @@ def painted(picture: Rgba, colour: str) -> Rgba:
     out = picture.copy()
     out[..., :3][mask] = np.round(to_rgb(turned)[mask] * 255).astype(np.uint8)
     return out
+
+
+def tinted(picture: Rgba, colour: str) -> Rgba:
+    """The picture in that colour throughout, for things of several colours; light and shade stay, and what tells its parts apart.
+
+    Args:
+        picture: (height, width, 4).
+        colour: a word of `THINGS`.
+    """
+    light = (picture[..., :3] / 255) @ _LUMA
+    opaque = picture[..., 3] > 60
+    relative = (light / max(float(light[opaque].mean()), 0.05))[..., None]
+    paint = np.array(PAINT[colour]) / 255
+    darker = paint * (0.2 + 0.8 * np.minimum(relative, 1))
+    paler = np.clip((relative - 1) * 0.7, 0, 0.6)
+    out = picture.copy()
+    out[..., :3] = np.round((darker + (1 - darker) * paler) * 255).astype(np.uint8)
+    return out
+
+
+def main_word(pixels: NDArray[np.floating]) -> str:
+    """The colour word of most of these pixels, (number, 3) in 0…1; coloured ones count before gray ones."""
+    words = list(PAINT)
+    if not len(pixels):
+        return "nothing"
+    counts = np.bincount(word_of(pixels), minlength=len(words))
+    hsv = to_hsv(pixels)
+    coloured = (hsv[:, 1] > 0.3) & (hsv[:, 2] > 0.2)  # nearly black is black, whatever its tint
+    if coloured.mean() > 0.25:  # wheels, eyes and outlines have no say in the colour of a car
+        counts[[words.index(word) for word in ("black", "white", "gray")]] = 0
+    return words[int(counts.argmax())]
 
 
 def word_of(pixels: NDArray[np.floating]) -> NDArray[np.intp]:

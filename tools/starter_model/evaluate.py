@@ -162,7 +162,8 @@ def gather(emojibase: Path, font: Path, taught: Taught) -> Material:
     if kept is None:
         kept = frozenset(p.name for p in split(all_things)[1].pictures) - taught.things
     vae_test = all_things.take([i for i, name in enumerate(names) if name in kept])
-    unpainted = ask_in_colours(things, words, painted)
+    shown = {p.thing for p in painted.pictures if p.name in taught.unseen}  # of each painted thing one colour is kept back
+    unpainted = ask_in_colours(things, words, painted.take([i for i, p in enumerate(painted.pictures) if p.thing in shown]))
     held_out = taught.vae_unseen is not None
     return Material(things, draw_shapes(), painted, painted.take(unseen), unpainted, vae_test, held_out)
 

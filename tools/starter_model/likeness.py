@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from tools.starter_model.colours import PAINT, to_hsv, word_of
+from tools.starter_model import colours as colour_words
+from tools.starter_model.colours import PAINT, word_of
 
 _DIRECTIONS = 8
 
@@ -40,22 +41,13 @@ def nearest(found: Tensor, references: Tensor) -> Tensor:
 
 
 def main_word(picture: Tensor, ground: Tensor) -> str:
-    """The colour word of most of what stands out from the ground; coloured pixels count before gray ones.
+    """See `colours.main_word`: of what stands out from the ground.
 
     Args:
         picture: (3, height, width) in −1…1.
         ground: (3,) in 0…1.
     """
-    words = list(PAINT)
-    pixels = _standing_out(picture, ground)
-    if not len(pixels):
-        return "nothing"
-    counts = torch.bincount(torch.from_numpy(word_of(pixels)), minlength=len(words))
-    hsv = to_hsv(pixels)
-    coloured = (hsv[:, 1] > 0.3) & (hsv[:, 2] > 0.2)  # nearly black is black, whatever its tint
-    if coloured.mean() > 0.25:  # wheels, eyes and outlines have no say in the colour of a car
-        counts[[words.index(word) for word in ("black", "white", "gray")]] = 0
-    return words[int(counts.argmax())]
+    return colour_words.main_word(_standing_out(picture, ground))
 
 
 def word_share(picture: Tensor, ground: Tensor, word: str) -> float:

@@ -149,7 +149,7 @@ def _work(options: argparse.Namespace, rank: int) -> bool:
     machine = Machine(torch.device(options.device), mixed=gpu, compiled=gpu, company=company)
     run = Run(options.folder, _paces(options), PROFILES["cuda" if gpu else "cpu"], machine, options.seed)
     emoji = sources.read_emoji(options.emojibase)
-    everything = _pictures(emoji, options.font, None)
+    everything = _pictures(emoji, options.font, None, tints=False)  # tinted, all emoji would be thousands of pictures more
     wanted = _pictures(emoji, options.font, options.names)
     start = Start.of(options.start) if options.start else None
     return make(run, Lesson.of(wanted, everything, start.unseen if start else frozenset()), start)
@@ -228,9 +228,9 @@ def _take_text(text_encoder: CLIPTextModel, start: Start, tokens: Tokens, seed: 
     text_encoder.load_state_dict(theirs, strict=False)
 
 
-def _pictures(emoji: list[sources.Emoji], font: Path, number: int | None) -> PictureSet:
+def _pictures(emoji: list[sources.Emoji], font: Path, number: int | None, *, tints: bool = True) -> PictureSet:
     things = draw_emoji(emoji, font, number)
-    return join(draw_shapes(), things, paint_things(things))
+    return join(draw_shapes(), things, paint_things(things, tints=tints))
 
 
 def _without(pictures: PictureSet, unseen: frozenset[str]) -> PictureSet:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from tools.starter_model.colours import PAINT, THINGS, main_hue, painted
+from tools.starter_model.colours import PAINT, THINGS, main_hue, main_word, painted, tinted
 from tools.starter_model.sources import Emoji, own_tags
 
 SIZE = 128
@@ -96,19 +96,28 @@ def draw_shapes() -> PictureSet:
     return PictureSet(tuple(pictures), np.stack(pixels))
 
 
-def paint_things(things: PictureSet, least: float = 0.2) -> PictureSet:
-    """Every thing with a natural colour in each of the others; `least` is the share of it that must take the paint."""
+def paint_things(things: PictureSet, least: float = 0.2, *, tints: bool = True) -> PictureSet:
+    """Every thing in each of the colours that it has not itself.
+
+    What has one natural colour has that turned, if it covers the share `least` of it. Of other things all is tinted, unless their
+    name begins with a colour: nobody asks for a red green apple.
+
+    Args:
+        tints: whether things of several colours are painted too.
+    """
     pictures, pixels = [], []
     taken = {name for picture in things.pictures for name in (picture.name, *picture.words)} | _SHAPE_NAMES
     for picture, pixel in zip(things.pictures, things.pixels, strict=True):
-        if picture.colour is None or main_hue(pixel)[1].sum() < least * (pixel[..., 3] > 60).sum():
+        turned = picture.colour is not None and main_hue(pixel)[1].sum() >= least * (pixel[..., 3] > 60).sum()
+        if not turned and (not tints or picture.name.split()[0] in PAINT):
             continue
+        own = picture.colour if turned else main_word(pixel[pixel[..., 3] > 60][:, :3] / 255)
         short = _short_names(picture)
         for colour in THINGS:
-            if colour != picture.colour and not taken & {f"{colour} {word}" for word in short}:
+            if colour != own and not taken & {f"{colour} {word}" for word in short}:
                 name, *others = [f"{colour} {word}" for word in short]
                 pictures.append(Picture(name, tuple(others), "painted", colour, picture.name))
-                pixels.append(painted(pixel, colour))
+                pixels.append((painted if turned else tinted)(pixel, colour))
     return PictureSet(tuple(pictures), np.stack(pixels) if pixels else np.zeros((0, SIZE, SIZE, 4), np.uint8))
 
 
