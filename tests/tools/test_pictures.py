@@ -168,6 +168,20 @@ def test_tokens_of_every_caption_are_known():
     assert tokens.unknown in tokens.encode("zeppelin").tolist()
 
 
+def test_words_that_nobody_taught_are_put_between_the_others_with_commas_or_without():
+    from tools.starter_model.tokens import Tokens
+
+    tokens = Tokens(every_text(few_shapes().pictures))
+    comma = int(tokens.encode(",")[1])
+    caption_ids = tokens.encode("red circle")
+    for seed in range(40):
+        ids = tokens.with_strangers(caption_ids, torch.Generator().manual_seed(seed), 24)
+        assert ids.shape == caption_ids.shape and ids[0] == caption_ids[0] and ids[-1] == caption_ids[-1]
+        assert [i for i in ids.tolist() if i not in (tokens.unknown, comma)][:4] == caption_ids[:4].tolist()
+        assert 1 <= ids.tolist().count(tokens.unknown) <= 24
+        assert ids.tolist().count(comma) <= ids.tolist().count(tokens.unknown)
+
+
 def test_a_picture_lands_where_it_is_put():
     layers = premultiplied(torch.from_numpy(few_shapes().pixels[:1]))
     places = Places(torch.tensor([0.4]), torch.tensor([[0.25, -0.25]]), torch.tensor([False]))

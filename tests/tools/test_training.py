@@ -20,16 +20,19 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from tests.tools.starter import CPU, TINY_VAE, Fellow, Line, few_shapes, lesson, shrink, things, toy_run
+from tests.tools.starter import CPU, TINY_TEXT, TINY_VAE, Fellow, Line, few_shapes, lesson, shrink, things, toy_run
 from tools.starter_model import making, modules
 from tools.starter_model import samples as samples_module
 from tools.starter_model.canvas import GROUND_WORDS
+from tools.starter_model.captions import every_text
+from tools.starter_model.diffusion import Writer
 from tools.starter_model.latents import fold_statistics, latent_rgb
 from tools.starter_model.modules import SCALING_FACTOR, alphas_cumprod, encode
 from tools.starter_model.passthrough import start_as_passthrough
 from tools.starter_model.pictures import Picture, PictureSet, draw_shapes, join
 from tools.starter_model.samples import CachedSamples, LiveSamples
 from tools.starter_model.start import Start, open_model
+from tools.starter_model.tokens import Tokens
 from tools.starter_model.training import Figures, Machine, Pace, Position, Recipe, Trainer
 from tools.starter_model.vae import Painter, plain_pictures, psnr
 
@@ -133,6 +136,18 @@ def test_batches_follow_the_generator():
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert first.shape == (3, 3, 64, 64) and first.abs().max() <= 1.001
+
+
+def test_some_captions_are_dropped_and_some_of_these_are_words_that_nobody_taught():
+    tokens = Tokens(every_text(few_shapes().pictures))
+    writer = Writer(tokens, modules.make_text_encoder(**TINY_TEXT, vocabulary=len(tokens)), CPU)
+    rows = writer.disturbed(["red circle"] * 600, torch.Generator().manual_seed(0), 0.5)
+    red = tokens.encode("red circle")[1]
+    kept, dropped = rows[(rows == red).any(1)], rows[~(rows == red).any(1)]
+    assert 240 < len(kept) < 360
+    strange = [float((part == tokens.unknown).any(1).float().mean()) for part in (kept, dropped)]
+    assert 0.08 < strange[0] < 0.22 < 0.3 < strange[1] < 0.5
+    assert not (writer.disturbed(["red circle"] * 50, torch.Generator().manual_seed(0), 0.0) == tokens.encode("")).all(1).any()
 
 
 def test_signal_and_noise_are_those_of_stable_diffusion():

@@ -26,7 +26,10 @@ SHEET_PROMPTS = (
 ).split("|")
 
 _NO_CAPTION = 0.1
+
+#: How often words that nobody taught stand in a caption, and in one that was dropped: most negative prompts are made of such.
 _STRANGERS = 0.15
+_ONLY_STRANGERS = 0.4
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,12 @@ class Writer:
         chances = torch.rand(len(texts), 2, generator=generator).tolist()
         rows = []
         for text, (drop, disturb) in zip(texts, chances, strict=True):
-            ids = self.tokens.encode("" if drop < dropped else text)
-            rows.append(self.tokens.with_strangers(ids, generator) if disturb < _STRANGERS else ids)
+            if drop < dropped:
+                nothing = self.tokens.encode("")
+                rows.append(self.tokens.with_strangers(nothing, generator, 24) if disturb < _ONLY_STRANGERS else nothing)
+            else:
+                ids = self.tokens.encode(text)
+                rows.append(self.tokens.with_strangers(ids, generator) if disturb < _STRANGERS else ids)
         return torch.stack(rows)
 
     @torch.no_grad()

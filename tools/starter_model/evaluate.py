@@ -43,6 +43,9 @@ _DOCUMENT = _ROOT / "docs" / "starter-model.md"
 _SHEET = _ROOT / "docs" / "images" / "starter-model.png"
 _SCALES = (2.0, 4.0, 7.0, 10.0)
 _STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
+#: Words that people write and the model was not taught: around what they ask for, and in the negative prompt.
+_STRANGE = "masterpiece, highly detailed {}, cinematic, octane render"
+_STRANGE_NEGATIVE = "lowres, blurry, jpeg artifacts, watermark, deformed"
 #: Heights and widths.
 _SIZES = ((96, 96), (96, 128), (128, 96), (128, 192), (192, 128), (160, 160), (160, 256), (256, 160), (256, 256))
 
@@ -182,6 +185,7 @@ def measure(model: Model, material: Material, wish: Wish, extent: Extent) -> tup
         _row("Shapes drawn in the colour asked for", _told(shapes, lambda f: f.coloured)),
         *([_obeyed("Things in a colour that training never showed them in", unseen)] if some.pictures else []),
         *([_obeyed("Things that training painted in no colour, asked for in one", unpainted)] if others.pictures else []),
+        *_among_strangers(model, material.things.some(40), known, wish),
         _chance(known),
         *_settings(model, material, wish),
         *_others(model, material, wish),
@@ -193,6 +197,15 @@ def measure(model: Model, material: Material, wish: Wish, extent: Extent) -> tup
     with_any = " with any seed" if extent.seeds > 1 else ""
     shown = [*things[0], *shapes[0], *unseen[0]]
     return [*table, "", f"Things not among the nearest five{with_any}: {', '.join(missed) or 'none'}."], shown
+
+
+def _among_strangers(model: Model, asked: PictureSet, known: Known, wish: Wish) -> list[str]:
+    around = find(model, asked, known, wish, _STRANGE)
+    without = find(model, asked, known, replace(wish, negative=_STRANGE_NEGATIVE))
+    return [
+        _ranks(f'Things among words that it was not taught, as "{_STRANGE.format("…")}"', [around]),
+        _ranks(f'Things with a negative prompt of such words, "{_STRANGE_NEGATIVE}"', [without]),
+    ]
 
 
 def _ranks(label: str, found: list[list[Found]]) -> str:

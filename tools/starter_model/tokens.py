@@ -22,6 +22,7 @@ class Tokens:
         self._numbers = torch.full((VOCABULARY,), self.unknown, dtype=torch.long)
         self._numbers[self.used] = torch.arange(len(self.used))
         self._known: dict[str, Tensor] = {}
+        self._comma = int(self._numbers[self.ids(",")[0]])
 
     def __len__(self) -> int:
         return len(self.used) + 1
@@ -37,13 +38,16 @@ class Tokens:
         """CLIP's own numbers, without start and end."""
         return self._tokenizer(text).input_ids[1:-1]
 
-    def with_strangers(self, ids: Tensor, generator: torch.Generator) -> Tensor:
-        """The same with one to four unknown tokens between the others, so that free prompts do no harm."""
+    def with_strangers(self, ids: Tensor, generator: torch.Generator, most: int = 4) -> Tensor:
+        """The same with unknown tokens between the others, so that free prompts do no harm: one to `most` of them, half of them
+        with a comma behind, as people write."""
         found = ids.tolist()
         length = found.index(found[-1])
-        for _ in range(int(torch.randint(1, 5, (), generator=generator))):
-            found.insert(int(torch.randint(1, length + 1, (), generator=generator)), self.unknown)
-            length += 1
+        for _ in range(int(torch.randint(most, (), generator=generator)) + 1):
+            place = int(torch.randint(1, length + 1, (), generator=generator))
+            strange = [self.unknown, self._comma][: 1 + int(torch.randint(2, (), generator=generator))]
+            found[place:place] = strange
+            length += len(strange)
         return torch.tensor(found[:TOKENS])
 
 
