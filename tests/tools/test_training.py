@@ -10,12 +10,14 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -35,6 +37,7 @@ from tools.starter_model.start import Start, open_model
 from tools.starter_model.tokens import Tokens
 from tools.starter_model.training import Figures, Machine, Pace, Position, Recipe, Trainer
 from tools.starter_model.vae import Painter, plain_pictures, psnr
+from webui.library.covers import cover_in
 
 
 def test_a_run_that_was_stopped_makes_the_weights_of_one_that_was_not(tmp_path: Path):
@@ -204,6 +207,8 @@ def test_the_whole_program_writes_a_file_that_the_loader_takes(made: Path):
     assert json.loads(metadata["periplus.things"]) == ["barn", "leaf"]
     assert len(json.loads(metadata["periplus.unseen"])) == 2
     assert json.loads(metadata["periplus.vae_unseen"]) == ["leaf"]
+    assert metadata["modelspec.thumbnail"].startswith("data:image/webp;base64,")
+    assert Image.open(BytesIO(cover_in(path))).size == (256, 256)
     assert (made / "vae.png").is_file() and (made / "samples-000003.png").is_file()
 
 

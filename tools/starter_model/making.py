@@ -22,11 +22,15 @@ from tools.starter_model.export import export
 from tools.starter_model.latents import fold_statistics, latent_rgb
 from tools.starter_model.pictures import PictureSet, draw_emoji, draw_shapes, held_out, join, paint_things
 from tools.starter_model.samples import CachedSamples, LiveSamples, Samples
-from tools.starter_model.sampling import Model
+from tools.starter_model.sampling import Model, Wish, make_pictures
+from tools.starter_model.sheets import cover_of
 from tools.starter_model.start import Start
 from tools.starter_model.tokens import Tokens, rows_of, table_of, whole_table
 from tools.starter_model.training import Machine, Pace, Recipe, Stage
 from tools.starter_model.vae import Batches, plain_pictures, split, train_decoder, train_vae
+
+#: What stands on the file's cover.
+_COVER = ("cat", "red heart", "rose", "rocket")
 
 _STAGES = ("vae", "text", "pictures", "decoder")
 
@@ -211,7 +215,8 @@ def _write(run: Run, model: Model, text_encoder: CLIPTextModel, tokens: Tokens, 
     matrix, bias, explained = latent_rgb(vae, _calibration(lesson.wanted, run.machine.device))
     path = run.folder / "starter.safetensors"
     table = whole_table(table_of(text_encoder), tokens)
-    extra = lesson.credits(start) | run.profile.credits(start)
+    cover = {"modelspec.thumbnail": cover_of(make_pictures(model, list(_COVER), Wish()))}
+    extra = lesson.credits(start) | run.profile.credits(start) | cover
     export(path, model.unet, vae, text_encoder, table, (matrix, bias), extra=extra)
     print(f"written: {path}, {path.stat().st_size / 1e6:.1f} MB; R² of the preview {explained:.3f}")
 

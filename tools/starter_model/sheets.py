@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +17,18 @@ def to_image(picture: Tensor) -> Image.Image:
     """(3, height, width) in −1…1 → RGB."""
     pixels = ((picture.detach().float().cpu().clamp(-1, 1) + 1) * 127.5).round().byte()
     return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+
+
+def cover_of(pictures: Sequence[Tensor]) -> str:
+    """Four pictures as one, as a data URL: what ModelSpec calls a thumbnail."""
+    images = [to_image(picture) for picture in pictures]
+    width, height = images[0].size
+    cover = Image.new("RGB", (2 * width, 2 * height))
+    for index, image in enumerate(images):
+        cover.paste(image, (index % 2 * width, index // 2 * height))
+    encoded = io.BytesIO()
+    cover.save(encoded, "WEBP", quality=85)
+    return f"data:image/webp;base64,{base64.b64encode(encoded.getvalue()).decode()}"
 
 
 def save_sheet(
