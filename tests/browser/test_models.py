@@ -114,6 +114,17 @@ def test_what_is_typed_into_notes_is_not_lost_by_choosing_another_model(tab: Stu
     tab.page.wait_for_function("() => document.querySelector('#notes_description').value === 'typed, not saved'")
 
 
+def test_what_its_makers_wrote_into_a_checkpoint_is_told(tab: Studio):
+    card(tab, "starter").click()
+    told = tab.page.locator(".detail .training")
+    expect(told).to_contain_text("From the file's header")
+    expect(told.locator("tr", has_text="Licence")).to_contain_text("Apache-2.0")
+    expect(told.locator("tr", has_text="Author")).to_contain_text("Periplus")
+    card(tab, "second").click()  # it says nothing of itself
+    expect(tab.page.locator(".detail h3").first).to_contain_text("second")
+    expect(told).to_be_hidden()
+
+
 def test_a_model_is_used_in_the_header_and_makes_a_picture(tab: Studio, app):
     card(tab, "second").click()
     tab.page.click("#detail_use")

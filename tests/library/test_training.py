@@ -52,9 +52,21 @@ def test_modelspec_tells_what_kohyas_keys_do_not():
     )
 
 
+def test_a_merged_model_tells_what_it_was_merged_from():
+    recipe = {"primary_model_hash": "a" * 64, "secondary_model_hash": "b" * 64, "tertiary_model_hash": None}
+    recipe |= {"interp_method": "Weighted sum", "multiplier": 0.3}
+    models = {"a" * 64: {"name": "first.safetensors"}}
+    told = {"sd_merge_recipe": json.dumps(recipe), "sd_merge_models": json.dumps(models)}
+    assert dict(training_of(told).facts) == {"merged": "first.safetensors + bbbbbbbbbb (Weighted sum, 0.3)"}
+    alone = {"sd_merge_recipe": json.dumps({"primary_model_hash": "a" * 64, "interp_method": "No interpolation"})}
+    assert dict(training_of(alone).facts) == {"merged": "aaaaaaaaaa"}
+    assert dict(training_of({"modelspec.merged_from": "first, second"}).facts) == {"merged": "first, second"}
+
+
 @pytest.mark.parametrize("text", ["", "no json", "[]", "3", '{"a": 3}', '{"a": {"b": []}}', "[" * 100_000])
 def test_metadata_that_makes_no_sense_tell_nothing(text: str):
-    metadata = dict.fromkeys(("ss_tag_frequency", "ss_bucket_info"), text) | {"ss_training_finished_at": "1e999"}
+    metadata = dict.fromkeys(("ss_tag_frequency", "ss_bucket_info", "sd_merge_recipe"), text)
+    metadata |= {"ss_training_finished_at": "1e999"}
     assert training_of(metadata).tags == ()
     assert training_of(metadata).facts == ()
 

@@ -205,7 +205,7 @@ def _add_beside(routes: APIRouter, services: Services) -> None:
 
     @routes.get("/{kind}/{name:path}/training")
     def training(kind: Kind, name: Name) -> dict[str, Any]:
-        """What the trainer wrote into the file."""
+        """What its makers wrote into the file."""
         found = library.training(kind, name)
         return {"facts": dict(found.facts), "tags": [list(tag) for tag in found.tags]}
 

@@ -151,7 +151,7 @@ def _holds(text: str, word: str) -> bool:
 
 
 def training_in(model: Listed) -> Training:
-    """What the trainer wrote into a file; nothing of one that cannot be read."""
+    """What its makers wrote into a file; nothing of one that cannot be read."""
     try:
         return training_of(read_any_header(model.path).metadata)
     except UnsupportedCheckpoint:

@@ -130,7 +130,7 @@ class ModelLibrary:
         )
 
     def training(self, kind: str, name: str) -> Training:
-        """What the trainer wrote into a file. Raise ModelNotFound."""
+        """What its makers wrote into a file. Raise ModelNotFound."""
         return training_in(self._find(kind, name))
 
     def find_lora(self, digest: str) -> str | None:

@@ -1,6 +1,7 @@
-"""What a LoRA's trainer wrote into its header, in words for people. Standard library only.
+"""What its makers wrote into a model's header, in words for people. Standard library only.
 
-The keys are those of kohya's sd-scripts (`ss_…`) and of ModelSpec (`modelspec.…`), as most trainers write them.
+The keys are those of kohya's sd-scripts (`ss_…`) and of ModelSpec (`modelspec.…`), as most trainers write them, and of A1111's
+Checkpoint Merger (`sd_merge_…`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "author": ("modelspec.author",),
     "licence": ("modelspec.license",),
     "description": ("modelspec.description", "ss_training_comment"),
+    "hint": ("modelspec.usage_hint",),
     "trigger": ("modelspec.trigger_phrase",),
     "base": ("ss_sd_model_name", "ss_base_model_version", "modelspec.architecture"),
     "module": ("ss_network_module",),
@@ -54,6 +56,8 @@ def training_of(metadata: Mapping[str, str]) -> Training:
     ended = metadata.get("ss_training_finished_at") or metadata.get("ss_training_started_at", "")
     if trained := _day(ended) or metadata.get("modelspec.date", "")[:10]:
         facts["trained"] = trained
+    if merged := _merged(metadata):
+        facts["merged"] = merged
     return Training(tuple(facts.items()), _tags(metadata))
 
 
@@ -81,6 +85,24 @@ def _day(text: str) -> str:
         return datetime.fromtimestamp(float(text), UTC).date().isoformat()
     except (ValueError, OverflowError, OSError):
         return ""
+
+
+def _merged(metadata: Mapping[str, str]) -> str:
+    """`A + B (Weighted sum, 0.3)`, by the names that the files had then; of a model that is not known, its hash."""
+    recipe, models = (_json(metadata.get(f"sd_merge_{key}", "")) for key in ("recipe", "models"))
+    if not isinstance(recipe, dict):
+        return metadata.get("modelspec.merged_from", "").strip()[:_LONGEST]
+    hashes = [recipe.get(f"{which}_model_hash") for which in ("primary", "secondary", "tertiary")]
+    parts = [_name_in(models, digest) for digest in hashes if isinstance(digest, str) and digest]
+    how = [str(recipe[key]) for key in ("interp_method", "multiplier") if isinstance(recipe.get(key), (str, int, float))]
+    told = " + ".join(parts)
+    return (f"{told} ({', '.join(how)})" if len(parts) > 1 and how else told)[:_LONGEST]
+
+
+def _name_in(models: Any, digest: str) -> str:
+    told = models.get(digest) if isinstance(models, dict) else None
+    name = told.get("name") if isinstance(told, dict) else None
+    return name if isinstance(name, str) and name else digest[:10]
 
 
 def _tags(metadata: Mapping[str, str]) -> tuple[tuple[str, int], ...]:

@@ -1,4 +1,4 @@
-// What a LoRA's trainer wrote into the file, for people; a tag that is pressed goes into the activation text, or out of it.
+// What its makers wrote into a model's file, for people. A tag of a LoRA that is pressed goes into the activation text, or out of it.
 
 import { h } from "./dom.js";
 import { modelPath, request } from "./server.js";
@@ -8,19 +8,20 @@ const TAGS = 24; // are shown at once
 
 export function buildTraining(entry, notes) {
   const element = h("section", { class: "training", hidden: true });
-  if (entry.kind === "lora" && !entry.problem) fill(element, entry, notes.control("activation_text"));
+  if (!entry.problem) fill(element, entry, notes.control("activation_text"));
   return element;
 }
 
 async function fill(element, entry, activation) {
-  const { facts, tags } = await request("GET", `${modelPath(entry.kind, entry.name)}/training`).catch(() => ({ facts: {}, tags: [] }));
+  const { facts, tags: all } = await request("GET", `${modelPath(entry.kind, entry.name)}/training`).catch(() => ({ facts: {}, tags: [] }));
+  const tags = activation ? all : []; // elsewhere they could not be put anywhere
   const rows = Object.entries(facts).map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, t(`training.${name}`)), h("td", {}, value)));
   const table = rows.length && h("table", { class: "settings-table facts" }, h("tbody", {}, ...rows));
   const [first, others] = [tags.slice(0, TAGS), tags.slice(TAGS)];
   const list = (some) => h("div", { class: "training-tags" }, ...some.map((tag) => chip(tag, activation)));
   const more = others.length && h("details", {}, h("summary", {}, t("training.more", { count: others.length })), list(others));
   element.hidden = !rows.length && !tags.length;
-  element.replaceChildren(...[h("h3", {}, t("detail.training")), table, tags.length && h("h3", {}, t("training.tags")), list(first), more].filter(Boolean));
+  element.replaceChildren(...[h("h3", {}, t(entry.kind === "lora" ? "detail.training" : "detail.header")), table, tags.length && h("h3", {}, t("training.tags")), list(first), more].filter(Boolean));
 }
 
 function chip([tag, count], { input }) {
