@@ -113,11 +113,11 @@ def test_a_thing_is_not_painted_where_a_shape_has_that_name():
 def test_what_is_not_painted_is_asked_for_in_a_colour_that_neither_it_nor_another_thing_has():
     named = tuple(
         Picture(name, words, "thing", None, name)
-        for name, words in (("kite", ()), ("plane", ("jet",)), ("red car", ()), ("orange jet", ()), ("leaf", ()))
+        for name, words in (("kite", ()), ("plane", ("jet",)), ("red car", ()), ("orange jet", ()), ("leaf", ()), ("star", ()))
     )
-    pictures = PictureSet(named, np.repeat(things().pixels[:1], 5, axis=0))
+    pictures = PictureSet(named, np.repeat(things().pixels[:1], 6, axis=0))
     painted_leaf = PictureSet((Picture("blue leaf", (), "painted", "blue", "leaf"),), things().pixels[1:])
-    asked = ask_in_colours(pictures, ["red", "blue", "red", "orange", "green"], painted_leaf)
+    asked = ask_in_colours(pictures, ["red", "blue", "red", "orange", "green", "yellow"], painted_leaf)
     assert [(p.name, p.colour, p.thing) for p in asked.pictures] == [
         ("orange kite", "orange", "kite"),
         ("yellow jet", "yellow", "plane"),

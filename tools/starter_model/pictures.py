@@ -124,19 +124,23 @@ def paint_things(things: PictureSet, least: float = 0.2, *, tints: bool = True) 
 def ask_in_colours(things: PictureSet, own: Sequence[str], painted: PictureSet) -> PictureSet:
     """Every thing that was not painted, under the name that it would have in one of the colours, with its pixels as they are.
 
-    Left out are those whose own name begins with a colour: nobody asks for a red green apple.
+    Left out are those whose own name begins with a colour (nobody asks for a red green apple), and one that is called as a form
+    is: a red star is a form.
 
     Args:
         own: the main colour word of each thing, which it is not asked for in.
     """
     done = {picture.thing for picture in painted.pictures}
-    taken = {name for picture in things.pictures for name in (picture.name, *picture.words)}
+    taken = {name for picture in things.pictures for name in (picture.name, *picture.words)} | _SHAPE_NAMES
     pictures, indices = [], []
     for index, (picture, word) in enumerate(zip(things.pictures, own, strict=True)):
         if picture.name in done or picture.name.split()[0] in PAINT:
             continue
         short = _short_names(picture)
-        colour = next(c for c in _turn(len(pictures)) if c != word and not taken & {f"{c} {name}" for name in short})
+        free = (c for c in _turn(len(pictures)) if c != word and not taken & {f"{c} {name}" for name in short})
+        colour = next(free, None)
+        if colour is None:
+            continue
         pictures.append(Picture(f"{colour} {short[0]}", (), "painted", colour, picture.name))
         indices.append(index)
     return PictureSet(tuple(pictures), things.pixels[indices])
