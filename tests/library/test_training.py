@@ -60,6 +60,7 @@ def test_a_merged_model_tells_what_it_was_merged_from():
     assert dict(training_of(told).facts) == {"merged": "first.safetensors + bbbbbbbbbb (Weighted sum, 0.3)"}
     alone = {"sd_merge_recipe": json.dumps({"primary_model_hash": "a" * 64, "interp_method": "No interpolation"})}
     assert dict(training_of(alone).facts) == {"merged": "aaaaaaaaaa"}
+    assert training_of({"modelspec.merged_from": "None"}).facts == ()
     assert dict(training_of({"modelspec.merged_from": "first, second"}).facts) == {"merged": "first, second"}
 
 

@@ -30,10 +30,12 @@ def watch(library: ModelLibrary, told: list[str]) -> Watch:
     return watch
 
 
-def test_the_first_look_tells_nothing_and_reads_what_the_headers_tell(settings: Settings, library: ModelLibrary, told: list[str]):
+def test_the_first_look_tells_only_of_covers_and_reads_what_the_headers_tell(
+    settings: Settings, library: ModelLibrary, told: list[str]
+):
     add_lora(settings, "ink", {"ss_tag_frequency": {"1": {"sketchy": 1}}})
     Watch(library, told.extend).look()
-    assert told == []
+    assert told == ["checkpoint"]  # the bundled one carries a cover, which nobody knew
     assert [entry.name for entry in library.page("lora", search="sketchy").entries] == ["ink"]
     kept = json.loads((settings.state_dir / "model_facts.json").read_text())
     assert [Path(path).name for path in kept] == ["starter.safetensors", "ink.safetensors"]
@@ -56,6 +58,7 @@ def test_what_changes_in_the_folders_is_told_once_by_kind(
     (settings.models_dir / "Stable-diffusion").mkdir(parents=True)
     watch = Watch(library, told.extend)
     watch.look()
+    told.clear()
     act(settings)
     watch.look()
     assert told == kinds
@@ -94,6 +97,7 @@ def test_a_new_checkpoint_is_told_at_once_and_again_when_the_cover_in_it_is_know
 
     watch = Watch(library, tell)
     watch.look()
+    seen.clear()
     cover: dict[str, object] = {"modelspec.thumbnail": data_url("PNG")}
     write_lora(settings.models_dir / "Stable-diffusion" / "a new one.safetensors", cover)
     add_lora(settings, "ink", cover)

@@ -124,6 +124,16 @@ def test_the_table_tells_what_was_found(monkeypatch: pytest.MonkeyPatch):
     assert unseen.startswith("100.0 % obeyed, 100.0 % if only the nearest thing counts")
     others = rows["Things that training painted in no colour, asked for in one (2 pairs)"]
     assert others == "50.0 % obeyed, 50.0 % if only the nearest thing counts: 50.0 % in the colour, 100.0 % the thing"
+    around, without = (
+        f"Things {words} (2): the right one is the nearest, among the nearest five"
+        for words in (
+            'among words that it was not taught, as "masterpiece, highly detailed …, cinematic, octane render"',
+            'with a negative prompt of such words, "lowres, blurry, jpeg artifacts, watermark, deformed"',
+        )
+    )
+    assert rows[around] == "50.0 %, 100.0 %"  # it knows no such prompt, and draws a leaf
+    assert rows[without] == "100.0 %, 100.0 %"
+    assert {prompt for prompt, wish in asked if wish.negative.startswith("lowres, ")} == {"barn", "leaf"}
     assert rows["By chance, one of the nearest five of 8 things and forms, of 80 pictures"] == "62.5 %, 6.2 %"
     assert rows["CFG scale: unlikeness to scale 1"].endswith("always rises: no")
     assert "VAE on 4 pictures that are not taught as things" in rows

@@ -168,10 +168,13 @@ def test_a_negative_prompt_is_measured_against_another_colour_in_its_place(monke
     hearts = {colour: _heart(colour) for colour in ("red", "blue")}
     fits = _model(monkeypatch, lambda _, wish: hearts["blue" if wish.negative == "red" else "red"])
     found = negatives(fits, ["heart"], Wish())
-    assert found.without > 95 and found.named < 5 and found.control > 95
+    assert found.without > 95 and found.named < 5 and found.control > 95 and found.kept == 100
     any_does = _model(monkeypatch, lambda _, wish: hearts["blue" if wish.negative else "red"])
     found = negatives(any_does, ["heart"], Wish())
     assert found.named == found.control < 5
+    nothing = _model(monkeypatch, lambda _, wish: torch.ones(3, 128, 128) if wish.negative == "red" else hearts["red"])
+    found = negatives(nothing, ["heart"], Wish())
+    assert found.named == 0 and found.kept == 0
 
 
 def test_guidance_is_the_unlikeness_to_no_guidance(monkeypatch: pytest.MonkeyPatch):

@@ -91,7 +91,7 @@ def _merged(metadata: Mapping[str, str]) -> str:
     """`A + B (Weighted sum, 0.3)`, by the names that the files had then; of a model that is not known, its hash."""
     recipe, models = (_json(metadata.get(f"sd_merge_{key}", "")) for key in ("recipe", "models"))
     if not isinstance(recipe, dict):
-        return metadata.get("modelspec.merged_from", "").strip()[:_LONGEST]
+        return _first(metadata, ("modelspec.merged_from",))
     hashes = [recipe.get(f"{which}_model_hash") for which in ("primary", "secondary", "tertiary")]
     parts = [_name_in(models, digest) for digest in hashes if isinstance(digest, str) and digest]
     how = [str(recipe[key]) for key in ("interp_method", "multiplier") if isinstance(recipe.get(key), (str, int, float))]
