@@ -40,8 +40,9 @@ def every_text(pictures: Sequence[Picture]) -> list[str]:
 
 
 def _name(picture: Picture, rng: random.Random) -> str:
-    if picture.kind == "shape" and rng.random() < 0.08:
-        return picture.thing  # any colour will do
+    if picture.kind == "shape" and rng.random() < 0.16:
+        # any colour will do, or any form: a colour alone is what a negative prompt takes away
+        return picture.colour if picture.colour and rng.random() < 0.5 else picture.thing
     others = [*picture.words, *picture.words, *picture.tags]
     return picture.name if not others or rng.random() < 0.5 else rng.choice(others)
 

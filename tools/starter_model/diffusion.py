@@ -27,9 +27,11 @@ SHEET_PROMPTS = (
 
 _NO_CAPTION = 0.1
 
-#: How often words that nobody taught stand in a caption, and in one that was dropped: most negative prompts are made of such.
+#: How often words that nobody taught stand in a caption.
 _STRANGERS = 0.15
+#: How often they stand where the caption was dropped, and how many at most: many negative prompts are made of nothing else.
 _ONLY_STRANGERS = 0.4
+_MOST_STRANGERS = 24
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,9 @@ class Writer:
         chances = torch.rand(len(texts), 2, generator=generator).tolist()
         rows = []
         for text, (drop, disturb) in zip(texts, chances, strict=True):
-            if drop < dropped:
-                nothing = self.tokens.encode("")
-                rows.append(self.tokens.with_strangers(nothing, generator, 24) if disturb < _ONLY_STRANGERS else nothing)
-            else:
-                ids = self.tokens.encode(text)
-                rows.append(self.tokens.with_strangers(ids, generator) if disturb < _STRANGERS else ids)
+            said, often, most = ("", _ONLY_STRANGERS, _MOST_STRANGERS) if drop < dropped else (text, _STRANGERS, 4)
+            ids = self.tokens.encode(said)
+            rows.append(self.tokens.with_strangers(ids, generator, most) if disturb < often else ids)
         return torch.stack(rows)
 
     @torch.no_grad()

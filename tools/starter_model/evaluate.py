@@ -248,7 +248,8 @@ def _settings(model: Model, material: Material, wish: Wish) -> list[str]:
         _row("CFG scale: unlikeness to scale 1", f"{_series(_SCALES, scales)}; always rises: {_yes(rises(scales))}"),
         _row(
             "A colour in the negative prompt: the part of a shape that has it",
-            f"{gone.without:.0f} % without, {gone.named:.0f} % with it, {gone.control:.0f} % with another colour in its place",
+            f"{gone.without:.0f} % without, {gone.named:.0f} % with it, {gone.control:.0f} % with another colour in its place; "
+            f"with it {gone.kept:.0f} % of the pictures still show the shape",
         ),
         _row(
             "img2img: unlikeness to the source, by strength",

@@ -101,15 +101,15 @@ def draw_all(model: Model, prompts: Sequence[str], wish: Wish) -> Tensor:
     return torch.cat([make_pictures(model, part, wish) for part in parts])
 
 
-def find(model: Model, asked: PictureSet, known: Known, wish: Wish, form: str = "{}") -> list[Found]:
+def find(model: Model, asked: PictureSet, known: Known, wish: Wish, phrase: str = "{}") -> list[Found]:
     """Draw every asked picture once and look it up among the known ones. Its thing or form is one of them.
 
     Args:
-        form: what the prompt is, around what is asked for.
+        phrase: the prompt, with {} for what is asked for.
     """
     if not asked.pictures:
         return []
-    drawn = draw_all(model, [form.format(prompt_of(picture)) for picture in asked.pictures], wish)
+    drawn = draw_all(model, [phrase.format(prompt_of(picture)) for picture in asked.pictures], wish)
     order = nearest(likeness_features(drawn), known.features).tolist()
     shapes = nearest(likeness_features(drawn, colours=False), known.edges).tolist()
     subjects = known.subjects

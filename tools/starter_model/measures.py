@@ -15,7 +15,7 @@ from tools.starter_model.captions import with_article
 from tools.starter_model.colours import PAINT
 from tools.starter_model.likeness import likeness_features, main_word, nearest, word_share
 from tools.starter_model.lookup import Known, draw_all, find, own_word, prompt_of, rank_of, references, subject_of
-from tools.starter_model.pictures import SIZE, PictureSet
+from tools.starter_model.pictures import SIZE, PictureSet, draw_shapes
 from tools.starter_model.sampling import Model, Wish, make_pictures
 
 _WHITE = GROUND_TABLE[0]
@@ -49,17 +49,20 @@ class Negatives:
         without: with no negative prompt.
         named: with this colour in it.
         control: with another colour in it, which also changes pictures.
+        kept: how often the form is still the nearest of the forms with the colour named, colours ignored, in per cent.
     """
 
     without: float
     named: float
     control: float
+    kept: float
 
 
 def negatives(model: Model, shapes: Sequence[str], wish: Wish) -> Negatives:
     """Of shapes that are asked for without a colour, four seeds each."""
     rng = random.Random(0)
-    shares = []
+    forms = Known.of(draw_shapes())
+    shares, kept = [], []
     for seed in range(1, 5):
         plain = replace(wish, seed=seed)
         for shape, picture in zip(shapes, draw_all(model, shapes, plain), strict=True):
@@ -69,7 +72,12 @@ def negatives(model: Model, shapes: Sequence[str], wish: Wish) -> Negatives:
             other = rng.choice([colour for colour in PAINT if colour != word])
             named, control = (make_pictures(model, [shape], replace(plain, negative=colour))[0] for colour in (word, other))
             shares.append([word_share(drawn, _WHITE, word) for drawn in (picture, named, control)])
-    return Negatives(*(100 * sum(column) / len(shares) for column in zip(*shares, strict=True))) if shares else Negatives(0, 0, 0)
+            order = nearest(likeness_features(named[None], colours=False), forms.edges)[0].tolist()
+            kept.append(forms.pictures[order[0]].thing == shape)
+    if not shares:
+        return Negatives(0, 0, 0, 0)
+    without, named, control = (100 * sum(column) / len(shares) for column in zip(*shares, strict=True))
+    return Negatives(without, named, control, share(kept))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,15 @@ _SHAPES = ("circle", "square", "triangle", "diamond", "star", "heart")
 _SHAPE_NAMES = frozenset(f"{colour} {form}" for form in _SHAPES for colour in PAINT)
 #: Words that mean a form or a colour, whatever thing emojibase gives them to.
 _PLAIN_WORDS = frozenset((*_SHAPES, *PAINT)) | _SHAPE_NAMES
+#: Words that prompts and negative prompts say of anything, or of people: none of them may mean one thing only.
+_SAID_OF_ANYTHING = frozenset(
+    (
+        "awesome awful beauty bless classical clever colorful cool crazy cross cup dangerous dark date day dead death decor "
+        "drop eyes elegant evil extra fall fallen family fly full funny goofy gross hand head heavy hilarious high lady large "
+        "late like male man mean medieval medium men nasty new nose over photo pixelated present scary sexy shine shiny sign "
+        "silly slow solid sound spots stripe stuffed top tough treat turn ugly under waiting wall wild wise young"
+    ).split()
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,9 @@ def draw_emoji(emoji: Sequence[Emoji], font_path: Path, number: int | None) -> P
         if image is not None and one.name not in _SHAPE_NAMES and not np.array_equal(np.asarray(image), missing):
             chosen.append(one)
             pixels.append(np.asarray(image))
-    pictures = [Picture(e.name, e.words, "thing", e.colour, e.name, e.tags) for e in own_tags(chosen, _PLAIN_WORDS)]
+    pictures = [
+        Picture(e.name, e.words, "thing", e.colour, e.name, e.tags) for e in own_tags(chosen, _PLAIN_WORDS | _SAID_OF_ANYTHING)
+    ]
     return PictureSet(tuple(pictures), np.stack(pixels))
 
 

@@ -20,12 +20,12 @@ def to_image(picture: Tensor) -> Image.Image:
 
 
 def cover_of(pictures: Sequence[Tensor]) -> str:
-    """Four pictures as one, as a data URL: what ModelSpec calls a thumbnail."""
+    """Six pictures as one, in the shape that cards have, as a data URL: what ModelSpec calls a thumbnail."""
     images = [to_image(picture) for picture in pictures]
     width, height = images[0].size
-    cover = Image.new("RGB", (2 * width, 2 * height))
+    cover = Image.new("RGB", (3 * width, 2 * height))
     for index, image in enumerate(images):
-        cover.paste(image, (index % 2 * width, index // 2 * height))
+        cover.paste(image, (index % 3 * width, index // 3 * height))
     encoded = io.BytesIO()
     cover.save(encoded, "WEBP", quality=85)
     return f"data:image/webp;base64,{base64.b64encode(encoded.getvalue()).decode()}"

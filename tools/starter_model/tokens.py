@@ -38,7 +38,7 @@ class Tokens:
         """CLIP's own numbers, without start and end."""
         return self._tokenizer(text).input_ids[1:-1]
 
-    def with_strangers(self, ids: Tensor, generator: torch.Generator, most: int = 4) -> Tensor:
+    def with_strangers(self, ids: Tensor, generator: torch.Generator, most: int) -> Tensor:
         """The same with unknown tokens between the others, so that free prompts do no harm: one to `most` of them, half of them
         with a comma behind, as people write."""
         found = ids.tolist()
