@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.page import Studio
@@ -29,10 +29,15 @@ def test_little_moves_while_the_page_opens(browser: Browser, app: RunningApp, de
 
 def test_the_foot_stands_at_the_bottom_of_short_tabs(lasting: Studio):
     page = lasting.page
-    for tab in SHORT:  # History is long where other tests made many pictures: then it is the page's end
+    foot = page.locator(".foot")
+    lasting.show("History")
+    page.fill("#history_search", "no picture is called so")  # other tests may have made many, and then it is long
+    for tab in SHORT:
         lasting.show(tab)
+        expect(foot).to_be_in_viewport()
         page.wait_for_function(
-            """() => Math.abs(document.querySelector('.foot').getBoundingClientRect().bottom + scrollY
-                - Math.max(innerHeight, document.documentElement.scrollHeight)) <= 1"""
+            "() => Math.abs(document.querySelector('.foot').getBoundingClientRect().bottom - innerHeight) <= 1"
         )
+    lasting.show("History")
+    page.fill("#history_search", "")
     lasting.show("txt2img")

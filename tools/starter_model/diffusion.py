@@ -27,11 +27,10 @@ SHEET_PROMPTS = (
 
 _NO_CAPTION = 0.1
 
-#: How often words that nobody taught stand in a caption.
-_STRANGERS = 0.15
-#: How often they stand where the caption was dropped, and how many at most: many negative prompts are made of nothing else.
-_ONLY_STRANGERS = 0.4
-_MOST_STRANGERS = 24
+#: How often words that nobody taught stand in a caption, and how many at most.
+_STRANGERS = (0.15, 4)
+#: The same where the caption was dropped: many negative prompts are made of nothing else.
+_ONLY_STRANGERS = (0.4, 24)
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Writer:
         chances = torch.rand(len(texts), 2, generator=generator).tolist()
         rows = []
         for text, (drop, disturb) in zip(texts, chances, strict=True):
-            said, often, most = ("", _ONLY_STRANGERS, _MOST_STRANGERS) if drop < dropped else (text, _STRANGERS, 4)
+            said, (often, most) = ("", _ONLY_STRANGERS) if drop < dropped else (text, _STRANGERS)
             ids = self.tokens.encode(said)
             rows.append(self.tokens.with_strangers(ids, generator, most) if disturb < often else ids)
         return torch.stack(rows)

@@ -215,7 +215,7 @@ def _write(run: Run, model: Model, text_encoder: CLIPTextModel, tokens: Tokens, 
     matrix, bias, explained = latent_rgb(vae, _calibration(lesson.wanted, run.machine.device))
     path = run.folder / "starter.safetensors"
     table = whole_table(table_of(text_encoder), tokens)
-    cover = {"modelspec.thumbnail": cover_of(list(make_pictures(model, list(_COVER), Wish())))}
+    cover = {"modelspec.thumbnail": cover_of(make_pictures(model, list(_COVER), Wish()))}
     extra = lesson.credits(start) | run.profile.credits(start) | cover
     export(path, model.unet, vae, text_encoder, table, (matrix, bias), extra=extra)
     print(f"written: {path}, {path.stat().st_size / 1e6:.1f} MB; R² of the preview {explained:.3f}")

@@ -49,7 +49,8 @@ class Negatives:
         without: with no negative prompt.
         named: with this colour in it.
         control: with another colour in it, which also changes pictures.
-        kept: how often the form is still the nearest of the forms with the colour named, colours ignored, in per cent.
+        kept: how often something is left with the colour named, to which the form is the nearest of the forms, colours ignored,
+            in per cent.
     """
 
     without: float
@@ -73,7 +74,7 @@ def negatives(model: Model, shapes: Sequence[str], wish: Wish) -> Negatives:
             named, control = (make_pictures(model, [shape], replace(plain, negative=colour))[0] for colour in (word, other))
             shares.append([word_share(drawn, _WHITE, word) for drawn in (picture, named, control)])
             order = nearest(likeness_features(named[None], colours=False), forms.edges)[0].tolist()
-            kept.append(forms.pictures[order[0]].thing == shape)
+            kept.append(main_word(named, _WHITE) != "nothing" and forms.pictures[order[0]].thing == shape)
     if not shares:
         return Negatives(0, 0, 0, 0)
     without, named, control = (100 * sum(column) / len(shares) for column in zip(*shares, strict=True))

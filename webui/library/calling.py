@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from webui.checkpoints.embedding_files import EmbeddingInfo
-from webui.checkpoints.pickled import read_any_header
+from webui.checkpoints.header import read_header
 from webui.core.lora_tags import lora_names
 from webui.errors import UnsupportedCheckpoint
 from webui.library.folders import Kind
@@ -151,9 +151,9 @@ def _holds(text: str, word: str) -> bool:
 
 
 def training_in(model: Listed) -> Training:
-    """What its makers wrote into a file; nothing of one that cannot be read."""
+    """What its makers wrote into a file; nothing of one that cannot be read, or that has no header."""
     try:
-        return training_of(read_any_header(model.path).metadata)
+        return training_of(read_header(model.path).metadata)
     except UnsupportedCheckpoint:
         return Training()
 

@@ -33,6 +33,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "licence": ("modelspec.license",),
     "description": ("modelspec.description", "ss_training_comment"),
     "hint": ("modelspec.usage_hint",),
+    "merged": ("modelspec.merged_from",),
     "trigger": ("modelspec.trigger_phrase",),
     "base": ("ss_sd_model_name", "ss_base_model_version", "modelspec.architecture"),
     "module": ("ss_network_module",),
@@ -57,7 +58,7 @@ def training_of(metadata: Mapping[str, str]) -> Training:
     if trained := _day(ended) or metadata.get("modelspec.date", "")[:10]:
         facts["trained"] = trained
     if merged := _merged(metadata):
-        facts["merged"] = merged
+        facts["merged"] = merged  # which tells more than what ModelSpec has
     return Training(tuple(facts.items()), _tags(metadata))
 
 
@@ -91,7 +92,7 @@ def _merged(metadata: Mapping[str, str]) -> str:
     """`A + B (Weighted sum, 0.3)`, by the names that the files had then; of a model that is not known, its hash."""
     recipe, models = (_json(metadata.get(f"sd_merge_{key}", "")) for key in ("recipe", "models"))
     if not isinstance(recipe, dict):
-        return _first(metadata, ("modelspec.merged_from",))
+        return ""
     hashes = [recipe.get(f"{which}_model_hash") for which in ("primary", "secondary", "tertiary")]
     parts = [_name_in(models, digest) for digest in hashes if isinstance(digest, str) and digest]
     how = [str(recipe[key]) for key in ("interp_method", "multiplier") if isinstance(recipe.get(key), (str, int, float))]
