@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.page import Studio
 
@@ -41,3 +41,25 @@ def test_from_the_panel_and_from_png_info_with_prompt_seed_and_picture(studio: S
     studio.page.click("#pnginfo_send_img2img")
     prompt_of(studio, "red heart")
     assert app.job(generate_from_picture(studio))["request"]["source"] == first_source
+
+
+def test_the_prompt_gets_the_focus_with_the_settings_unless_it_has_gone_elsewhere(lasting: Studio):
+    page = lasting.page
+    lasting.show("txt2img")
+    lasting.generate(prompt="red heart", seed="11", steps="2")
+    page.click("#output_send_inpaint")
+    expect(page.locator("#img2img_prompt textarea")).to_be_focused()
+
+    told = page.locator(".notice", has_text="The picture's settings are in the form.")
+    told.get_by_role("button").click()
+    expect(told).to_have_count(0)
+    held: list[Route] = []
+    page.route("**/gradio_api/run/predict", lambda route: held.append(route), times=1)
+    lasting.show("txt2img")
+    with page.expect_request("**/gradio_api/run/predict"):
+        page.click("#output_send_inpaint")
+    screen = page.locator("#canvas_inpaint_screen")
+    screen.focus()
+    held[0].continue_()
+    told.wait_for()
+    expect(screen).to_be_focused()

@@ -160,9 +160,10 @@ export function pressGenerate() {
 
 // ---- sent from elsewhere
 
-// `then` is called when the form holds them.
-export function sendInfotext(text, tab = TABS[0], then = null) {
-  Object.assign(pending, { infotext: text, then });
+// `then` is called when the form holds them. The prompt has the focus then, unless it has gone elsewhere from what had it when
+// they were sent.
+export function sendInfotext(text, tab = TABS[0], then = null, focused = document.activeElement) {
+  Object.assign(pending, { infotext: text, then, focused });
   press(`${tab}_bridge_restore`);
 }
 
@@ -178,9 +179,10 @@ export function restored(tab, answer) {
   const remarks = answer?.remarks ?? [];
   const text = [t(answer?.count ? "transfer.done" : "transfer.nothing"), ...remarks].join("\n");
   post(text, answer?.count && !remarks.length ? "info" : "warning", { seconds: Math.min(12, 4 + 2 * remarks.length) });
-  document.querySelector(`#${tab}_prompt textarea`)?.focus({ preventScroll: true });
-  pending.then?.();
-  pending.then = null;
+  const { focused, then } = pending;
+  Object.assign(pending, { then: null, focused: null });
+  if ([focused, document.body].includes(document.activeElement)) document.querySelector(`#${tab}_prompt textarea`)?.focus({ preventScroll: true });
+  then?.();
 }
 
 export function setSize(width, height) {

@@ -191,6 +191,7 @@ async function digestOf(blob) {
 // and shows it; `settings`, an infotext, go into the form. What was drawn there before can be had back.
 // `mask`: where one lies, for a sub-tab that takes a picture as mask.
 export async function sendPicture(name, blobOrUrl, settings = "", mask = null) {
+  const focused = document.activeElement;
   const blob = blobOrUrl instanceof Blob ? blobOrUrl : await (await fetch(blobOrUrl)).blob();
   const { easels, ready } = subtab(name);
   await ready;
@@ -198,7 +199,7 @@ export async function sendPicture(name, blobOrUrl, settings = "", mask = null) {
   if (mask) await easels.mask.take(await (await fetch(mask)).blob());
   showTab("img2img");
   show(name);
-  if (settings) sendInfotext(settings, "img2img");
+  if (settings) sendInfotext(settings, "img2img", null, focused);
 }
 
 async function copyTo(name) {
