@@ -20,7 +20,7 @@ from tools.starter_model.training import Figures, Position, Recipe, Stage, Train
 SHEET_PROMPTS = (
     "red heart|blue heart|green circle|yellow star|red apple|banana|pizza|rose|"
     "sun|house|car|rocket|dog|cat|butterfly|frog|"
-    "zebra|shark|avocado|cactus|guitar|castle|teapot|hammer|"
+    "zebra|shark|avocado|cactus|guitar|castle|teapot|robot|"
     "blue car|green cat|purple umbrella|pink whale|yellow balloon|red fish|"
     "a blue circle on a yellow background|a tree on a pink background"
 ).split("|")
