@@ -29,7 +29,8 @@ CREDITS = {
     "modelspec.prediction_type": "v",
     "modelspec.resolution": "128x128",
     "modelspec.author": "The Periplus contributors",
-    "modelspec.description": "A very small demonstration model: single things as emoji show them, shapes in colours.",
+    "modelspec.description": "A very small demonstration model: single things as emoji show them, and shapes, in the "
+    "colour asked for.",
     "modelspec.license": "Apache-2.0",
     "modelspec.attribution": "Trained on pictures drawn with the Noto Color Emoji font (SIL OFL 1.1, Google) and shapes; "
     "names from emojibase (MIT) and Unicode CLDR (Unicode License V3); CLIP's BPE vocabulary (MIT, OpenAI). "
