@@ -29,9 +29,9 @@ LIGHT_CHECKPOINTS = tuple(
 LIGHT_LIBRARY = tuple(
     f"webui.library.{name}"
     for name in (
-        "answers", "calling", "child", "download", "entries", "facts", "folders", "inserting", "merge", "mix_plan", "models",
-        "names", "nearby", "notes", "open_models", "partial", "previews", "shelves", "sidecar", "sources", "tasks",
-        "tensor_files", "training", "tree", "watching",
+        "answers", "calling", "child", "download", "entries", "facts", "folders", "header_facts", "inserting", "merge",
+        "mix_plan", "models", "names", "nearby", "notes", "open_models", "partial", "previews", "shelves", "sidecar", "sources",
+        "tasks", "tensor_files", "tree", "watching",
     )
 )  # fmt: skip
 #: What lists the files of upscalers; the rest of the package runs them.

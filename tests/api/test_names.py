@@ -42,8 +42,8 @@ def test_words_are_found_by_every_name_of_a_lora(client: TestClient, settings: S
     client.get("/api/v1/models", params={"kind": "lora"})
     answer = client.get("/api/v1/models/words", params={"name": [name, "no such"]}).json()
     assert answer == [{"name": name, "activation_text": "", "negative_text": "", "preferred_weight": 0.0, "tags": [["girl", 3]]}]
-    training = client.get("/api/v1/models/lora/sub/ink well/training").json()
-    assert training == {"facts": {"title": "Ink"}, "tags": [["girl", 3]]}
+    header = client.get("/api/v1/models/lora/sub/ink well/header").json()
+    assert header == {"facts": {"title": "Ink"}, "tags": [["girl", 3]]}
 
 
 def test_tags_of_the_persons_lists_complete_too_in_turn_with_other_names(client: TestClient, settings: Settings):

@@ -74,8 +74,8 @@ def _edit_notes(studio: Studio, loras: Path) -> None:
     page = studio.page
     page.locator('#txt2img_cards li[data-name="styles/ink_v2"]').hover()
     page.locator('#txt2img_cards li[data-name="styles/ink_v2"] .card-edit').click()
-    expect(page.locator("dialog.card-editor .training")).to_contain_text("32")
-    page.locator("dialog.card-editor .training-tag", has_text="ink sketch").click()
+    expect(page.locator("dialog.card-editor .file-header")).to_contain_text("32")
+    page.locator("dialog.card-editor .file-tag", has_text="ink sketch").click()
     expect(page.locator("#txt2img_cards_notes_activation_text")).to_have_value("ink sketch")
     page.fill("#txt2img_cards_notes_preferred_weight", "0.6")
     page.fill("#txt2img_cards_notes_description", "Pen and ink")

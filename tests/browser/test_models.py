@@ -116,7 +116,7 @@ def test_what_is_typed_into_notes_is_not_lost_by_choosing_another_model(tab: Stu
 
 def test_what_its_makers_wrote_into_a_checkpoint_is_told(tab: Studio):
     card(tab, "starter").click()
-    told = tab.page.locator(".detail .training")
+    told = tab.page.locator(".detail .file-header")
     expect(told).to_contain_text("From the file's header")
     expect(told.locator("tr", has_text="Licence")).to_contain_text("Apache-2.0")
     expect(told.locator("tr", has_text="Author")).to_contain_text("Periplus")

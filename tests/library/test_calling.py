@@ -135,4 +135,4 @@ def test_a_file_that_is_no_lora_is_listed_and_tells_nothing(settings: Settings, 
     entry = library.page("lora").entries[0]
     assert entry.problem
     assert entry.adds.prompt == "<lora:broken:1>"
-    assert library.training("lora", "broken").tags == ()
+    assert library.header("lora", "broken").tags == ()

@@ -27,7 +27,7 @@ COMPOSED = (
     "get.kind.",
     "inner.",
     "notes.negative_text.help.",
-    "training.",
+    "header.",
     "tasks.",
     "memory.",
     "merger.",

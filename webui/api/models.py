@@ -203,10 +203,10 @@ def _add_beside(routes: APIRouter, services: Services) -> None:
             raise InvalidRequest("notes", "Nothing to change was given.")
         return entry_json(library.save_notes(kind, name, replace(current, **changes)))
 
-    @routes.get("/{kind}/{name:path}/training")
-    def training(kind: Kind, name: Name) -> dict[str, Any]:
+    @routes.get("/{kind}/{name:path}/header")
+    def header(kind: Kind, name: Name) -> dict[str, Any]:
         """What its makers wrote into the file."""
-        found = library.training(kind, name)
+        found = library.header(kind, name)
         return {"facts": dict(found.facts), "tags": [list(tag) for tag in found.tags]}
 
     @routes.get("/{kind}/{name:path}")

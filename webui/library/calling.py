@@ -15,10 +15,10 @@ from webui.checkpoints.header import read_header
 from webui.core.lora_tags import lora_names
 from webui.errors import UnsupportedCheckpoint
 from webui.library.folders import Kind
+from webui.library.header_facts import HeaderFacts, header_facts
 from webui.library.inserting import Inserting, Insertion, insertion
 from webui.library.notes import Notes, read_notes
 from webui.library.shelves import Listed, Shelves
-from webui.library.training import Training, training_of
 
 #: Kinds that a prompt calls by name.
 CALLED: tuple[Kind, ...] = ("lora", "embedding", "hypernetwork")
@@ -95,11 +95,11 @@ class Calling:
         return [self._words(name, model) for name, model in found if model is not None]
 
     def _words(self, name: str, model: Listed) -> Words:
-        notes, training = read_notes(model.path), training_in(model)
-        text = notes.activation_text or dict(training.facts).get("trigger", "")
+        notes, told = read_notes(model.path), facts_in_header(model)
+        text = notes.activation_text or dict(told.facts).get("trigger", "")
         carried = (word for word, *_ in self._shelves.facts_of(model).carried if not _holds(text, word))
         text = ", ".join(filter(None, (text, *carried)))
-        return Words(name, text, notes.negative_text, notes.preferred_weight, training.tags)
+        return Words(name, text, notes.negative_text, notes.preferred_weight, told.tags)
 
     def carried(self, prompt: str) -> list[EmbeddingInfo]:
         """The embeddings in the LoRAs that a prompt names, which are words of it by that; see `Networks.embeddings`."""
@@ -150,12 +150,12 @@ def _holds(text: str, word: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) is not None
 
 
-def training_in(model: Listed) -> Training:
+def facts_in_header(model: Listed) -> HeaderFacts:
     """What its makers wrote into a file; nothing of one that cannot be read, or that has no header."""
     try:
-        return training_of(read_header(model.path).metadata)
+        return header_facts(read_header(model.path).metadata)
     except UnsupportedCheckpoint:
-        return Training()
+        return HeaderFacts()
 
 
 def ranked(texts: Sequence[str], wanted: str, limit: int) -> list[int]:

@@ -16,8 +16,8 @@ from webui.checkpoints.lora.header import inspect_lora
 from webui.errors import UnsupportedCheckpoint
 from webui.library.covers import has_cover
 from webui.library.folders import Kind
+from webui.library.header_facts import header_facts
 from webui.library.lora_hashes import noted_hash
-from webui.library.training import training_of
 from webui.library.tree import Found
 
 #: As many tags of a file's training can be searched for.
@@ -59,7 +59,7 @@ def _of_lora(path: Path) -> Facts:
     except NotImplementedError:
         return Facts()
     alias = info.alias if info.alias != path.stem else ""
-    tags = tuple(tag for tag, _ in training_of(info.metadata).tags[:TAGS])
+    tags = tuple(tag for tag, _ in header_facts(info.metadata).tags[:TAGS])
     digest, cover = noted_hash(info.metadata) or "", has_cover(info.metadata)
     carried = tuple((one.name, one.vectors, one.widths) for one in info.embeddings if one.problem is None)
     return Facts(info.family, info.problem, alias, tags, digest=digest, cover=cover, carried=carried)

@@ -9,10 +9,11 @@ from webui.checkpoints.catalog import Catalog
 from webui.checkpoints.scan import PICKLED
 from webui.errors import InvalidRequest, ModelNotFound, SaveFailed, TaskFailed
 from webui.library import child
-from webui.library.calling import CALLED, Calling, training_in
+from webui.library.calling import CALLED, Calling, facts_in_header
 from webui.library.download import Downloader, Wanted
 from webui.library.entries import Entry, Page, Query, chosen, created, folders_among, made_for, modified, preview_address
 from webui.library.folders import KINDS, Kind, check_kind, folders_of
+from webui.library.header_facts import HeaderFacts
 from webui.library.inserting import Inserting
 from webui.library.lora_hashes import LoraHashes
 from webui.library.merge import Merger, MergeRequest
@@ -23,7 +24,6 @@ from webui.library.shelves import Listed, Shelves, family_noted
 from webui.library.sidecar import find_preview
 from webui.library.tasks import Task, TaskBoard, TaskHandle
 from webui.library.tensor_files import part_of
-from webui.library.training import Training
 from webui.settings import Settings
 
 THUMBNAIL_SIDES = (64, 1024)
@@ -129,9 +129,9 @@ class ModelLibrary:
             adds=self.calling.insertion(model, notes),
         )
 
-    def training(self, kind: str, name: str) -> Training:
+    def header(self, kind: str, name: str) -> HeaderFacts:
         """What its makers wrote into a file. Raise ModelNotFound."""
-        return training_in(self._find(kind, name))
+        return facts_in_header(self._find(kind, name))
 
     def find_lora(self, digest: str) -> str | None:
         """The name of the LoRA that has this hash, of which twelve digits count; see `LoraHashes.find`."""

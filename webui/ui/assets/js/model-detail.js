@@ -9,7 +9,7 @@ import { modelPath, request } from "./server.js";
 import { url } from "./stream.js";
 import { t } from "./texts.js";
 import { buildNotes } from "./model-notes.js";
-import { buildTraining } from "./model-training.js";
+import { buildHeader } from "./model-header.js";
 
 const PREVIEW_SIDE = 512; // pixels
 // What the panel shows of a model.
@@ -59,7 +59,7 @@ export function buildDetail({ close, reload, prefix = "" }) {
       actions(entry),
       facts(entry),
       notes.element,
-      buildTraining(entry, notes),
+      buildHeader(entry, notes),
     );
     for (const child of [...element.childNodes]) if (child.nodeType === Node.TEXT_NODE) child.remove();
   }

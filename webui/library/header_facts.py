@@ -19,7 +19,7 @@ MOST_TAGS = 200
 
 
 @dataclass(frozen=True)
-class Training:
+class HeaderFacts:
     """`facts` by names that the page has words for; `tags` with how often each occurs, most frequent first."""
 
     facts: tuple[tuple[str, str], ...] = ()
@@ -35,7 +35,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "hint": ("modelspec.usage_hint",),
     "merged": ("modelspec.merged_from",),
     "trigger": ("modelspec.trigger_phrase",),
-    "base": ("ss_sd_model_name", "ss_base_model_version", "modelspec.architecture"),
+    "base": ("ss_sd_model_name", "ss_base_model_version"),
+    "architecture": ("modelspec.architecture",),
     "module": ("ss_network_module",),
     "rank": ("ss_network_dim",),
     "alpha": ("ss_network_alpha",),
@@ -49,7 +50,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 _LONGEST = 2_000  # characters of a value
 
 
-def training_of(metadata: Mapping[str, str]) -> Training:
+def header_facts(metadata: Mapping[str, str]) -> HeaderFacts:
     """Never raises: what cannot be read is left out."""
     facts = {name: value for name, keys in _KEYS.items() if (value := _first(metadata, keys))}
     if resolution := _resolution(metadata):
@@ -59,7 +60,7 @@ def training_of(metadata: Mapping[str, str]) -> Training:
         facts["trained"] = trained
     if merged := _merged(metadata):
         facts["merged"] = merged  # which tells more than what ModelSpec has
-    return Training(tuple(facts.items()), _tags(metadata))
+    return HeaderFacts(tuple(facts.items()), _tags(metadata))
 
 
 def _first(metadata: Mapping[str, str], keys: tuple[str, ...]) -> str:

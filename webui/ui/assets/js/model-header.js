@@ -6,27 +6,27 @@ import { t } from "./texts.js";
 
 const TAGS = 24; // are shown at once
 
-export function buildTraining(entry, notes) {
-  const element = h("section", { class: "training", hidden: true });
+export function buildHeader(entry, notes) {
+  const element = h("section", { class: "file-header", hidden: true });
   if (!entry.problem) fill(element, entry, notes.control("activation_text"));
   return element;
 }
 
 async function fill(element, entry, activation) {
-  const { facts, tags: all } = await request("GET", `${modelPath(entry.kind, entry.name)}/training`).catch(() => ({ facts: {}, tags: [] }));
+  const { facts, tags: all } = await request("GET", `${modelPath(entry.kind, entry.name)}/header`).catch(() => ({ facts: {}, tags: [] }));
   const tags = activation ? all : []; // elsewhere they could not be put anywhere
-  const rows = Object.entries(facts).map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, t(`training.${name}`)), h("td", {}, value)));
+  const rows = Object.entries(facts).map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, t(`header.${name}`)), h("td", {}, value)));
   const table = rows.length && h("table", { class: "settings-table facts" }, h("tbody", {}, ...rows));
   const [first, others] = [tags.slice(0, TAGS), tags.slice(TAGS)];
-  const list = (some) => h("div", { class: "training-tags" }, ...some.map((tag) => chip(tag, activation)));
-  const more = others.length && h("details", {}, h("summary", {}, t("training.more", { count: others.length })), list(others));
+  const list = (some) => h("div", { class: "file-tags" }, ...some.map((tag) => chip(tag, activation)));
+  const more = others.length && h("details", {}, h("summary", {}, t("header.more", { count: others.length })), list(others));
   element.hidden = !rows.length && !tags.length;
-  element.replaceChildren(...[h("h3", {}, t(entry.kind === "lora" ? "detail.training" : "detail.header")), table, tags.length && h("h3", {}, t("training.tags")), list(first), more].filter(Boolean));
+  element.replaceChildren(...[h("h3", {}, t(entry.kind === "lora" ? "detail.training" : "detail.header")), table, tags.length && h("h3", {}, t("header.tags")), list(first), more].filter(Boolean));
 }
 
 function chip([tag, count], { input }) {
   const parts = () => input.value.split(",").map((part) => part.trim()).filter(Boolean);
-  const pressed = h("button", { type: "button", class: "training-tag", title: t("training.tag.help"), onclick: turn }, tag, h("span", { class: "subdued" }, count.toLocaleString()));
+  const pressed = h("button", { type: "button", class: "file-tag", title: t("header.tag.help"), onclick: turn }, tag, h("span", { class: "subdued" }, count.toLocaleString()));
   const mark = () => pressed.setAttribute("aria-pressed", String(parts().includes(tag)));
 
   function turn() {
