@@ -63,3 +63,21 @@ def test_the_prompt_gets_the_focus_with_the_settings_unless_it_has_gone_elsewher
     held[0].continue_()
     told.wait_for()
     expect(screen).to_be_focused()
+
+
+def test_a_button_that_sends_a_picture_says_that_it_is_at_work_and_sends_nothing_twice(lasting: Studio):
+    page = lasting.page
+    lasting.show("txt2img")
+    lasting.generate(prompt="blue heart", seed="12", steps="2")
+    held: list[Route] = []
+    picture = page.locator(".stage-image").evaluate("image => image.src")
+    page.route(picture, lambda route: held.append(route))
+    button = page.locator("#output_send_sketch")
+    button.click()
+    expect(button).to_have_attribute("aria-busy", "true")
+    button.click()
+    held[0].continue_()
+    expect(page.locator("#canvas_sketch:not(.empty)")).to_be_visible()
+    expect(button).not_to_have_attribute("aria-busy", "true")
+    assert len(held) == 1
+    page.unroute_all()

@@ -49,17 +49,20 @@ function varyFrom(infotext) {
   }
 }
 
-// `given` tells what is sent: {picture: a Blob or where it lies, infotext}, or null.
+// `given` tells what is sent: {picture: a Blob or where it lies, infotext}, or null. A button that is at work says so, and sends
+// nothing twice.
 export function sendButtons(id, given, targets = PICTURE_TARGETS) {
-  const send = async (target) => {
+  const send = async (target, pressed) => {
     const sent = given();
-    if (!sent) return;
+    if (!sent || pressed.ariaBusy) return;
+    pressed.ariaBusy = "true";
     try {
       await TARGETS[target](sent.picture, sent.infotext);
     } catch (error) {
       post(t("send.failed", { reason: error.message }), "error");
     }
+    pressed.ariaBusy = null;
   };
-  const named = targets.map((target) => button(t(`send.${target}`), null, () => send(target), { id: `${id}_${target}`, title: t("send.to", { tab: t(`send.${target}`) }) }));
+  const named = targets.map((target) => button(t(`send.${target}`), null, ({ currentTarget }) => send(target, currentTarget), { id: `${id}_${target}`, title: t("send.to", { tab: t(`send.${target}`) }) }));
   return h("div", { class: "send-to" }, ...named);
 }
