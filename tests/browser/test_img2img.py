@@ -46,7 +46,7 @@ def yellow_part(image: Image.Image) -> tuple[float, float, list[tuple[int, ...]]
     return middle[0], middle[1], list(found.values())
 
 
-#: The bundled model knows things in the middle of a picture only, and nearly in one size: from 0.35 on it draws a disc from
+#: The bundled model knows things in the middle of a picture only, and nearly in one size: from 0.5 on it draws a disc from
 #: elsewhere there, 25 pixels away. So elsewhere 0.2, where a circle is as it was. In the middle it gives the disc the rays of a
 #: sun, a third larger in all.
 @pytest.mark.parametrize(("place", "prompt", "strength"), [((64, 64), "sun", "0.5"), ((44, 78), "yellow circle", "0.2")])

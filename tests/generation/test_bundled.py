@@ -57,7 +57,7 @@ def test_samplers_agree_on_the_colour(runner: Runner, sampler: str):
     assert max(green, blue) < red / 2
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [2, 7])  # with which the star, that may have any colour, is yellow
 def test_a_colour_in_the_negative_prompt_goes_away(runner: Runner, seed: int):
     request = GenerationRequest(prompt="star", steps=12, **{**DEFAULTS, "seed": seed})
     red, green, blue = centre(Job(runner, request))
@@ -91,7 +91,7 @@ def test_a_picture_keeps_colour_and_place_at_a_low_strength_and_follows_the_prom
         means = (picture.crop(box).resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)) for box in (DISC, CENTRE))
         return tuple(means)  # pyright: ignore[reportReturnType]
 
-    disc, centre = disc_and_centre(0.2)  # from 0.4 on there is a circle in the middle, where the model knows it
+    disc, centre = disc_and_centre(0.1)  # from 0.5 on there is a circle in the middle, where the model knows it
     assert disc[0] > 170 and max(disc[1:]) < 110 and min(centre) > 190
     disc, centre = disc_and_centre(1.0)
     assert centre[2] > centre[0] + 60
