@@ -91,7 +91,7 @@ def test_a_picture_keeps_colour_and_place_at_a_low_strength_and_follows_the_prom
         means = (picture.crop(box).resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)) for box in (DISC, CENTRE))
         return tuple(means)  # pyright: ignore[reportReturnType]
 
-    disc, centre = disc_and_centre(0.1)  # from 0.5 on there is a circle in the middle, where the model knows it
+    disc, centre = disc_and_centre(0.1)  # at 0.2 it turns violet, from 0.5 on there is a circle in the middle
     assert disc[0] > 170 and max(disc[1:]) < 110 and min(centre) > 190
     disc, centre = disc_and_centre(1.0)
     assert centre[2] > centre[0] + 60
